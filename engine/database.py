@@ -1,0 +1,128 @@
+"""The durable rows: engine, session and schema, on SQLite (WAL) or PostgreSQL.
+
+Rows live in the room that owns them and derive from `Base`; one Alembic tree creates them all.
+Domain code flushes and never commits: the edge (a request, a job batch, a claim) opens one `Session`
+in a `with` block and commits it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import DateTime, Dialect, Engine, TypeDecorator, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session
+
+from engine.errors import DatabaseUnavailable, InputError
+from engine.settings import Settings
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Base(DeclarativeBase):
+    """Parent of every row class."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """A UTC instant; SQLite keeps none of the zone, so it is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse instants without a zone: they would mean another moment on each machine."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the instant in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def database_url(settings: Settings) -> str:
+    """Return the SQLAlchemy URL in force; plain `postgresql://` gets the psycopg 3 driver."""
+    if settings.database_url is None:
+        return f"sqlite:///{(settings.home / 'regulars.db').as_posix()}"
+    for plain in ("postgresql://", "postgres://"):
+        if settings.database_url.startswith(plain):
+            return "postgresql+psycopg://" + settings.database_url.removeprefix(plain)
+    return settings.database_url
+
+
+def connect(settings: Settings) -> Engine:
+    """Open the database and bring its schema up to date.
+
+    Raises InputError for a URL that names no database we know, DatabaseUnavailable when it does not answer.
+    """
+    where = "REGULARS_DATABASE_URL" if settings.database_url else str(settings.home)
+    try:
+        url = make_url(database_url(settings))
+        if url.get_backend_name() not in {"sqlite", "postgresql"}:
+            raise InputError(f"{url.get_backend_name()!r} is not supported; use postgresql:// or unset it", where=where)
+        if url.get_backend_name() == "sqlite":
+            settings.home.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(url, pool_pre_ping=True)
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise InputError("not a database URL such as postgresql://user:password@host/name", where=where) from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    try:
+        migrate(engine)
+    except OperationalError as error:
+        engine.dispose()
+        raise DatabaseUnavailable(
+            f"the database does not answer ({_first_line(error)}); check that it runs and the URL is right",
+            where=where,
+        ) from error
+    return engine
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema to the newest revision; safe to run from several processes at once."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            # One process migrates, the others wait for it and find nothing left to do.
+            connection.execute(text("SELECT pg_advisory_xact_lock(727274)"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Session]:
+    """One unit of work: committed when the block ends, rolled back when it raises."""
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+def _configure_sqlite(connection: Any, _record: object) -> None:
+    # The driver's own BEGIN comes too late for snapshot reads; `_begin_sqlite` sends it instead.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=15000", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    # IMMEDIATE takes the write lock up front: a read that later writes cannot fail with "database is locked".
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _first_line(error: OperationalError) -> str:
+    return str(error.orig).strip().splitlines()[0] if error.orig else "no reason given"
