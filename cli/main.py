@@ -1,21 +1,50 @@
-"""The `regulars` command: gathers the verb groups and turns every fault into one line."""
+"""The `regulars` command: gathers the groups of verbs and turns every fault into one line."""
 
 from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
-from typing import Annotated
 
+import click
 import typer
-from rich.console import Console
 
 from engine.errors import CandidateRefused, RegularsError
-from engine.settings import DEFAULT_HOME, Settings
 
 app = typer.Typer(
     name="regulars",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
     help="Turn one-time diners into regulars: learn from orders, recommend dishes and coupons, run campaigns.",
 )
+
+
+def run() -> None:
+    """Entry point: 0 done, 1 refused or failed, 2 bad input; a fault is one line on stderr, never a traceback."""
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.Abort:
+        _fail("stopped", 130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except CandidateRefused as error:
+        _fail(f"error[{error.code}]: {error}", 1)
+    except RegularsError as error:
+        _fail(f"error[{error.code}]: {error}", 2)
+    except KeyboardInterrupt:
+        _fail("stopped", 130)
+    except BrokenPipeError:
+        # The reader (head, less) went away: nothing is wrong, and Python must not complain while closing stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if os.environ.get("REGULARS_LOG_LEVEL", "").lower() == "debug":
+            raise
+        _fail(f"error[internal]: {type(error).__name__}: {error} (REGULARS_LOG_LEVEL=debug shows where)", 1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(line: str, code: int) -> None:
+    print(" ".join(line.split()), file=sys.stderr)
+    sys.exit(code)

@@ -27,9 +27,21 @@ class AuditRow(Base):
 
 
 def record(
-    session: Session, now: datetime, *, actor: str, action: str, target: str, detail: Mapping[str, object] | None = None
+    session: Session,
+    now: datetime,
+    *,
+    actor: str,
+    action: str,
+    target: str,
+    detail: Mapping[str, object] | None = None,
 ) -> None:
     """Add an audit row to the caller's transaction; `actor` is `cli:<user>` or `key:<id>`, never a secret."""
     session.add(
-        AuditRow(at=now, actor=actor, action=action, target=target, detail=orjson.dumps(dict(detail or {})).decode())
+        AuditRow(
+            at=now,
+            actor=actor,
+            action=action,
+            target=target,
+            detail=orjson.dumps(dict(detail or {})).decode(),
+        )
     )

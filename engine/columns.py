@@ -29,10 +29,19 @@ def _schema(columns: tuple[Column, ...]) -> dict[str, pl.DataType | type[pl.Data
 
 
 ORDER_COLUMNS = (
-    Column("order_id", pl.String, "Unique over all history; derived from customer and instant where a file has none.", True),
+    Column(
+        "order_id",
+        pl.String,
+        "Unique over all history; derived from customer and instant where a file has none.",
+        True,
+    ),
     Column("customer_id", pl.String, "Who ordered.", True),
     Column("ordered_at", UTC_INSTANT, "When it was placed.", True),
-    Column("basket_no", pl.Int32, "Position among the customer's baskets where a file has no instants; null otherwise."),
+    Column(
+        "basket_no",
+        pl.Int32,
+        "Position among the customer's baskets where a file has no instants; null otherwise.",
+    ),
     Column("vendor_id", pl.String, "Who cooked."),
     Column("zone", pl.String, "Where it was delivered, as the operator names areas."),
     Column("latitude", pl.Float64, "Degrees north of the delivery address."),
@@ -40,7 +49,12 @@ ORDER_COLUMNS = (
     Column("channel", pl.String, "Where it was placed: app, web, phone, counter."),
     Column("payment_method", pl.String, "How it was paid."),
     Column("offer_id", pl.String, "Offer used on it."),
-    Column("status", pl.String, "One of placed, delivered, cancelled, rejected, refunded; only delivered counts.", True),
+    Column(
+        "status",
+        pl.String,
+        "One of placed, delivered, cancelled, rejected, refunded; only delivered counts.",
+        True,
+    ),
     Column("order_cents", pl.Int64, "What the customer paid for it, discount taken off."),
     Column("discount_cents", pl.Int64, "Taken off the basket by offers."),
     Column("delivery_fee_cents", pl.Int64, "Charged for delivery, inside order_cents."),
@@ -51,7 +65,12 @@ ORDERS = _schema(ORDER_COLUMNS)
 
 LINE_COLUMNS = (
     Column("order_id", pl.String, "The order it belongs to.", True),
-    Column("line_no", pl.Int32, "Which of the order's lines with this item it is, from 0; with item_id its identity.", True),
+    Column(
+        "line_no",
+        pl.Int32,
+        "Which of the order's lines with this item it is, from 0; with item_id its identity.",
+        True,
+    ),
     Column("customer_id", pl.String, "Repeated from the order, so that a scan needs no join.", True),
     Column("ordered_at", UTC_INSTANT, "Repeated from the order.", True),
     Column("status", pl.String, "Repeated from the order.", True),
@@ -123,7 +142,11 @@ OFFER_COLUMNS = (
     Column("valid_until", UTC_INSTANT, "First instant it no longer holds; missing means for ever."),
     Column("zones", pl.String, "Where it holds, separated by | ; missing means everywhere."),
     Column("vendor_ids", pl.String, "Vendors it holds at, separated by | ; missing means all."),
-    Column("audience", pl.String, "everyone, first_order, or issued (only holders of a coupon); missing means everyone."),
+    Column(
+        "audience",
+        pl.String,
+        "everyone, first_order, or issued (only holders of a coupon); missing means everyone.",
+    ),
     Column("max_per_customer", pl.Int64, "Redemptions one customer may have; missing means no limit."),
     Column("currency", pl.String, "ISO 4217."),
 )

@@ -27,9 +27,7 @@ class Settings:
     `database_url` None means SQLite in the home folder; `redis_url` None means the in-process store.
     """
 
-    home: Path = _env(
-        "REGULARS_HOME", "Folder with history, artifacts and the default database.", DEFAULT_HOME
-    )
+    home: Path = _env("REGULARS_HOME", "Folder with history, artifacts and the default database.", DEFAULT_HOME)
     database_url: str | None = _env(
         "REGULARS_DATABASE_URL", "SQLAlchemy URL; PostgreSQL in production.", "SQLite in the home folder"
     )
@@ -43,9 +41,7 @@ class Settings:
         "Base64 of 32 bytes that seals personal data at rest.",
         "secret.key in the home folder, made at first use",
     )
-    webhook_url: str | None = _env(
-        "REGULARS_WEBHOOK_URL", "Where the webhook channel posts messages.", "none"
-    )
+    webhook_url: str | None = _env("REGULARS_WEBHOOK_URL", "Where the webhook channel posts messages.", "none")
     webhook_secret: str | None = _env(
         "REGULARS_WEBHOOK_SECRET", "Key that signs webhook messages (Standard Webhooks).", "none"
     )

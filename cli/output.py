@@ -1,0 +1,97 @@
+"""What every command shares: `--home`, `--json`, and how figures reach people and scripts.
+
+JSON goes to stdout alone; tables go to stdout too, progress and logs to stderr.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from engine.settings import Settings
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option("--home", help="Home folder; default $REGULARS_HOME or ./regulars-home.", show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout instead of tables.")]
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def settings_for(home: Path | None) -> Settings:
+    """Build the settings of this call from the environment and `--home`."""
+    return Settings.from_environment(os.environ, home=home)
+
+
+def actor() -> str:
+    """Name who acts for the audit trail: the operating system's user."""
+    return f"cli:{os.environ.get('USER') or os.environ.get('LOGNAME') or os.getuid()}"
+
+
+def print_json(value: Any) -> None:
+    """Write one JSON document and a newline to stdout."""
+    typer.echo(
+        orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY).decode()
+    )
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table; figures are right-aligned, None shows as a dash."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    kept = [list(row) for row in rows]
+    for i, name in enumerate(columns):
+        numeric = all(isinstance(row[i], int | float) or row[i] is None for row in kept)
+        table.add_column(name, justify="right" if numeric and kept else "left")
+    for row in kept:
+        table.add_row(*(_cell(value) for value in row))
+    out.print(table)
+
+
+def print_facts(title: str, facts: Mapping[str, object]) -> None:
+    """Print names and values, one a line."""
+    out.print(f"[bold]{title}[/bold]")
+    for name, value in facts.items():
+        out.print(f"  {name}: {_cell(value)}", markup=False)
+
+
+def progress() -> Progress:
+    """A progress bar on stderr that vanishes when done; silent where stderr is no terminal."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
+        disable=not err.is_terminal,
+    )
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(value)

@@ -1,0 +1,101 @@
+"""What a model is: learns from `Baskets`, scores every item for a batch of `Query`s.
+
+A query carries its own baskets (training history plus whatever happened since), so that a customer known from
+training, one known only from this morning's events and one not known at all take the same path.
+Rows are customers or queries and columns are items everywhere; `IdMap` owns the outside ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int32]
+LongArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+Arrays = Mapping[str, npt.NDArray[np.generic]]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an order goes or comes from; -1 and NaN mean unknown."""
+
+    zone: int = -1
+    vendor: int = -1
+    latitude: float = float("nan")
+    longitude: float = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Baskets:
+    """Orders as compressed rows, sorted by customer, then time.
+
+    `customer_start` (customers + 1) points into baskets, `basket_start` (baskets + 1) into `items`; within a basket
+    items are distinct and `quantity` (float32, > 0) is summed. `at` is seconds since 1970 UTC; where a source has only
+    the order of baskets it counts days by basket number, so only differences within one customer mean something.
+    """
+
+    customer_start: LongArray
+    basket_start: LongArray
+    items: IntArray
+    quantity: FloatArray
+    at: LongArray
+    zone: IntArray
+    vendor: IntArray
+    latitude: FloatArray
+    longitude: FloatArray
+    n_items: int
+
+    @property
+    def n_customers(self) -> int:
+        """How many customers, those without an order included."""
+        return len(self.customer_start) - 1
+
+    @property
+    def n_baskets(self) -> int:
+        """How many baskets."""
+        return len(self.basket_start) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One request: the customer's past baskets, newest last, and where and when she asks.
+
+    `baskets[i]` holds distinct item columns and `at[i]` its instant in seconds; both empty for an unknown customer.
+    """
+
+    baskets: tuple[IntArray, ...]
+    at: LongArray
+    now: int
+    place: Place = Place()
+    row: int = -1
+
+
+class Recommender(Protocol):
+    """Scores items for queries from past baskets."""
+
+    name: str
+
+    def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
+        """Learn from `baskets`; nothing later than `now` is in them.
+
+        Raises NoHistory if there is no basket.
+        """
+        ...
+
+    def score(self, queries: Sequence[Query]) -> FloatArray:
+        """Return (queries, items) float32; NaN marks an item the model cannot score, larger is better."""
+        ...
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return everything learned as named arrays, for the artifact."""
+        ...
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """Rebuild from `arrays()`, memory-mapped or not; nothing is copied that need not be."""
+        ...
