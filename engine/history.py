@@ -7,12 +7,10 @@ newer generation replaced stay for an hour, so that a frame scanned just before 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,13 +18,15 @@ from pathlib import Path
 import orjson
 import polars as pl
 
+from engine.atomic import locked, replace, sync_folder
+from engine.changes import CHANGE, SAME, UPDATED, count, merge, same
 from engine.columns import LINE_COLUMNS, LINES, ORDER_COLUMNS, ORDERS, Column
 from engine.errors import BadColumns, BadFile, Conflict
 
-CHANGE = pl.Enum(["new", "updated", "same"])
-NEW, UPDATED, SAME = range(3)
 KEEP_REPLACED_S = 3600.0
 LINE_KEY = ["order_id", "item_id", "line_no"]
+LINE_VALUES = ["quantity", "line_cents"]
+ORDER_VALUES = [name for name in ORDERS if name not in {"order_id", "customer_id", "ordered_at"}]
 FROM_ORDER = ["customer_id", "ordered_at", "status", "vendor_id"]
 SORT = {
     "orders": ["customer_id", "ordered_at", "order_id"],
@@ -115,13 +115,12 @@ class History:
         """
         orders = _conform(orders, ORDER_COLUMNS)
         lines = _conform(lines, LINE_COLUMNS)
-        self.root.mkdir(parents=True, exist_ok=True)
-        with self._locked():
+        with locked(self.root, wait_s=self.lock_wait_s):
             manifest = self._manifest()
             self._sweep(manifest)
             self._refuse_conflicts(orders)
             fresh = {kind: dict(parts) for kind, parts in manifest.items()}
-            order_changes, line_changes = _same(orders.height), _same(lines.height)
+            order_changes, line_changes = same(orders.height), same(lines.height)
             for month, rows in _by_month(orders, lines).items():
                 changed = self._append_month(month, fresh, orders[rows[0]], lines[rows[1]])
                 order_changes = order_changes.scatter(rows[0], changed[0])
@@ -133,8 +132,8 @@ class History:
     def _append_month(
         self, month: str, parts: dict[str, dict[str, Part]], orders: pl.DataFrame, lines: pl.DataFrame
     ) -> tuple[pl.Series, pl.Series]:
-        all_orders, order_changes = _merge(self._read("orders", parts, month), orders, ["order_id"])
-        all_lines, line_changes = _merge(self._read("lines", parts, month), lines, LINE_KEY)
+        all_orders, order_changes = merge(self._read("orders", parts, month), orders, ["order_id"], ORDER_VALUES)
+        all_lines, line_changes = merge(self._read("lines", parts, month), lines, LINE_KEY, LINE_VALUES)
         # Lines repeat their order, so an order that changed rewrites its lines too.
         all_lines = all_lines.drop(FROM_ORDER).join(
             all_orders.select("order_id", *FROM_ORDER), on="order_id", how="left"
@@ -199,14 +198,9 @@ class History:
         document = {
             kind: {month: _part_fields(part) for month, part in sorted(parts.items())} for kind, parts in new.items()
         }
-        temporary = self.root / f".manifest.{os.getpid()}.tmp"
-        with temporary.open("wb") as handle:
-            handle.write(orjson.dumps({"format": 1, **document}, option=orjson.OPT_INDENT_2))
-            handle.flush()
-            os.fsync(handle.fileno())
-        _sync_folder(self.root)
-        temporary.replace(self.root / "manifest.json")
-        _sync_folder(self.root)
+        content = orjson.dumps({"format": 1, **document}, option=orjson.OPT_INDENT_2)
+        sync_folder(self.root)
+        replace(self.root / "manifest.json", lambda path: path.write_bytes(content))
 
     def _sweep(self, manifest: Manifest) -> None:
         """Remove files no manifest has named for an hour: replaced generations and what a killed writer left."""
@@ -232,46 +226,6 @@ class History:
                 f"order {mixed['order_id'][0]!r} belongs to another customer or instant; order ids must be unique",
                 where=str(self.root),
             )
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with (self.root / ".lock").open("a") as handle:
-            deadline = time.monotonic() + self.lock_wait_s
-            while True:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() >= deadline:
-                        raise Conflict(
-                            f"another process is writing here (waited {self.lock_wait_s:g} s); try again later",
-                            where=str(self.root),
-                        ) from None
-                    time.sleep(0.05)
-            yield
-
-
-def _merge(old: pl.DataFrame, new: pl.DataFrame, key: list[str]) -> tuple[pl.DataFrame, pl.Series]:
-    """Return the union by `key` where given values win over old ones, and what each row of `new` changed."""
-    if not new.height:
-        return old, _same(0)
-    last = new.with_row_index("_row").unique(subset=key, keep="last", maintain_order=True)
-    values = [name for name in old.columns if name not in {*key, *FROM_ORDER[:2]}]
-    if "item_id" in key:
-        values = [name for name in values if name not in FROM_ORDER]
-    joined = last.join(old.with_columns(_known=True), on=key, how="left", suffix="_old", maintain_order="left")
-    given = [pl.coalesce(name, f"{name}_old").alias(name) for name in values]
-    differs = pl.any_horizontal([pl.col(name).ne_missing(pl.col(f"{name}_old")) for name in values])
-    merged = joined.with_columns(given).with_columns(
-        _change=pl.when(pl.col("_known").is_null())
-        .then(pl.lit(NEW, pl.UInt8))
-        .when(differs)
-        .then(pl.lit(UPDATED, pl.UInt8))
-        .otherwise(pl.lit(SAME, pl.UInt8))
-    )
-    changes = _same(new.height).scatter(merged["_row"], merged["_change"])
-    kept = old.join(last, on=key, how="anti")
-    return pl.concat([kept, merged.select(old.columns)]), changes
 
 
 def _by_month(orders: pl.DataFrame, lines: pl.DataFrame) -> dict[str, tuple[pl.Series, pl.Series]]:
@@ -302,21 +256,8 @@ def _conform(frame: pl.DataFrame, columns: tuple[Column, ...]) -> pl.DataFrame:
     return frame
 
 
-def _same(height: int) -> pl.Series:
-    return pl.Series([SAME], dtype=pl.UInt8).new_from_index(0, height)
-
-
 def _appended(orders: pl.Series, lines: pl.Series) -> Appended:
-    return Appended(
-        orders_new=int((orders == NEW).sum()),
-        orders_updated=int((orders == UPDATED).sum()),
-        orders_same=int((orders == SAME).sum()),
-        lines_new=int((lines == NEW).sum()),
-        lines_updated=int((lines == UPDATED).sum()),
-        lines_duplicate=int((lines == SAME).sum()),
-        order_changes=orders.cat.to(CHANGE),
-        line_changes=lines.cat.to(CHANGE),
-    )
+    return Appended(*count(orders), *count(lines), orders.cat.to(CHANGE), line_changes=lines.cat.to(CHANGE))
 
 
 def _files(manifest: Manifest) -> set[str]:
@@ -325,11 +266,3 @@ def _files(manifest: Manifest) -> set[str]:
 
 def _part_fields(part: Part) -> dict[str, str | int]:
     return {"file": part.file, "rows": part.rows, "first_at": part.first_at, "last_at": part.last_at}
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
