@@ -1,0 +1,1 @@
+"""Importing: foreign files become canonical tables; every row is accepted, a duplicate, or refused with its reason."""

@@ -1,0 +1,200 @@
+"""What one cell means: text, ids, numbers, money, instants; and why a row is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from engine.columns import LANGUAGES, STATUSES, UTC_INSTANT
+
+REASONS: Mapping[str, str] = {
+    "malformed_row": "the row cannot be split into the file's columns",
+    "missing_customer_id": "the row names no customer",
+    "missing_ordered_at": "the row has neither an instant nor a basket number",
+    "missing_order_id": "the row names no order",
+    "missing_item_id": "the row names no item",
+    "missing_id": "the row has no id",
+    "bad_id": "an id is longer than 200 characters or holds control characters",
+    "unreadable_instant": "an instant is not a date or time such as 2024-09-01 12:30:00",
+    "unreadable_number": "a figure is not a number such as 12.50",
+    "unreadable_value": "a value is not of its column's kind (true or false, a day, a time HH:MM, a weekday 1 to 7)",
+    "instant_in_future": "the instant is more than a day in the future",
+    "instant_too_old": "the instant lies before 1970",
+    "bad_timezone": "the time zone is not an IANA name such as Asia/Shanghai",
+    "bad_currency": "the currency is not a three-letter code",
+    "non_positive_quantity": "the quantity is zero or negative",
+    "negative_amount": "an amount of money is negative",
+    "amount_too_large": "a figure is too large to be meant",
+    "unknown_status": f"the status is none of {', '.join(STATUSES)}; translate it under `values` in the map",
+    "unknown_word": f"a word is none its column knows (language {' or '.join(LANGUAGES)}; kind or audience of offers)",
+    "rating_out_of_range": "the rating is outside 1 to 5",
+    "position_out_of_range": "latitude is outside -90 to 90 or longitude outside -180 to 180",
+    "percent_out_of_range": "the percentage is not above 0 and at most 100",
+    "missing_terms": "the offer lacks the percent or the amount its kind needs",
+    "ends_before_start": "valid_until is not after valid_from",
+    "order_of_another_customer": "the order id belongs to another customer",
+    "order_of_another_instant": "the order id belongs to an order placed at another instant",
+    "line_without_order": "no order of this call or of the history has this order id",
+}
+CODES = list(REASONS)
+LONGEST_ID = 200
+LARGEST = 1e13  # cents, portions: beyond it somebody mistook an id for a figure
+FIRST_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
+BASKET_ZERO = datetime(2000, 1, 3, tzinfo=UTC)  # a Monday, so that basket days fall on whole weeks
+FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y%m%d")
+
+
+class Refusals:
+    """The reason each row is refused, the first found; null where it is not."""
+
+    def __init__(self, height: int) -> None:
+        self.codes = pl.Series([None], dtype=pl.UInt8).new_from_index(0, height)
+
+    def add(self, mask: pl.Series, code: str) -> None:
+        """Refuse the rows where `mask` is true with the stable `code`."""
+        mask = mask.fill_null(value=False)
+        if mask.any():
+            number = pl.Series([CODES.index(code)], dtype=pl.UInt8)
+            self.codes = number.new_from_index(0, len(mask)).zip_with(mask & self.codes.is_null(), self.codes)
+
+    @property
+    def accepted(self) -> pl.Series:
+        """True where nothing speaks against the row."""
+        return self.codes.is_null()
+
+
+def text(cells: pl.Series) -> pl.Series:
+    """Return trimmed text; empty is null."""
+    if cells.dtype != pl.String:
+        return cells.cast(pl.String)
+    trimmed = cells.str.strip_chars()
+    return trimmed.set(trimmed == "", None)
+
+
+def identifier(cells: pl.Series) -> pl.Series:
+    """Return ids as text; a whole number loses the `.0` some tools add."""
+    if cells.dtype.is_float():
+        cells = cells.fill_nan(None)
+        whole = (cells == cells.round(0)) & (cells.abs() < 2**53)
+        return cells.cast(pl.Int64, strict=False).cast(pl.String).zip_with(whole.fill_null(value=False), text(cells))
+    return text(cells).str.replace(r"^(-?\d+)\.0+$", "$1")
+
+
+def bad_identifier(ids: pl.Series) -> pl.Series:
+    """True where an id is too long or holds control characters."""
+    return (ids.str.len_chars() > LONGEST_ID) | ids.str.contains(r"\p{Cc}")
+
+
+def number(cells: pl.Series, refusals: Refusals) -> pl.Series:
+    """Return Float64; empty and NaN cells of a numeric column are null, unreadable text refuses its row."""
+    if cells.dtype == pl.String:
+        words = text(cells)
+        figures = words.cast(pl.Float64, strict=False)
+        refusals.add(words.is_not_null() & ~figures.is_finite().fill_null(value=False), "unreadable_number")
+    else:
+        figures = cells.cast(pl.Float64, strict=False).fill_nan(None)
+        refusals.add(figures.is_infinite() | (figures.is_null() & _given(cells)), "unreadable_number")
+    refusals.add(figures.abs() > LARGEST, "amount_too_large")
+    return figures
+
+
+def _given(cells: pl.Series) -> pl.Series:
+    return cells.is_not_null() & ~cells.is_nan() if cells.dtype.is_float() else cells.is_not_null()
+
+
+def whole(figures: pl.Series) -> pl.Series:
+    """Round half away from zero; noise of binary fractions (1.005 x 100) is taken off first."""
+    exact = figures.set(~figures.is_finite() | (figures.abs() > LARGEST * 1000), None)
+    return exact.round(6).round(0, mode="half_away_from_zero").cast(pl.Int64)
+
+
+def instant(cells: pl.Series, zones: pl.Series, refusals: Refusals, *, pattern: str | None = None) -> pl.Series:
+    """Return UTC instants; cells without an offset are local to `zones`, days alone are local midnight.
+
+    A local time the clocks skipped moves forward by the gap; one that happened twice is the earlier.
+    """
+    if cells.dtype == pl.Datetime and getattr(cells.dtype, "time_zone", None):
+        return cells.dt.convert_time_zone("UTC").cast(UTC_INSTANT)
+    if cells.dtype in {pl.Datetime, pl.Date}:
+        return _from_local(cells.cast(pl.Datetime("us")), zones)
+    words = text(cells)
+    if pattern is not None:
+        local = words.str.to_datetime(pattern, strict=False, time_unit="us")
+        if getattr(local.dtype, "time_zone", None):
+            found = local.dt.convert_time_zone("UTC").cast(UTC_INSTANT)
+        else:
+            found = _from_local(local, zones)
+    else:
+        found = _from_text(words, zones)
+    refusals.add(words.is_not_null() & found.is_null(), "unreadable_instant")
+    return found
+
+
+def _from_text(words: pl.Series, zones: pl.Series) -> pl.Series:
+    plain = words.str.replace(r"^(\d{4})/(\d{1,2})/(\d{1,2})", "$1-$2-$3").str.replace(r"^(\S{8,10})[Tt]", "$1 ")
+    offset = plain.str.extract(r"\d{2}:\d{2}\S*?\s?([Zz]|[+-]\d{2}:?\d{2})$")
+    offset = offset.set(~plain.str.contains(" ", literal=True).fill_null(value=False), None)
+    bare = plain.str.replace(r"\s?([Zz]|[+-]\d{2}:?\d{2})$", "").zip_with(offset.is_not_null(), plain)
+    naive = pl.Series([None], dtype=pl.Datetime("us")).new_from_index(0, len(words))
+    for form in FORMATS:
+        left = naive.is_null() & bare.is_not_null()
+        if left.any():
+            # A whole-day form must not read the first digits of a longer figure.
+            tried = bare.set(~left, None) if form != "%Y%m%d" else bare.set(~left | (bare.str.len_bytes() != 8), None)
+            naive = naive.zip_with(~left, tried.str.to_datetime(form, strict=False, time_unit="us", cache=False))
+    if not offset.is_not_null().any():
+        return _from_local(naive, zones)
+    sign = pl.Series([-1, 1]).gather(offset.str.starts_with("+").cast(pl.UInt32).fill_null(0))
+    digits = offset.str.replace_all(r"[^\d]", "").str.pad_start(4, "0")
+    minutes = digits.str.head(2).cast(pl.Int64, strict=False) * 60 + digits.str.tail(2).cast(pl.Int64, strict=False)
+    shift = (minutes * sign * 60_000_000).cast(pl.Duration("us"))
+    absolute = (naive - shift).dt.replace_time_zone("UTC")
+    return absolute.zip_with(offset.is_not_null(), _from_local(naive, zones))
+
+
+def _from_local(naive: pl.Series, zones: pl.Series) -> pl.Series:
+    found = pl.Series([None], dtype=UTC_INSTANT).new_from_index(0, len(naive))
+    for zone in zones.unique().drop_nulls().to_list():
+        here = naive if zones.n_unique() == 1 else naive.set(zones != zone, None)
+        utc = here.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
+        gaps = here.is_not_null() & utc.is_null()
+        if gaps.any():
+            # The offset before the gap moves the clock reading forward by the gap's length.
+            moved = [local.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) for local in here.filter(gaps)]
+            utc = utc.scatter(gaps.arg_true(), pl.Series(moved, dtype=UTC_INSTANT))
+        found = utc.zip_with(utc.is_not_null(), found)
+    return found
+
+
+def refuse_odd_instants(instants: pl.Series, now: datetime, refusals: Refusals) -> None:
+    """Refuse instants before 1970 and more than a day after `now`."""
+    refusals.add(instants > now + timedelta(days=1), "instant_in_future")
+    refusals.add(instants < FIRST_INSTANT, "instant_too_old")
+
+
+def position(latitude: pl.Series, longitude: pl.Series) -> pl.Series:
+    """True where a position cannot be on Earth."""
+    return (latitude.abs() > 90).fill_null(value=False) | (longitude.abs() > 180).fill_null(value=False)
+
+
+def truth(cells: pl.Series, refusals: Refusals) -> pl.Series:
+    """Return Boolean; yes/no, true/false, 1/0 and y/n are read."""
+    if cells.dtype == pl.Boolean:
+        return cells
+    words = identifier(cells).str.to_lowercase()
+    yes, no = words.is_in(["true", "yes", "y", "1", "t"]), words.is_in(["false", "no", "n", "0", "f"])
+    refusals.add(words.is_not_null() & ~yes & ~no, "unreadable_value")
+    return yes.set(~yes & ~no, None)
+
+
+def day(cells: pl.Series, refusals: Refusals) -> pl.Series:
+    """Return Date from days or instants."""
+    if cells.dtype.is_temporal():
+        return cells.cast(pl.Date)
+    words = text(cells)
+    days = words.str.replace_all("/", "-", literal=True).str.head(10).str.to_date("%Y-%m-%d", strict=False)
+    refusals.add(words.is_not_null() & days.is_null(), "unreadable_value")
+    return days

@@ -1,0 +1,140 @@
+"""Which of a file's columns are which of ours: look-ups joined, names mapped, words translated, constants filled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatch
+
+import polars as pl
+
+from engine.errors import BadColumns
+from engine.imports.fields import identifier, text
+from engine.imports.mapping import ImportMap, Join, Kind, names_of, plain_name
+from engine.imports.source import LINE, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """One file seen through the map: our plain names to their cells.
+
+    `own` are the names the file itself fills (not constants), `minor` those in minor units whatever the map says,
+    `brought` those a look-up table filled, `taken` their columns by our name.
+    """
+
+    source: Source
+    cells: Mapping[str, pl.Series]
+    own: frozenset[str]
+    minor: frozenset[str]
+    brought: frozenset[str]
+    taken: Mapping[str, str]
+    ignored: tuple[str, ...]
+
+    @property
+    def height(self) -> int:
+        """How many rows could be split into cells."""
+        return self.source.rows.height
+
+    def need(self, *names: str, mapping: ImportMap) -> None:
+        """Raise BadColumns when the file and the map's constants fill none of `names`."""
+        if any(name in self.cells for name in names):
+            return
+        theirs = {plain: their for ours, their in mapping.columns.items() for plain in [ours.removesuffix("_cents")]}
+        wanted = " or ".join(
+            f"{theirs[name]!r} (our {name})" if theirs.get(name, name) != name else repr(name) for name in names
+        )
+        near = get_close_matches(theirs.get(names[0], names[0]), self.source.columns, n=3, cutoff=0.3)
+        found = f"nearest are {', '.join(near)}" if near else f"it has {', '.join(self.source.columns) or 'none'}"
+        raise BadColumns(
+            f"column {wanted} is missing; {found}; name it under `columns` in a map", where=str(self.source.path)
+        )
+
+
+def split_lookups(sources: Sequence[Source], mapping: ImportMap) -> tuple[list[Source], list[tuple[Join, Source]]]:
+    """Return the files of rows, and the look-up tables with the join that names them."""
+    rows: list[Source] = []
+    lookups: list[tuple[Join, Source]] = []
+    for source in sources:
+        join = next((join for join in mapping.joins if fnmatch(source.path.name, join.file)), None)
+        if join is None:
+            rows.append(source)
+        else:
+            lookups.append((join, source))
+    return rows, lookups
+
+
+def apply_map(
+    source: Source, kind: Kind, mapping: ImportMap, lookups: Sequence[tuple[Join, Source]], warnings: list[str]
+) -> Mapped:
+    """Join the look-ups to a file's rows and name its columns; without a map the file's own names are ours."""
+    rows = source.rows
+    brought: set[str] = set()
+    for join, lookup in lookups:
+        if all(name in rows.columns for name in join.on):
+            before = set(rows.columns)
+            rows = _joined(rows, join, lookup, warnings)
+            brought |= set(rows.columns) - before
+    available = [name for name in rows.columns if name != LINE]
+    taken: dict[str, str] = {}
+    minor: set[str] = set()
+    # The map's own columns first; a name it does not mention may still be the file's own.
+    implicit = {name: name for name in names_of(kind) if name not in set(mapping.columns.values())}
+    mentioned = {plain_name(kind, ours)[0] for ours in mapping.columns}
+    for ours, their in [*mapping.columns.items(), *implicit.items()]:
+        plain, is_minor = plain_name(kind, ours)
+        if their in available and plain not in taken and (ours in mapping.columns or plain not in mentioned):
+            taken[plain] = their
+            if is_minor:
+                minor.add(plain)
+    words = {plain_name(kind, ours)[0]: pairs for ours, pairs in mapping.values.items()}
+    constants = {plain_name(kind, ours): value for ours, value in mapping.constants.items()}
+    minor |= {plain for (plain, is_minor) in constants if is_minor and plain not in taken}
+    cells = {plain: rows[their] for plain, their in taken.items()}
+    for plain, pairs in words.items():
+        if plain in cells:
+            cells[plain] = identifier(cells[plain]).replace(dict(pairs))
+    for (plain, _), value in constants.items():
+        constant = pl.Series([value], dtype=pl.String).new_from_index(0, rows.height)
+        cells[plain] = text(cells[plain]).fill_null(value) if plain in cells else constant
+    used = set(taken.values()) | {name for join, _ in lookups for name in join.on}
+    return Mapped(
+        source=source,
+        cells=cells,
+        own=frozenset(taken),
+        minor=frozenset(minor),
+        brought=frozenset(plain for plain, their in taken.items() if their in brought),
+        taken=taken,
+        ignored=tuple(name for name in source.columns if name not in used),
+    )
+
+
+def unmatched(files: Sequence[Mapped], mapping: ImportMap, kind: Kind) -> list[str]:
+    """Return a warning for each mapped column that no file has."""
+    return [
+        f"no file has the column {their!r} (our {ours}); it stays unknown"
+        for ours, their in mapping.columns.items()
+        if not any(plain_name(kind, ours)[0] in file.own for file in files)
+    ]
+
+
+def _joined(rows: pl.DataFrame, join: Join, lookup: Source, warnings: list[str]) -> pl.DataFrame:
+    for name in [*join.on, *(join.bring or ())]:
+        if name not in lookup.columns:
+            raise BadColumns(
+                f"column {name!r} is missing, the map's join needs it; it has {', '.join(lookup.columns)}",
+                where=str(lookup.path),
+            )
+    # What the rows themselves say wins over the look-up table.
+    bring = [name for name in join.bring or lookup.columns if name not in rows.columns and name not in join.on]
+    keys = [f"\x00{name}" for name in join.on]
+    table = lookup.rows.select(
+        *(identifier(lookup.rows[name]).alias(key) for name, key in zip(join.on, keys, strict=True)), *bring
+    )
+    unique = table.unique(subset=keys, keep="first", maintain_order=True)
+    if unique.height < table.height:
+        warnings.append(
+            f"{lookup.path.name} has {table.height - unique.height} rows with a repeated key; first ones used"
+        )
+    keyed = rows.with_columns(identifier(rows[name]).alias(key) for name, key in zip(join.on, keys, strict=True))
+    return keyed.join(unique, on=keys, how="left", maintain_order="left").drop(keys)

@@ -1,0 +1,236 @@
+"""What a file's columns mean: the names an import knows, and the YAML map from foreign ones."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import yaml
+
+from engine.columns import CUSTOMERS, ITEMS, OFFERS, VENDORS
+from engine.errors import BadDefinition, MissingFile, did_you_mean
+
+Kind = Literal["orders", "customers", "items", "vendors", "offers"]
+KINDS: tuple[Kind, ...] = ("orders", "customers", "items", "vendors", "offers")
+ORDER_MONEY = ("unit_price", "line_amount", "line_discount", "order_amount", "discount", "delivery_fee")
+ORDER_NAMES = (
+    "order_id", "customer_id", "ordered_at", "basket_no", "item_id", "quantity", "vendor_id", "zone", "channel",
+    "payment_method", "offer_id", "status", "rating", "latitude", "longitude", "currency", "timezone", *ORDER_MONEY,
+)  # fmt: skip
+TABLES = {"customers": CUSTOMERS, "items": ITEMS, "vendors": VENDORS, "offers": OFFERS}
+# What canonical tables call a figure where the import's own name differs.
+CENTS_ALIASES = {"order_cents": "order_amount", "line_cents": "line_amount"}
+KEYS = ("columns", "constants", "values", "timezone", "currency", "money", "encoding", "instant_format", "joins")
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A look-up table among the files: those named like `file` bring columns to rows equal in `on`.
+
+    `bring` None brings every column the rows do not have.
+    """
+
+    file: str
+    on: tuple[str, ...]
+    bring: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportMap:
+    """How to read foreign files; names are ours, columns are theirs, and None leaves the settings' default.
+
+    `values` turns their words into ours before a column is read; `constants` fill what is missing or empty.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    timezone: str | None = None
+    currency: str | None = None
+    money_minor: bool = False
+    encoding: str = "utf-8"
+    instant_format: str | None = None
+    joins: tuple[Join, ...] = ()
+
+
+class _Words(yaml.SafeLoader):
+    """Reads every scalar as the words written: `on` stays a key and 2024-01-01 stays text."""
+
+
+_Words.yaml_implicit_resolvers = {}
+
+
+def names_of(kind: Kind) -> tuple[str, ...]:
+    """Return every name an import of `kind` knows, `*_cents` ones included."""
+    if kind == "orders":
+        return (*ORDER_NAMES, *(f"{name}_cents" for name in ORDER_MONEY), *CENTS_ALIASES)
+    cents = [name for name in TABLES[kind] if name.endswith("_cents")]
+    return (*TABLES[kind], *(name.removesuffix("_cents") for name in cents))
+
+
+def plain_name(kind: Kind, name: str) -> tuple[str, bool]:
+    """Return the name without `_cents`, and whether it says minor units."""
+    if kind == "orders" and name in CENTS_ALIASES:
+        return CENTS_ALIASES[name], True
+    return name.removesuffix("_cents"), name.endswith("_cents")
+
+
+def read_map(path: Path, kind: Kind) -> ImportMap:
+    """Read a map for files of `kind`.
+
+    Raises MissingFile, or BadDefinition with the path of the wrong clause.
+    """
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_Words)  # noqa: S506 (a SafeLoader)
+    except FileNotFoundError as error:
+        raise MissingFile("no such map; check the path", where=str(path)) from error
+    except IsADirectoryError as error:
+        raise BadDefinition("is a folder; name a YAML file", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise BadDefinition("is not UTF-8 text; a map is a YAML file", where=str(path)) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" (line {mark.line + 1})" if mark else ""
+        problem = getattr(error, "problem", None) or "not readable"
+        raise BadDefinition(f"is not YAML: {problem}{line}", where=str(path)) from error
+    return parse_map(document, kind, where=str(path))
+
+
+def parse_map(document: object, kind: Kind, *, where: str) -> ImportMap:
+    """Turn a parsed YAML document into a map; an empty one is the map without clauses.
+
+    Raises BadDefinition with the path of the wrong clause.
+    """
+    clauses = _mapping(document or {}, where)
+    for key in clauses:
+        if key not in KEYS:
+            raise BadDefinition(f"unknown clause {key!r}{did_you_mean(key, KEYS)}", where=where)
+    columns = _texts(clauses.get("columns"), f"{where}: columns")
+    constants = _texts(clauses.get("constants"), f"{where}: constants")
+    values = {
+        name: _texts(words, f"{where}: values.{name}")
+        for name, words in _mapping(clauses.get("values") or {}, f"{where}: values").items()
+    }
+    for clause, names in (("columns", columns), ("constants", constants), ("values", values)):
+        _check_names(names, kind, f"{where}: {clause}")
+    money = _text(clauses.get("money", "major"), f"{where}: money")
+    if money not in {"major", "minor"}:
+        raise BadDefinition(f"{money!r} is neither major nor minor", where=f"{where}: money")
+    return ImportMap(
+        columns=columns,
+        constants=constants,
+        values=values,
+        timezone=_zone(clauses.get("timezone"), f"{where}: timezone"),
+        currency=_currency(clauses.get("currency"), f"{where}: currency"),
+        money_minor=money == "minor",
+        encoding=_encoding(clauses.get("encoding"), f"{where}: encoding"),
+        instant_format=_optional_text(clauses.get("instant_format"), f"{where}: instant_format"),
+        joins=_joins(clauses.get("joins"), f"{where}: joins"),
+    )
+
+
+def is_zone(name: str) -> bool:
+    """Say whether `name` is an IANA time zone."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
+
+
+def is_currency(code: str) -> bool:
+    """Say whether `code` looks like an ISO 4217 code."""
+    return len(code) == 3 and code.isascii() and code.isalpha() and code.isupper()
+
+
+def _check_names(names: Iterable[str], kind: Kind, where: str) -> None:
+    seen: dict[str, str] = {}
+    for name in names:
+        if name not in names_of(kind):
+            raise BadDefinition(f"{name!r} is no column of {kind}{did_you_mean(name, names_of(kind))}", where=where)
+        plain, _ = plain_name(kind, name)
+        if plain in seen:
+            raise BadDefinition(f"{seen[plain]!r} and {name!r} mean the same; keep one", where=where)
+        seen[plain] = name
+
+
+def _joins(value: object, where: str) -> tuple[Join, ...]:
+    if value is None or value == "":
+        return ()
+    if not isinstance(value, list):
+        raise BadDefinition("must be a list of {file, on, bring}", where=where)
+    joins = []
+    for i, entry in enumerate(value):
+        here = f"{where}[{i}]"
+        clauses = _mapping(entry, here)
+        for key in clauses:
+            if key not in {"file", "on", "bring"}:
+                raise BadDefinition(f"unknown clause {key!r}{did_you_mean(key, ('file', 'on', 'bring'))}", where=here)
+        for key in ("file", "on"):
+            if key not in clauses:
+                raise BadDefinition(f"{key!r} is missing; a join needs file and on", where=here)
+        bring = clauses.get("bring")
+        joins.append(
+            Join(
+                _text(clauses["file"], f"{here}.file"),
+                _text_list(clauses["on"], f"{here}.on"),
+                None if bring is None else _text_list(bring, f"{here}.bring"),
+            )
+        )
+    return tuple(joins)
+
+
+def _mapping(value: object, where: str) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise BadDefinition("must be a mapping of names to values", where=where)
+    return {str(key): entry for key, entry in value.items()}
+
+
+def _texts(value: object, where: str) -> dict[str, str]:
+    return {key: _text(entry, f"{where}.{key}") for key, entry in _mapping(value or {}, where).items()}
+
+
+def _text(value: object, where: str) -> str:
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise BadDefinition("must be text", where=where)
+
+
+def _optional_text(value: object, where: str) -> str | None:
+    return None if value is None or value == "" else _text(value, where)
+
+
+def _text_list(value: object, where: str) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, list) or not value:
+        raise BadDefinition("must be a list of column names", where=where)
+    return tuple(_text(entry, where) for entry in value)
+
+
+def _zone(value: object, where: str) -> str | None:
+    name = _optional_text(value, where)
+    if name is not None and not is_zone(name):
+        raise BadDefinition(f"{name!r} is not an IANA time zone such as Asia/Shanghai", where=where)
+    return name
+
+
+def _currency(value: object, where: str) -> str | None:
+    code = _optional_text(value, where)
+    if code is not None and not is_currency(code.upper()):
+        raise BadDefinition(f"{code!r} is not a three-letter currency code", where=where)
+    return None if code is None else code.upper()
+
+
+def _encoding(value: object, where: str) -> str:
+    name = _optional_text(value, where) or "utf-8"
+    try:
+        codecs.lookup(name)
+        "x".encode(name)
+    except (LookupError, ValueError) as error:
+        raise BadDefinition(f"{name!r} is no text encoding; common are utf-8, gb18030, latin-1", where=where) from error
+    return name

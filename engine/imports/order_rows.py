@@ -1,0 +1,210 @@
+"""What each row of an orders file says: typed cells in our units, or the reason it is refused."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import polars as pl
+
+from engine.columns import STATUSES, UTC_INSTANT, minor_digits
+from engine.imports import fields
+from engine.imports.mapped import Mapped
+from engine.imports.mapping import ImportMap, is_currency, is_zone
+from engine.settings import Settings
+
+ORDER_GRAIN, LINES_WITH_ORDER, LINE_GRAIN = range(3)
+TEXTS = ("zone", "channel", "payment_method")
+# Everything about an order that its rows may state, and its type.
+ABOUT_ORDER: dict[str, pl.DataType | type[pl.DataType]] = {
+    "basket_no": pl.Int32, "vendor_id": pl.String, "zone": pl.String, "latitude": pl.Float64, "longitude": pl.Float64,
+    "channel": pl.String, "payment_method": pl.String, "offer_id": pl.String, "status": pl.String,
+    "order_cents": pl.Int64, "discount_cents": pl.Int64, "delivery_fee_cents": pl.Int64, "currency": pl.String,
+    "rating": pl.Float32,
+}  # fmt: skip
+ROWS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "_file": pl.UInt32, "_row": pl.UInt32, "_grain": pl.UInt8, "_code": pl.UInt8, "order_id": pl.String,
+    "customer_id": pl.String, "ordered_at": UTC_INSTANT, **ABOUT_ORDER, "item_id": pl.String, "quantity": pl.Float32,
+    "line_cents": pl.Int64, "line_discount_cents": pl.Int64,
+}  # fmt: skip
+
+
+def grain_of(file: Mapped, mapping: ImportMap, *, orders_elsewhere: bool) -> int:
+    """Say whether a file's rows are orders, lines that repeat their order, or lines alone.
+
+    `orders_elsewhere`: another file of the call or the history has the orders. Raises BadColumns for what is missing.
+    """
+    cells = file.cells
+    if "customer_id" not in cells:
+        alone = "order_id" in cells and "item_id" in cells
+        if not alone or not orders_elsewhere:
+            file.need("customer_id", mapping=mapping)
+        return LINE_GRAIN
+    file.need("ordered_at", "basket_no", mapping=mapping)
+    return LINES_WITH_ORDER if "item_id" in cells else ORDER_GRAIN
+
+
+def read_rows(
+    file: Mapped, number: int, grain: int, mapping: ImportMap, settings: Settings, now: datetime, warnings: list[str]
+) -> pl.DataFrame:
+    """Return one row (schema ROWS) for each of the file's; `_code` is the reason it is refused, null where it is not.
+
+    Money is in minor units, instants are UTC, a missing order_id is derived; what the file does not say is null.
+    """
+    refusals = fields.Refusals(file.height)
+    read: dict[str, pl.Series] = {}
+    _read_ids(file, grain, read, refusals)
+    _read_instants(file, grain, read, mapping, settings, now, refusals)
+    _read_money(file, read, mapping, settings, refusals)
+    _read_words(file, read, refusals, warnings)
+    if grain == ORDER_GRAIN:
+        read = {name: cells for name, cells in read.items() if name not in {"quantity", "line_cents"}}
+    if "order_id" in read and grain == LINE_GRAIN:
+        refusals.add(read["order_id"].is_null(), "missing_order_id")
+    elif grain != LINE_GRAIN:
+        read["order_id"] = _derived_ids(read)
+    frame = pl.DataFrame({"_row": pl.int_range(0, file.height, dtype=pl.UInt32, eager=True), **read})
+    return frame.with_columns(
+        _file=pl.lit(number, pl.UInt32), _grain=pl.lit(grain, pl.UInt8), _code=refusals.codes
+    ).select(
+        (pl.col(name) if name in frame.columns or name[0] == "_" else pl.lit(None)).cast(dtype).alias(name)
+        for name, dtype in ROWS.items()
+    )
+
+
+def _read_ids(file: Mapped, grain: int, read: dict[str, pl.Series], refusals: fields.Refusals) -> None:
+    for name in ("customer_id", "order_id", "item_id", "vendor_id", "offer_id"):
+        if name in file.cells:
+            read[name] = fields.identifier(file.cells[name])
+    if grain != LINE_GRAIN:
+        refusals.add(read["customer_id"].is_null(), "missing_customer_id")
+    if grain != ORDER_GRAIN:
+        refusals.add(read["item_id"].is_null(), "missing_item_id")
+    for name in ("customer_id", "order_id", "item_id", "vendor_id", "offer_id"):
+        if name in read:
+            refusals.add(fields.bad_identifier(read[name]), "bad_id")
+
+
+def _read_instants(
+    file: Mapped,
+    grain: int,
+    read: dict[str, pl.Series],
+    mapping: ImportMap,
+    settings: Settings,
+    now: datetime,
+    refusals: fields.Refusals,
+) -> None:
+    if grain == LINE_GRAIN:
+        return
+    default = mapping.timezone or settings.timezone
+    zones = pl.Series([default], dtype=pl.String).new_from_index(0, file.height)
+    if "timezone" in file.cells:
+        given = fields.text(file.cells["timezone"])
+        unknown = [name for name in given.unique().drop_nulls().to_list() if not is_zone(name)]
+        refusals.add(given.is_in(unknown), "bad_timezone")
+        zones = given.set(given.is_in(unknown).fill_null(value=False), None).fill_null(default)
+    at = pl.Series([None], dtype=UTC_INSTANT).new_from_index(0, file.height)
+    if "ordered_at" in file.cells:
+        at = fields.instant(file.cells["ordered_at"], zones, refusals, pattern=mapping.instant_format)
+    if "basket_no" in file.cells:
+        position = fields.number(file.cells["basket_no"], refusals)
+        refusals.add((position != position.round(0)) | (position.abs() > 2**31 - 1), "unreadable_number")
+        baskets = position.cast(pl.Int32, strict=False)
+        read["basket_no"] = baskets
+        days = (baskets.cast(pl.Int64) * 86_400_000_000).cast(pl.Duration("us"))
+        counted = pl.Series([fields.BASKET_ZERO], dtype=UTC_INSTANT).new_from_index(0, file.height) + days
+        at = at.zip_with(at.is_not_null(), counted)
+    refusals.add(at.is_null(), "missing_ordered_at")
+    fields.refuse_odd_instants(at, now, refusals)
+    read["ordered_at"] = at
+
+
+def _read_money(
+    file: Mapped, read: dict[str, pl.Series], mapping: ImportMap, settings: Settings, refusals: fields.Refusals
+) -> None:
+    default = mapping.currency or settings.currency
+    currency = pl.Series([default], dtype=pl.String).new_from_index(0, file.height)
+    if "currency" in file.cells:
+        given = fields.text(file.cells["currency"]).str.to_uppercase()
+        wrong = [code for code in given.unique().drop_nulls().to_list() if not is_currency(code)]
+        refusals.add(given.is_in(wrong), "bad_currency")
+        currency = given.fill_null(default)
+    codes = currency.unique().to_list()
+    scale = currency.replace_strict(codes, [10.0 ** minor_digits(code) for code in codes], return_dtype=pl.Float64)
+
+    def amount(name: str) -> pl.Series | None:
+        """Return minor units before rounding."""
+        if name not in file.cells:
+            return None
+        figures = fields.number(file.cells[name], refusals)
+        refusals.add(figures < 0, "negative_amount")
+        return figures if mapping.money_minor or name in file.minor else figures * scale
+
+    money = {name: amount(name) for name in ("order_amount", "discount", "delivery_fee", "line_discount")}
+    for name, target in (("order_amount", "order_cents"), ("line_discount", "line_discount_cents")):
+        if (figures := money[name]) is not None:
+            read[target] = fields.whole(figures)
+    for name in ("discount", "delivery_fee"):
+        if (figures := money[name]) is not None:
+            read[f"{name}_cents"] = fields.whole(figures)
+    quantity = pl.Series([1.0], dtype=pl.Float32).new_from_index(0, file.height)
+    if "quantity" in file.cells:
+        quantity = fields.number(file.cells["quantity"], refusals).fill_null(1.0).cast(pl.Float32)
+        refusals.add(quantity <= 0, "non_positive_quantity")
+    read["quantity"] = quantity
+    of_line, each = amount("line_amount"), amount("unit_price")
+    if each is not None:
+        priced = each * quantity.cast(pl.Float64)
+        of_line = priced if of_line is None else of_line.zip_with(of_line.is_not_null(), priced)
+    if of_line is not None:
+        refusals.add(of_line.abs() > fields.LARGEST * 1000, "amount_too_large")
+        read["line_cents"] = fields.whole(of_line)
+    if (
+        mapping.currency
+        or "currency" in file.cells
+        or of_line is not None
+        or any(m is not None for m in money.values())
+    ):
+        read["currency"] = currency
+
+
+def _read_words(file: Mapped, read: dict[str, pl.Series], refusals: fields.Refusals, warnings: list[str]) -> None:
+    for name in TEXTS:
+        if name in file.cells:
+            read[name] = fields.text(file.cells[name])
+    if "status" in file.cells:
+        status = fields.text(file.cells["status"]).str.to_lowercase()
+        refusals.add(status.is_not_null() & ~status.is_in(STATUSES).fill_null(value=True), "unknown_status")
+        read["status"] = status
+    if "rating" in file.cells:
+        rating = fields.number(file.cells["rating"], refusals)
+        refusals.add((rating < 1) | (rating > 5), "rating_out_of_range")
+        read["rating"] = rating.cast(pl.Float32)
+    place = {n: fields.number(file.cells[n], refusals) for n in ("latitude", "longitude") if n in file.cells}
+    if not place:
+        return
+    unknown = pl.Series([None], dtype=pl.Float64).new_from_index(0, file.height)
+    off_earth = fields.position(place.get("latitude", unknown), place.get("longitude", unknown))
+    if file.brought & place.keys():
+        # The order is sound, only the look-up table's position is not: keep the order without it.
+        if off_earth.any():
+            warnings.append(
+                f"{int(off_earth.sum())} rows of {file.source.path.name} got a position outside the Earth from a "
+                "look-up table; it was left out"
+            )
+        place = {name: cells.set(off_earth, None) for name, cells in place.items()}
+    else:
+        refusals.add(off_earth, "position_out_of_range")
+    read.update(place)
+
+
+def _derived_ids(read: dict[str, pl.Series]) -> pl.Series:
+    """Return order ids, derived from customer and basket number or customer and instant where none is given."""
+    frame = pl.DataFrame(
+        {name: read[name] for name in ("order_id", "customer_id", "ordered_at", "basket_no") if name in read}
+    )
+    instant = pl.col("customer_id") + "@" + pl.col("ordered_at").dt.strftime("%Y%m%dT%H%M%S%.fZ")
+    derived = instant
+    if "basket_no" in read:
+        derived = pl.coalesce(pl.col("customer_id") + "#" + pl.col("basket_no").cast(pl.String), instant)
+    given = [pl.col("order_id")] if "order_id" in read else []
+    return frame.select(order_id=pl.coalesce(*given, derived)).to_series()

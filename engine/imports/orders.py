@@ -1,0 +1,237 @@
+"""Which orders and lines a call's files hold, and what became of each row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from engine.columns import ORDERS
+from engine.history import LINE_KEY, History
+from engine.imports import fields
+from engine.imports.mapped import Mapped
+from engine.imports.mapping import ImportMap
+from engine.imports.order_rows import ABOUT_ORDER, LINE_GRAIN, ORDER_GRAIN, grain_of, read_rows
+from engine.settings import Settings
+
+OUTCOMES = pl.Enum(["accepted", "updated", "duplicate", "refused"])
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of each row, and what the usable ones hold.
+
+    `rows` has _file, _row, _code (the reason's number in `fields.CODES`, null where not refused) and outcome.
+    """
+
+    rows: pl.DataFrame
+    orders: int = 0
+    lines: int = 0
+    customers: int = 0
+    first_ordered_at: datetime | None = None
+    last_ordered_at: datetime | None = None
+
+
+def import_orders(
+    files: Sequence[Mapped],
+    mapping: ImportMap,
+    settings: Settings,
+    now: datetime,
+    progress: Progress,
+    warnings: list[str],
+) -> Outcome:
+    """Append the files' orders and lines to the history; a row that cannot be used carries its reason.
+
+    Raises BadColumns, and Conflict when another process is writing.
+    """
+    history = History(settings.history_folder)
+    held = history.counts()[0]
+    with_orders = any("customer_id" in file.cells for file in files)
+    parsed = []
+    for i, file in enumerate(files):
+        progress(f"Reading {file.source.path.name}", i, len(files))
+        elsewhere = with_orders or (held > 0 and "ordered_at" not in file.cells)
+        grain = grain_of(file, mapping, orders_elsewhere=elsewhere)
+        parsed.append(read_rows(file, i, grain, mapping, settings, now, warnings))
+    rows = pl.concat(parsed, rechunk=False)
+    del parsed
+    progress("Matching orders", 0, 2)
+    known = history.known(rows["order_id"]) if held else _no_orders()
+    rows = _owned(rows, known)
+    lines, line_rows = _lines(rows)
+    orders = _orders(rows, lines, known, history, warnings)
+    progress("Writing history", 1, 2)
+    done = history.append(orders, lines)
+    progress("Writing history", 2, 2)
+    return Outcome(
+        rows=_outcomes(rows, line_rows, orders.select("order_id", change=done.order_changes), done.line_changes),
+        orders=orders.height,
+        lines=lines.height,
+        customers=orders["customer_id"].n_unique(),
+        first_ordered_at=_instant(orders["ordered_at"].min()),
+        last_ordered_at=_instant(orders["ordered_at"].max()),
+    )
+
+
+def _owned(rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """Refuse rows whose order_id is somebody else's or nobody's; lines take customer and instant of their order."""
+    sound = pl.col("_code").is_null()
+    whole = pl.col("_grain") != LINE_GRAIN
+    heads = rows.filter(sound & whole).select("order_id", "customer_id", "ordered_at")
+    heads = heads.unique(subset="order_id", keep="first", maintain_order=True)
+    theirs = known.select("order_id", "customer_id", "ordered_at")
+    owners = pl.concat([theirs, heads.join(theirs, on="order_id", how="anti")])
+    rows = rows.join(owners, on="order_id", how="left", suffix="_own", maintain_order="left")
+    refused = (
+        pl.when(~sound)
+        .then(pl.col("_code"))
+        .when(whole & (pl.col("customer_id") != pl.col("customer_id_own")))
+        .then(pl.lit(fields.CODES.index("order_of_another_customer"), pl.UInt8))
+        .when(whole & (pl.col("ordered_at") != pl.col("ordered_at_own")))
+        .then(pl.lit(fields.CODES.index("order_of_another_instant"), pl.UInt8))
+        .when(~whole & pl.col("customer_id_own").is_null())
+        .then(pl.lit(fields.CODES.index("line_without_order"), pl.UInt8))
+    )
+    return rows.with_columns(
+        _code=refused,
+        customer_id=pl.coalesce("customer_id", "customer_id_own"),
+        ordered_at=pl.coalesce("ordered_at", "ordered_at_own"),
+    ).drop("customer_id_own", "ordered_at_own")
+
+
+def _lines(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the distinct lines, and for each row with a line its position (`at`) among them.
+
+    The n-th time a file names an item within an order is that item's line n; the same file again is the same lines.
+    """
+    with_item = rows.with_row_index("_at").filter(pl.col("_code").is_null() & (pl.col("_grain") != ORDER_GRAIN))
+    numbered = with_item.select(
+        "_at",
+        "_file",
+        *("order_id", "item_id", "customer_id", "ordered_at", "quantity", "line_cents", "line_discount_cents"),
+        line_no=pl.int_range(pl.len(), dtype=pl.Int32).over("_file", "order_id", "item_id"),
+        # The history repeats the order's own status and vendor; this stands for them until then.
+        status=pl.lit("placed"),
+    )
+    if numbered["_file"].n_unique() <= 1:
+        return numbered, numbered.select("_at", at=pl.int_range(pl.len(), dtype=pl.UInt32), first=pl.lit(value=True))
+    lines = numbered.unique(subset=LINE_KEY, keep="last", maintain_order=True)
+    place = lines.select(*LINE_KEY, at=pl.int_range(pl.len(), dtype=pl.UInt32))
+    line_rows = numbered.join(place, on=LINE_KEY, how="left", maintain_order="left")
+    return lines, line_rows.select("_at", "at", first=pl.col("at").is_first_distinct())
+
+
+def _orders(
+    rows: pl.DataFrame, lines: pl.DataFrame, known: pl.DataFrame, history: History, warnings: list[str]
+) -> pl.DataFrame:
+    """Return one row for each order the call names; a later row's word wins over an earlier one's."""
+    sound = rows.filter(pl.col("_code").is_null())
+    whole = sound.filter(pl.col("_grain") != LINE_GRAIN)
+    said = [name for name in ABOUT_ORDER if whole[name].null_count() < whole.height]
+    disagree = [name for name in ("order_cents", "discount_cents", "delivery_fee_cents") if name in said]
+    orders = whole.group_by("order_id", maintain_order=True).agg(
+        pl.col("customer_id", "ordered_at").first(),
+        *(pl.col(name).last(ignore_nulls=True) for name in said),
+        *((pl.col(name).min() != pl.col(name).max()).alias(f"{name}_differs") for name in disagree),
+        _items=(pl.col("_grain") != ORDER_GRAIN).any(),
+    )
+    for name in disagree:
+        unequal = int(orders.filter("_items")[f"{name}_differs"].fill_null(value=False).sum())
+        if unequal:
+            plain = "order_amount" if name == "order_cents" else name.removesuffix("_cents")
+            warnings.append(f"{unequal} orders have rows that disagree on {plain}; the last one was taken")
+    missing = [pl.lit(None, dtype).alias(name) for name, dtype in ABOUT_ORDER.items() if name not in said]
+    orders = orders.with_columns(missing).select("order_id", "customer_id", "ordered_at", *ABOUT_ORDER)
+    # Orders of the history that only lines of this call name.
+    others = known.join(orders, on="order_id", how="anti").join(lines, on="order_id", how="semi")
+    orders = pl.concat([orders, others.select("order_id", "customer_id", "ordered_at", "status")], how="diagonal")
+    orders = orders.join(
+        known.select("order_id", _known_status="status"), on="order_id", how="left", maintain_order="left"
+    )
+    orders = orders.with_columns(status=pl.coalesce("status", "_known_status", pl.lit("delivered")))
+    return _with_totals(orders.drop("_known_status"), lines, history).select(list(ORDERS))
+
+
+def _with_totals(orders: pl.DataFrame, lines: pl.DataFrame, history: History) -> pl.DataFrame:
+    """Fill order_cents from the lines, less discount, plus delivery fee, where no amount of the order itself is known.
+
+    An amount in the history counts as the order's own unless it equals that sum of its lines so far.
+    """
+    open_orders = orders.filter(pl.col("order_cents").is_null()).select("order_id")
+    off_lines = lines.group_by("order_id").agg(
+        _off=pl.col("line_discount_cents").sum(), _any=pl.col("line_discount_cents").count()
+    )
+    orders = (
+        orders.join(off_lines, on="order_id", how="left", maintain_order="left")
+        .with_columns(discount_cents=pl.coalesce("discount_cents", pl.when(pl.col("_any") > 0).then(pl.col("_off"))))
+        .drop("_off", "_any")
+    )
+    if not open_orders.height or (lines["line_cents"].null_count() == lines.height):
+        return orders
+    wanted = open_orders.lazy()
+    before = history.lines().join(wanted, on="order_id", how="semi").select(*LINE_KEY, "line_cents").collect()
+    stored = (
+        history.orders()
+        .join(wanted, on="order_id", how="semi")
+        .select("order_id", _cents="order_cents", _discount="discount_cents", _fee="delivery_fee_cents")
+        .collect()
+    )
+    after = pl.concat([before.join(lines, on=LINE_KEY, how="anti"), lines.select(*LINE_KEY, "line_cents")])
+    sums = _sum_of(after, "_after").join(_sum_of(before, "_before"), on="order_id", how="left")
+    orders = orders.join(sums, on="order_id", how="left", maintain_order="left")
+    orders = orders.join(stored, on="order_id", how="left", maintain_order="left")
+
+    def total(lines_sum: str, discount: pl.Expr, fee: pl.Expr) -> pl.Expr:
+        return (pl.col(lines_sum) - discount.fill_null(0) + fee.fill_null(0)).clip(0)
+
+    now = total("_after", pl.coalesce("discount_cents", "_discount"), pl.coalesce("delivery_fee_cents", "_fee"))
+    derived = pl.col("_cents").is_null() | (pl.col("_cents") == total("_before", pl.col("_discount"), pl.col("_fee")))
+    return orders.with_columns(
+        order_cents=pl.when(pl.col("order_cents").is_null() & derived).then(now).otherwise(pl.col("order_cents"))
+    )
+
+
+def _sum_of(lines: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Return the sum of each order's lines; null where a line's price is unknown."""
+    priced = pl.when(pl.col("line_cents").null_count() == 0).then(pl.col("line_cents").sum())
+    return lines.group_by("order_id").agg(priced.alias(name))
+
+
+def _outcomes(
+    rows: pl.DataFrame, line_rows: pl.DataFrame, order_changes: pl.DataFrame, line_changes: pl.Series
+) -> pl.DataFrame:
+    """Say of each row whether it was accepted, updated something, was a duplicate, or was refused."""
+    of_line = line_rows.select(
+        "_at",
+        _line=pl.when("first").then(line_changes.cast(pl.String).gather(line_rows["at"])).otherwise(pl.lit("repeat")),
+    )
+    rows = rows.select("_file", "_row", "_code", "_grain", "order_id").with_row_index("_at")
+    rows = rows.join(of_line, on="_at", how="left", maintain_order="left")
+    rows = rows.join(order_changes, on="order_id", how="left", maintain_order="left")
+    first = pl.col("order_id").is_first_distinct()
+    alone = rows.filter((pl.col("_grain") == ORDER_GRAIN) & pl.col("_code").is_null())
+    rows = rows.join(alone.select("_at", _first=first), on="_at", how="left", maintain_order="left")
+    change = pl.col("change").cast(pl.String)
+    # A row with order and line changes something if either does; an order's own row only at its first appearance.
+    of_row = (
+        pl.when(pl.col("_grain") == ORDER_GRAIN)
+        .then(pl.when("_first").then(change).otherwise(pl.lit("same")))
+        .when((pl.col("_grain") != LINE_GRAIN) & (pl.col("_line") == "same") & (change == "updated"))
+        .then(pl.lit("updated"))
+        .otherwise(pl.col("_line"))
+    )
+    names = {"new": "accepted", "updated": "updated", "same": "duplicate", "repeat": "duplicate"}
+    outcome = pl.when(pl.col("_code").is_not_null()).then(pl.lit("refused")).otherwise(of_row.replace(names))
+    return rows.select("_file", "_row", "_code", outcome=outcome.cast(OUTCOMES))
+
+
+def _no_orders() -> pl.DataFrame:
+    kept = ("order_id", "customer_id", "ordered_at", "status", "vendor_id")
+    return pl.DataFrame(schema={name: ORDERS[name] for name in kept})
+
+
+def _instant(value: object) -> datetime | None:
+    return value if isinstance(value, datetime) else None

@@ -1,0 +1,163 @@
+"""What each row of a customers, items, vendors or offers file says, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import polars as pl
+
+from engine.columns import LANGUAGES, SEALED, UTC_INSTANT, minor_digits
+from engine.imports import fields
+from engine.imports.mapped import Mapped
+from engine.imports.mapping import TABLES, ImportMap, is_currency, is_zone
+from engine.imports.orders import OUTCOMES, Outcome, Progress
+from engine.seal import seal_of
+from engine.settings import Settings
+from engine.tables import KEYS, TableName, upsert_rows
+
+WORDS = {
+    "language": LANGUAGES,
+    "kind": ("percent", "amount", "free_delivery"),
+    "audience": ("everyone", "first_order", "issued"),
+}
+PATTERNS = {
+    "opens": r"^([01]\d|2[0-3]):[0-5]\d$",
+    "closes": r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$",
+    "closed_weekdays": r"^[1-7](\|[1-7])*$",
+}
+
+
+def import_table(
+    kind: TableName,
+    files: Sequence[Mapped],
+    mapping: ImportMap,
+    settings: Settings,
+    now: datetime,
+    progress: Progress,
+) -> Outcome:
+    """Add the files' rows to a table by key; personal columns of customers are sealed on the way.
+
+    Raises BadColumns, and Conflict when another process is writing.
+    """
+    parsed = []
+    for i, file in enumerate(files):
+        progress(f"Reading {file.source.path.name}", i, len(files))
+        file.need(KEYS[kind], mapping=mapping)
+        if kind == "offers":
+            file.need("kind", mapping=mapping)
+        parsed.append(_read_rows(kind, file, i, mapping, settings, now))
+    rows = pl.concat(parsed).with_row_index("_at")
+    sound = rows.filter(pl.col("_code").is_null())
+    table = sound.select(list(TABLES[kind]))
+    if kind == "customers":
+        progress("Sealing personal data", 0, 1)
+        seal = seal_of(settings)
+        table = table.with_columns(seal.seal_column(table[name]) for name in SEALED)
+    progress(f"Writing {kind}", 0, 1)
+    changes = upsert_rows(settings, kind, table)
+    progress(f"Writing {kind}", 1, 1)
+    names = {"new": "accepted", "updated": "updated", "same": "duplicate"}
+    outcome = sound.select("_at", outcome=changes.cast(pl.String).replace(names))
+    rows = rows.select("_at", "_file", "_row", "_code").join(outcome, on="_at", how="left", maintain_order="left")
+    return Outcome(
+        rows=rows.select("_file", "_row", "_code", pl.col("outcome").fill_null("refused").cast(OUTCOMES)),
+        customers=table[KEYS[kind]].n_unique() if kind == "customers" else 0,
+    )
+
+
+def _read_rows(
+    kind: TableName, file: Mapped, number: int, mapping: ImportMap, settings: Settings, now: datetime
+) -> pl.DataFrame:
+    refusals = fields.Refusals(file.height)
+    zone = mapping.timezone or settings.timezone
+    read: dict[str, pl.Series] = {}
+    for name, dtype in TABLES[kind].items():
+        plain = name.removesuffix("_cents")
+        if plain not in file.cells:
+            read[name] = pl.Series([None], dtype=dtype).new_from_index(0, file.height)
+        elif name.endswith("_cents"):
+            read[name] = _money(file, plain, mapping, settings, refusals)
+        else:
+            read[name] = _cell(name, dtype, file.cells[plain], zone, refusals)
+    key = KEYS[kind]
+    refusals.add(read[key].is_null(), "missing_customer_id" if kind == "customers" else "missing_id")
+    for name in ("customer_id", "item_id", "vendor_id", "offer_id"):
+        if name in read:
+            refusals.add(fields.bad_identifier(read[name]), "bad_id")
+    if kind == "offers":
+        _check_offer(read, mapping, settings, refusals)
+    if "birthday" in read:
+        refusals.add(read["birthday"] > now.date(), "instant_in_future")
+    if "latitude" in read:
+        refusals.add(fields.position(read["latitude"], read["longitude"]), "position_out_of_range")
+    return pl.DataFrame(read).select(
+        pl.lit(number, pl.UInt32).alias("_file"),
+        pl.int_range(pl.len(), dtype=pl.UInt32).alias("_row"),
+        refusals.codes.alias("_code"),
+        *(pl.col(name).cast(dtype) for name, dtype in TABLES[kind].items()),
+    )
+
+
+def _cell(
+    name: str, dtype: pl.DataType | type[pl.DataType], cells: pl.Series, zone: str, refusals: fields.Refusals
+) -> pl.Series:
+    if dtype == pl.Boolean:
+        return fields.truth(cells, refusals)
+    if dtype == pl.Date:
+        return fields.day(cells, refusals)
+    if dtype == UTC_INSTANT:
+        zones = pl.Series([zone], dtype=pl.String).new_from_index(0, len(cells))
+        return fields.instant(cells, zones, refusals)
+    if dtype == pl.Int64:
+        figures = fields.number(cells, refusals)
+        refusals.add((figures < 0) | (figures != figures.round(0)), "unreadable_number")
+        return figures.cast(pl.Int64, strict=False)
+    if dtype == pl.Float64:
+        return fields.number(cells, refusals)
+    # Ids and phone numbers must not carry the .0 of a column that a tool took for numbers.
+    words = fields.identifier(cells) if name.endswith("_id") or cells.dtype.is_numeric() else fields.text(cells)
+    if name in WORDS:
+        words = words.str.to_lowercase()
+        refusals.add(words.is_not_null() & ~words.is_in(WORDS[name]).fill_null(value=True), "unknown_word")
+    if name in PATTERNS:
+        if name != "closed_weekdays":
+            words = words.str.replace(r"^(\d):", "0$1:").str.replace(r"^(\d\d:\d\d):\d\d.*$", "$1")
+        refusals.add(~words.str.contains(PATTERNS[name]), "unreadable_value")
+    if name == "timezone":
+        unknown = [zone for zone in words.unique().drop_nulls().to_list() if not is_zone(zone)]
+        refusals.add(words.is_in(unknown), "bad_timezone")
+    return words
+
+
+def _money(file: Mapped, plain: str, mapping: ImportMap, settings: Settings, refusals: fields.Refusals) -> pl.Series:
+    figures = fields.number(file.cells[plain], refusals)
+    if plain != "margin":
+        # A dish may be sold below its cost; nothing else is negative.
+        refusals.add(figures < 0, "negative_amount")
+    if mapping.money_minor or plain in file.minor:
+        return fields.whole(figures)
+    codes = _currencies(file, mapping, settings)
+    names = codes.unique().to_list()
+    return fields.whole(
+        figures * codes.replace_strict(names, [10.0 ** minor_digits(code) for code in names], return_dtype=pl.Float64)
+    )
+
+
+def _currencies(file: Mapped, mapping: ImportMap, settings: Settings) -> pl.Series:
+    default = mapping.currency or settings.currency
+    if "currency" not in file.cells:
+        return pl.Series([default], dtype=pl.String).new_from_index(0, file.height)
+    return fields.text(file.cells["currency"]).str.to_uppercase().fill_null(default)
+
+
+def _check_offer(read: dict[str, pl.Series], mapping: ImportMap, settings: Settings, refusals: fields.Refusals) -> None:
+    kind, percent, amount = read["kind"], read["percent"], read["amount_cents"]
+    refusals.add(kind.is_null(), "missing_terms")
+    refusals.add(((kind == "percent") & percent.is_null()) | ((kind == "amount") & amount.is_null()), "missing_terms")
+    refusals.add((percent <= 0) | (percent > 100), "percent_out_of_range")
+    refusals.add(read["valid_until"] <= read["valid_from"], "ends_before_start")
+    currency = read["currency"].str.to_uppercase().fill_null(mapping.currency or settings.currency)
+    wrong = [code for code in currency.unique().to_list() if not is_currency(code)]
+    refusals.add(currency.is_in(wrong), "bad_currency")
+    read["currency"] = currency
