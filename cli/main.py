@@ -6,17 +6,12 @@ import os
 import sys
 
 import click
-import typer
 
+from cli import training  # noqa: F401 - importing a group of verbs registers it
+from cli.app import app
 from engine.errors import CandidateRefused, RegularsError
 
-app = typer.Typer(
-    name="regulars",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    help="Turn one-time diners into regulars: learn from orders, recommend dishes and coupons, run campaigns.",
-)
+__all__ = ["app", "run"]
 
 
 def run() -> None:

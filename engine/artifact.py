@@ -1,0 +1,171 @@
+"""What training publishes and serving reads: a folder of .npy files and a manifest, swapped in whole.
+
+    artifacts/LIVE                       text: the served version
+    artifacts/<version>/manifest.json    format, version, data window, metrics, weights, versions, hash of every file
+    artifacts/<version>/<name>.npy       one array each, e.g. models.als.item_factors.npy; loaded with pickle off
+
+A version is written under a hidden name, synced and renamed, then LIVE is replaced: a reader sees the old one whole or
+the new one whole, and a publish killed at any instant leaves the old one live.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from engine.errors import ArtifactBroken, InputError, NotFound
+
+FORMAT = 1
+LIVE = "LIVE"
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One published version: its manifest and its arrays by name, memory-mapped."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    arrays: Mapping[str, npt.NDArray[np.generic]]
+
+    @property
+    def version(self) -> str:
+        """The version's name, which is also its folder's."""
+        return str(self.manifest["version"])
+
+    def group(self, prefix: str) -> dict[str, npt.NDArray[np.generic]]:
+        """Return the arrays named `prefix.<name>` by <name>."""
+        start = f"{prefix}."
+        return {name.removeprefix(start): array for name, array in self.arrays.items() if name.startswith(start)}
+
+
+def write(root: Path, version: str, arrays: Mapping[str, npt.NDArray[np.generic]], manifest: Mapping[str, Any]) -> Path:
+    """Write a version under `root` without making it live; return its folder.
+
+    Raises InputError when the version exists already.
+    """
+    final = root / version
+    if final.exists():
+        raise InputError(f"version {version!r} exists already", where=str(root))
+    folder = root / f".{version}.writing"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    files: dict[str, str] = {}
+    for name, array in arrays.items():
+        path = folder / f"{name}.npy"
+        with path.open("wb") as file:
+            np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+            file.flush()
+            os.fsync(file.fileno())
+        files[path.name] = _hash(path)
+    document = {"format": FORMAT, "version": version, **manifest, "files": files}
+    _write_synced(folder / MANIFEST, orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY))
+    folder.rename(final)
+    _sync_folder(root)
+    return final
+
+
+def activate(root: Path, version: str) -> None:
+    """Make `version` the served one, atomically.
+
+    Raises NotFound when there is no such version.
+    """
+    if not (root / version / MANIFEST).exists():
+        raise NotFound(f"no artifact version {version!r}; `regulars artifacts list` shows them", where=str(root))
+    temporary = root / f".{LIVE}.{os.getpid()}"
+    _write_synced(temporary, version.encode())
+    temporary.replace(root / LIVE)
+    _sync_folder(root)
+
+
+def live_version(root: Path) -> str | None:
+    """Return the served version's name, None where nothing was published yet."""
+    try:
+        return (root / LIVE).read_text(encoding="utf-8").strip() or None
+    except FileNotFoundError:
+        return None
+
+
+def versions(root: Path) -> list[str]:
+    """Return all published versions, oldest first."""
+    return sorted(path.parent.name for path in root.glob(f"[!.]*/{MANIFEST}"))
+
+
+def manifest_of(root: Path, version: str) -> dict[str, Any]:
+    """Return a version's manifest.
+
+    Raises ArtifactBroken when it is missing, unreadable or of another format.
+    """
+    path = root / version / MANIFEST
+    try:
+        manifest = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise ArtifactBroken(f"cannot read the manifest ({error}); train again", where=str(path)) from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise ArtifactBroken(f"is not of format {FORMAT}, which this release reads; train again", where=str(path))
+    return manifest
+
+
+def load(root: Path, version: str, *, verify: bool = True) -> Artifact:
+    """Map a version's arrays into memory; `verify` compares every file with its hash first.
+
+    Raises ArtifactBroken when a file is missing, altered, or holds objects.
+    """
+    manifest = manifest_of(root, version)
+    folder = root / version
+    arrays: dict[str, npt.NDArray[np.generic]] = {}
+    for file, digest in manifest["files"].items():
+        path = folder / file
+        try:
+            if verify and _hash(path) != digest:
+                raise ArtifactBroken("was altered after it was published; activate another version", where=str(path))
+            # Empty arrays cannot be mapped; they are read.
+            arrays[file.removesuffix(".npy")] = _map(path)
+        except (OSError, ValueError) as error:
+            raise ArtifactBroken(f"cannot be read ({error}); activate another version", where=str(path)) from error
+    return Artifact(folder, manifest, arrays)
+
+
+def prune(root: Path, *, keep: int) -> list[str]:
+    """Delete all but the newest `keep` versions and the live one; return what went."""
+    gone = [version for version in versions(root)[:-keep] if version != live_version(root)]
+    for version in gone:
+        shutil.rmtree(root / version)
+    return gone
+
+
+def _map(path: Path) -> npt.NDArray[np.generic]:
+    try:
+        mapped: npt.NDArray[np.generic] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError:
+        mapped = np.load(path, allow_pickle=False)
+    return mapped
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,75 @@
+"""Outside ids to row and column numbers and back, from arrays that can be memory-mapped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+
+def _digest(name: bytes) -> int:
+    return int.from_bytes(blake2b(name, digest_size=8).digest(), "little")
+
+
+@dataclass(frozen=True, slots=True)
+class IdMap:
+    """Numbers 0..n-1 for distinct text ids.
+
+    `text` holds all ids as UTF-8 end to end, `start` (n + 1) where each begins; `digests` is sorted and `rows` tells
+    which id each digest belongs to. A look-up is a binary search and one comparison: no dictionary is built, so a
+    process that maps the arrays shares them with its siblings.
+    """
+
+    text: npt.NDArray[np.uint8]
+    start: npt.NDArray[np.int64]
+    digests: npt.NDArray[np.uint64]
+    rows: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(cls, names: Iterable[str]) -> Self:
+        """Number `names` (distinct) in the given order."""
+        encoded = [name.encode() for name in names]
+        start = np.zeros(len(encoded) + 1, dtype=np.int64)
+        np.cumsum([len(name) for name in encoded], out=start[1:])
+        digests = np.fromiter((_digest(name) for name in encoded), dtype=np.uint64, count=len(encoded))
+        order = np.argsort(digests, kind="stable")
+        text = np.frombuffer(b"".join(encoded), dtype=np.uint8)
+        return cls(text, start, digests[order], order.astype(np.int32))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def name(self, row: int) -> str:
+        """Return the id numbered `row`."""
+        return self._bytes(row).decode()
+
+    def names(self, rows: Sequence[int] | npt.NDArray[np.integer]) -> list[str]:
+        """Return the ids numbered `rows`."""
+        return [self.name(int(row)) for row in rows]
+
+    def row(self, name: str) -> int:
+        """Return the number of `name`, -1 where it is unknown."""
+        encoded = name.encode(errors="replace")
+        wanted = np.uint64(_digest(encoded))
+        at = int(np.searchsorted(self.digests, wanted))
+        while at < len(self.digests) and self.digests[at] == wanted:
+            if self._bytes(int(self.rows[at])) == encoded:
+                return int(self.rows[at])
+            at += 1
+        return -1
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return the four arrays by name, for the artifact."""
+        return {"text": self.text, "start": self.start, "digests": self.digests, "rows": self.rows}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, npt.NDArray[np.generic]]) -> Self:
+        """Rebuild from `arrays()` without copying."""
+        return cls(arrays["text"], arrays["start"], arrays["digests"], arrays["rows"])  # type: ignore[arg-type]
+
+    def _bytes(self, row: int) -> bytes:
+        return self.text[self.start[row] : self.start[row + 1]].tobytes()

@@ -1,0 +1,105 @@
+"""Factors of taste: implicit-feedback alternating least squares, customers folded in at query time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from engine.errors import NoHistory
+from engine.models.base import Arrays, Baskets, FloatArray, Query, query_matrix, user_items
+
+
+@dataclass(slots=True)
+class Als:
+    """Hu, Koren and Volinsky (2008), fitted by conjugate gradient in the library implicit.
+
+    Only item factors are kept: a customer's factors are solved from her own baskets when asked, so that an order of a
+    minute ago counts like one from training. Confidence is `alpha` * baskets that hold the item, 1 where
+    there is none.
+    """
+
+    name: str = "als"
+    factors: int = 64
+    regularization: float = 5.0
+    alpha: float = 10.0
+    iterations: int = 15
+    item_factors: FloatArray = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    gram: FloatArray = field(default_factory=lambda: np.empty((0, 0), np.float32))
+
+    def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
+        """Factorise baskets-per-item counts; `rng` seeds the start, so equal input gives equal factors.
+
+        Raises NoHistory if there is no basket.
+        """
+        from implicit.cpu.als import AlternatingLeastSquares  # noqa: PLC0415 - heavy, and only training needs it
+
+        if not baskets.n_baskets:
+            raise NoHistory("no basket to learn from; import orders with items first")
+        matrix = user_items(baskets)
+        # implicit threads over customers itself; a threaded BLAS below it costs up to ten times as much.
+        with threadpool_limits(1, user_api="blas"):
+            model = AlternatingLeastSquares(
+                factors=self.factors,
+                regularization=self.regularization,
+                alpha=self.alpha,
+                iterations=self.iterations,
+                use_cg=True,
+                # With one thread the sums are taken in one order: the same orders always give the same artifact.
+                num_threads=1,
+                random_state=int(rng.integers(2**31)),
+            )
+            model.fit(matrix, show_progress=False)
+        self.item_factors = np.ascontiguousarray(model.item_factors, dtype=np.float32)
+        self.gram = self._gram()
+        return self
+
+    def score(self, queries: Sequence[Query]) -> FloatArray:
+        """Return (queries, items) float32: predicted preference, about 0 to 1; a row of NaN for an unknown customer."""
+        scores = np.full((len(queries), len(self.item_factors)), np.nan, dtype=np.float32)
+        counts = query_matrix(queries, len(self.item_factors))
+        with threadpool_limits(1, user_api="blas"):
+            for i, query in enumerate(queries):
+                if query.baskets:
+                    own = slice(counts.indptr[i], counts.indptr[i + 1])
+                    scores[i] = self.item_factors @ self.fold_in(counts.indices[own], counts.data[own])
+        return scores
+
+    def fold_in(self, columns: npt.NDArray[np.integer], counts: FloatArray) -> FloatArray:
+        """Return the (factors,) vector of a customer who has `counts` baskets with each of `columns`."""
+        ordered = self.item_factors[columns]
+        confidence = self.alpha * counts
+        left = self.gram + (ordered.T * (confidence - 1)) @ ordered
+        solved: FloatArray = np.linalg.solve(left, ordered.T @ confidence).astype(np.float32)
+        return solved
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return the item factors and the settings."""
+        return {
+            "item_factors": self.item_factors,
+            "settings": np.array([self.regularization, self.alpha, self.iterations], dtype=np.float64),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """Rebuild from `arrays()`; the Gram matrix is made anew."""
+        regularization, alpha, iterations = (float(value) for value in arrays["settings"])
+        factors = arrays["item_factors"]
+        model = cls(
+            factors=factors.shape[1],
+            regularization=regularization,
+            alpha=alpha,
+            iterations=int(iterations),
+            item_factors=factors,  # type: ignore[arg-type]
+        )
+        model.gram = model._gram()
+        return model
+
+    def _gram(self) -> FloatArray:
+        with threadpool_limits(1, user_api="blas"):
+            gram = self.item_factors.T @ self.item_factors
+        return (gram + self.regularization * np.eye(gram.shape[0])).astype(np.float32)

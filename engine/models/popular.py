@@ -1,0 +1,149 @@
+"""What everybody orders, here: popularity in the zone or map cell, backed off to everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.errors import NoHistory
+from engine.models.base import Arrays, Baskets, FloatArray, Place, Query
+
+DAY_S = 86_400
+# Map cells in degrees of latitude, coarse to fine: about 4 km, 2 km and 1 km.
+CELL_DEGREES = (0.04, 0.02, 0.01)
+
+
+@dataclass(slots=True)
+class Popular:
+    """Share of recent baskets that hold the item, near the place of the query.
+
+    A place is a chain from everywhere over coarse to fine map cells, or from everywhere to the named zone; each
+    link's share is its own counts shrunk towards the link before by `shrink` baskets. Counts halve every
+    `half_life_days`. Nothing is personal here.
+    """
+
+    name: str = "popular"
+    half_life_days: float = 30.0
+    shrink: float = 20.0
+    overall: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
+    keys: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    start: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+    items: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    counts: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
+    baskets: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
+
+    def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
+        """Count baskets by item, overall and by place; `rng` is not used.
+
+        Raises NoHistory if there is no basket.
+        """
+        if not baskets.n_baskets:
+            raise NoHistory("no basket to learn from; import orders with items first")
+        age_days = np.maximum(now - baskets.at, 0) / DAY_S
+        weight = np.exp2(-age_days / self.half_life_days).astype(np.float32)
+        # Counts so old that all weights vanish would divide by zero; the newest basket always counts as 1.
+        weight /= weight.max()
+        line_basket = np.repeat(np.arange(baskets.n_baskets), np.diff(baskets.basket_start))
+        overall = np.bincount(baskets.items, weights=weight[line_basket], minlength=baskets.n_items)
+        self.overall = (overall / weight.sum()).astype(np.float32)
+        chains = _place_keys(baskets.zone, baskets.latitude, baskets.longitude)
+        self._count_places(baskets, chains, weight, line_basket)
+        return self
+
+    def score(self, queries: Sequence[Query]) -> FloatArray:
+        """Return (queries, items) float32: the expected share of baskets with the item; never NaN."""
+        scores = np.empty((len(queries), len(self.overall)), dtype=np.float32)
+        seen: dict[tuple[int, ...], FloatArray] = {}
+        for i, query in enumerate(queries):
+            chain = place_chain(query.place)
+            if chain not in seen:
+                seen[chain] = self._at_place(chain)
+            scores[i] = seen[chain]
+        return scores
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return overall shares and the counts by place."""
+        return {
+            "overall": self.overall,
+            "keys": self.keys,
+            "start": self.start,
+            "items": self.items,
+            "counts": self.counts,
+            "baskets": self.baskets,
+            "settings": np.array([self.half_life_days, self.shrink], dtype=np.float64),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """Rebuild from `arrays()`."""
+        model = cls(half_life_days=float(arrays["settings"][0]), shrink=float(arrays["settings"][1]))
+        for key in ("overall", "keys", "start", "items", "counts", "baskets"):
+            setattr(model, key, arrays[key])
+        return model
+
+    def _count_places(
+        self,
+        baskets: Baskets,
+        chains: list[npt.NDArray[np.int64]],
+        weight: FloatArray,
+        line_basket: npt.NDArray[np.int64],
+    ) -> None:
+        pairs_key, pairs_item, pairs_weight, all_keys, all_weight = [], [], [], [], []
+        for keys in chains:
+            known = keys[line_basket] != 0
+            pairs_key.append(keys[line_basket][known])
+            pairs_item.append(baskets.items[known])
+            pairs_weight.append(weight[line_basket][known])
+            all_keys.append(keys[keys != 0])
+            all_weight.append(weight[keys != 0])
+        self.keys, place_of_basket = np.unique(np.concatenate(all_keys), return_inverse=True)
+        self.baskets = np.bincount(
+            place_of_basket, weights=np.concatenate(all_weight), minlength=len(self.keys)
+        ).astype(np.float32)
+        place = np.searchsorted(self.keys, np.concatenate(pairs_key))
+        cell = place.astype(np.int64) * baskets.n_items + np.concatenate(pairs_item)
+        cells, at = np.unique(cell, return_inverse=True)
+        self.counts = np.bincount(at, weights=np.concatenate(pairs_weight), minlength=len(cells)).astype(np.float32)
+        self.items = (cells % baskets.n_items).astype(np.int32)
+        self.start = np.searchsorted(cells // baskets.n_items, np.arange(len(self.keys) + 1)).astype(np.int64)
+
+    def _at_place(self, chain: tuple[int, ...]) -> FloatArray:
+        share = np.array(self.overall)
+        for key in chain:
+            at = int(np.searchsorted(self.keys, key))
+            if at == len(self.keys) or self.keys[at] != key:
+                continue
+            total = float(self.baskets[at]) + self.shrink
+            share *= self.shrink / total
+            own = slice(self.start[at], self.start[at + 1])
+            share[self.items[own]] += self.counts[own] / total
+        return share
+
+
+def place_chain(place: Place) -> tuple[int, ...]:
+    """Return the keys of a place from coarse to fine; empty where nothing is known."""
+    keys = _place_keys(
+        np.array([place.zone], np.int32),
+        np.array([place.latitude], np.float32),
+        np.array([place.longitude], np.float32),
+    )
+    return tuple(int(key[0]) for key in keys if key[0] != 0)
+
+
+def _place_keys(
+    zone: npt.NDArray[np.int32], latitude: FloatArray, longitude: FloatArray
+) -> list[npt.NDArray[np.int64]]:
+    """Return one int64 key a row for each link of the chain; 0 where the link is unknown."""
+    chains = []
+    located = np.isfinite(latitude) & np.isfinite(longitude)
+    lat, lon = np.where(located, latitude, 0.0).astype(np.float64), np.where(located, longitude, 0.0).astype(np.float64)
+    for level, size in enumerate(CELL_DEGREES, start=1):
+        y = np.floor((lat + 90) / size).astype(np.int64)
+        x = np.floor((lon + 180) / size).astype(np.int64)
+        chains.append(np.where(located, (np.int64(level) << 48) | (y << 24) | x, 0))
+    chains.append(np.where(zone >= 0, (np.int64(15) << 48) | zone.astype(np.int64), 0))
+    return chains

@@ -1,0 +1,174 @@
+"""The published models as serving holds them: arrays mapped, ids translated, fresh events folded into queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.artifact import Artifact
+from engine.errors import ArtifactBroken
+from engine.events import Event
+from engine.ids import IdMap
+from engine.models.als import Als
+from engine.models.base import Baskets, IntArray, Place, Query, Recommender
+from engine.models.item_knn import ItemKnn
+from engine.models.next_item import NextItem
+from engine.models.popular import Popular
+from engine.models.repeat import Repeat
+from engine.models.user_knn import UserKnn
+from engine.ranking.blend import Blend
+
+MODELS: Mapping[str, type[Recommender]] = {
+    "popular": Popular,
+    "repeat": Repeat,
+    "als": Als,
+    "item_knn": ItemKnn,
+    "next_item": NextItem,
+    "user_knn": UserKnn,
+}
+BASKET_FIELDS = ("customer_start", "basket_start", "items", "quantity", "at", "zone", "vendor", "latitude", "longitude")
+ID_GROUPS = ("customers", "items", "zones", "vendors")
+UNDOING = frozenset({"cancelled", "rejected", "refunded"})
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One version, ready to answer. `inbox_through` is the last inbox place whose events training has seen."""
+
+    version: str
+    models: Sequence[Recommender]
+    blend: Blend
+    customers: IdMap
+    items: IdMap
+    zones: IdMap
+    vendors: IdMap
+    vendor_item_start: npt.NDArray[np.int64]
+    vendor_items: IntArray
+    baskets: Baskets
+    inbox_through: int
+    manifest: Mapping[str, Any]
+
+    def query(self, customer_id: str | None, fresh: Sequence[Event], *, now: int, place: Place) -> Query:
+        """Return the customer's question with her baskets from training and from events training has not seen.
+
+        Where the request does not say where she is, the place of her last order stands in.
+        """
+        row = self.customers.row(customer_id) if customer_id is not None else -1
+        baskets = _own_baskets(self.baskets, row)
+        instants = self._instants(row)
+        place = default_place(self.baskets, row, place)
+        for columns, at in self._fresh_baskets(fresh):
+            baskets.append(columns)
+            instants.append(at)
+        return Query(tuple(baskets), np.array(instants, dtype=np.int64), now, place, row)
+
+    def place(self, zone: str | None, vendor: str | None, latitude: float | None, longitude: float | None) -> Place:
+        """Number a request's place; what we do not know becomes unknown."""
+        return Place(
+            self.zones.row(zone) if zone is not None else -1,
+            self.vendors.row(vendor) if vendor is not None else -1,
+            float("nan") if latitude is None else latitude,
+            float("nan") if longitude is None else longitude,
+        )
+
+    def items_of_vendor(self, vendor: int) -> IntArray:
+        """Return the columns ever ordered at, or listed by, the vendor."""
+        return self.vendor_items[self.vendor_item_start[vendor] : self.vendor_item_start[vendor + 1]]
+
+    def _instants(self, row: int) -> list[int]:
+        if row < 0:
+            return []
+        own: list[int] = self.baskets.at[
+            self.baskets.customer_start[row] : self.baskets.customer_start[row + 1]
+        ].tolist()
+        return own
+
+    def _fresh_baskets(self, fresh: Sequence[Event]) -> list[tuple[IntArray, int]]:
+        """Return (item columns, instant) of orders placed since training, oldest first, undone ones left out."""
+        placed: dict[str, tuple[IntArray, int]] = {}
+        for event in sorted((e for e in fresh if e.seq > self.inbox_through), key=lambda e: (e.at, e.seq)):
+            if event.type != "order":
+                continue
+            order_id = str(event.properties.get("order_id", event.event_id))
+            if event.properties.get("status") in UNDOING:
+                placed.pop(order_id, None)
+                continue
+            columns = {column for item in ordered_items(event) if (column := self.items.row(item)) >= 0}
+            if columns:
+                placed[order_id] = (np.array(sorted(columns), dtype=np.int32), int(event.at.timestamp()))
+        return list(placed.values())
+
+
+def ordered_items(event: Event) -> list[str]:
+    """Return the item ids an order event names."""
+    lines = event.properties.get("items")
+    if not isinstance(lines, list):
+        return []
+    return [str(line["item_id"]) for line in lines if isinstance(line, dict) and line.get("item_id") is not None]
+
+
+def default_place(baskets: Baskets, row: int, place: Place) -> Place:
+    """Return `place`, its unknown parts taken from the customer's last basket; the vendor is never guessed."""
+    if row < 0 or baskets.customer_start[row] == baskets.customer_start[row + 1]:
+        return place
+    last = int(baskets.customer_start[row + 1]) - 1
+    located = np.isfinite(place.latitude) and np.isfinite(place.longitude)
+    if place.zone >= 0 or located:  # a request that says where she is now knows better than history
+        return place
+    return Place(int(baskets.zone[last]), place.vendor, float(baskets.latitude[last]), float(baskets.longitude[last]))
+
+
+def arrays_of(
+    models: Sequence[Recommender],
+    baskets: Baskets,
+    ids: Mapping[str, IdMap],
+    vendor_items: tuple[npt.NDArray[np.int64], IntArray],
+) -> dict[str, npt.NDArray[np.generic]]:
+    """Return everything `serve` needs as named arrays, the counterpart of `open_served`."""
+    found: dict[str, npt.NDArray[np.generic]] = {}
+    for model in models:
+        found |= {f"models.{model.name}.{key}": array for key, array in model.arrays().items()}
+    for group, id_map in ids.items():
+        found |= {f"ids.{group}.{key}": array for key, array in id_map.arrays().items()}
+    found |= {f"baskets.{key}": getattr(baskets, key) for key in BASKET_FIELDS}
+    return found | {"vendor_items.start": vendor_items[0], "vendor_items.items": vendor_items[1]}
+
+
+def open_served(artifact: Artifact) -> Served:
+    """Build the models from an artifact's arrays.
+
+    Raises ArtifactBroken when an array is missing or a model is unknown to this release.
+    """
+    manifest = artifact.manifest
+    try:
+        ids = {group: IdMap.from_arrays(artifact.group(f"ids.{group}")) for group in ID_GROUPS}
+        models = [MODELS[name].from_arrays(artifact.group(f"models.{name}")) for name in manifest["models"]]
+        fields = artifact.group("baskets")
+        baskets = Baskets(**{key: fields[key] for key in BASKET_FIELDS}, n_items=len(ids["items"]))  # type: ignore[arg-type]
+        vendor_items = artifact.group("vendor_items")
+        return Served(
+            version=artifact.version,
+            models=models,
+            blend=Blend(manifest["weights"]),
+            **ids,
+            vendor_item_start=vendor_items["start"],  # type: ignore[arg-type]
+            vendor_items=vendor_items["items"],  # type: ignore[arg-type]
+            baskets=baskets,
+            inbox_through=int(manifest["inbox_through"]),
+            manifest=manifest,
+        )
+    except (KeyError, IndexError, TypeError) as error:
+        raise ArtifactBroken(f"lacks {error}; train again", where=str(artifact.folder)) from error
+
+
+def _own_baskets(baskets: Baskets, row: int) -> list[IntArray]:
+    if row < 0:
+        return []
+    first, end = int(baskets.customer_start[row]), int(baskets.customer_start[row + 1])
+    starts = baskets.basket_start[first : end + 1].tolist()
+    return [baskets.items[a:b] for a, b in pairwise(starts)]

@@ -1,0 +1,64 @@
+"""Evaluation without publishing: on the newest stretch of a home's history, or on a file of what came next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.errors import NoHistory
+from engine.settings import Settings
+from training.evaluate import evaluate
+from training.future import read_future
+from training.learn import Report, hold_out, learn, learn_before
+from training.run import LEAST_JUDGED, MOST_JUDGED, load_training_set
+from training.split import Target, sample
+
+
+def evaluate_home(
+    settings: Settings, *, horizon_days: float, future: Path | None, k: int, seed: int, report: Report
+) -> dict[str, Any]:
+    """Return the evaluation's JSON form with `protocol`, one sentence on how it was made.
+
+    Raises NoHistory when there is nothing to learn from or nobody came back to judge by.
+    """
+    report("read history")
+    data = load_training_set(settings)
+    if future is not None:
+        targets = read_future(future, data, timezone=settings.timezone)
+        learned = learn(data, horizon_days=horizon_days, seed=seed, report=report)
+        past = data.baskets
+        protocol = f"on {future.name}: first order of each customer in it, everything imported as history"
+    else:
+        split = hold_out(data, horizon_days)
+        targets = sample(split.targets, MOST_JUDGED, np.random.default_rng([seed, 98]))
+        if not split.past.n_baskets or not targets:
+            raise NoHistory(
+                f"no order falls on both sides of the split; import at least {LEAST_JUDGED} returning customers"
+            )
+        learned = learn_before(data, split, horizon_days=horizon_days, seed=seed, report=report)
+        past = split.past
+        protocol = _protocol(data.clock, data.last_at - split.at)
+    report(f"judge on {len(targets):,} customers")
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        report(f"judge on {done:,} of {len(targets):,} customers")
+
+    found = evaluate(learned, data, past, targets, k=k, seed=seed, advance=advance).as_dict()
+    return found | {"protocol": protocol, "weights": dict(learned.blend.weights), "unseen_items": _unseen(targets)}
+
+
+def _protocol(clock: str, held_out_s: int) -> str:
+    if clock == "basket":
+        return "on each customer's last basket, everything before it as history"
+    return (
+        f"on the first order of each customer in the last {held_out_s / 86_400:.1f} days, everything before as history"
+    )
+
+
+def _unseen(targets: list[Target]) -> int:
+    return sum(target.unseen for target in targets)

@@ -1,0 +1,195 @@
+"""One training run: history in, a judged artifact out, live only if the gate says so."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.artifact import activate, live_version, manifest_of, prune, write
+from engine.errors import CandidateRefused, Conflict, RegularsError
+from engine.history import History
+from engine.ids import IdMap
+from engine.ranking.served import arrays_of
+from engine.settings import Settings
+from engine.tables import read_table
+from training.evaluate import Evaluation, evaluate
+from training.gate import Verdict, judge_candidate
+from training.learn import Learned, Report, fit_models, hold_out, learn_before, tuning_sample
+from training.learn_blend import learn_blend
+from training.matrices import TrainingSet, training_set
+from training.split import Split, sample
+
+K = 10
+MOST_JUDGED = 20_000
+LEAST_JUDGED = 30
+KEPT_VERSIONS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a run did: `published` False with problems None means nothing had changed since the live version."""
+
+    version: str
+    published: bool
+    unchanged: bool
+    verdict: Verdict | None
+    manifest: dict[str, Any]
+
+
+def load_training_set(settings: Settings) -> TrainingSet:
+    """Read history and the items table of a home.
+
+    Raises NoHistory if no delivered order line names an item.
+    """
+    history = History(settings.history_folder)
+    return training_set(history.orders(), history.lines(), read_table(settings, "items"))
+
+
+def train(
+    settings: Settings,
+    *,
+    now: datetime,
+    horizon_days: float = 28.0,
+    seed: int = 0,
+    force: bool = False,
+    inbox_through: int = 0,
+    report: Report = lambda _: None,
+) -> Trained:
+    """Learn, judge, gate and publish.
+
+    With the history and settings of the live version nothing is done unless `force`. `force` also publishes what the
+    gate would refuse, and the manifest says so.
+    Raises NoHistory, Conflict when another run is going on, CandidateRefused with the gate's numbers.
+    """
+    root = settings.artifacts_folder
+    with _alone(root):
+        live = _live_manifest(settings)
+        recipe = {"horizon_days": horizon_days, "seed": seed}
+        fingerprint = History(settings.history_folder).fingerprint()
+        if live and not force and _same(live, fingerprint, recipe, inbox_through):
+            return Trained(str(live["version"]), False, True, None, live)
+        report("read history")
+        data = load_training_set(settings)
+        learned, evaluation = _learn_and_judge(data, horizon_days, seed, report)
+        arrays = arrays_of(learned.models, data.baskets, _ids(data), _vendor_rows(data))
+        version = f"{now.astimezone(UTC):%Y%m%dT%H%M%S%fZ}"
+        manifest = _manifest(data, learned, evaluation, recipe, fingerprint, inbox_through, now)
+        verdict = judge_candidate(manifest, live, arrays)
+        if not verdict.passed and not force:
+            raise CandidateRefused(
+                "; ".join(verdict.problems)
+                + (f"; live stays {live['version']}" if live else "; nothing is live")
+                + " (--force publishes all the same)"
+            )
+        manifest["verdict"] = {"problems": verdict.problems, "notes": verdict.notes, "forced": not verdict.passed}
+        report("publish")
+        write(root, version, arrays, manifest)
+        activate(root, version)
+        prune(root, keep=KEPT_VERSIONS)
+        return Trained(version, True, False, verdict, {"version": version, **manifest})
+
+
+def _learn_and_judge(
+    data: TrainingSet, horizon_days: float, seed: int, report: Report
+) -> tuple[Learned, Evaluation | None]:
+    """Judge on the last stretch with models that never saw it, then learn from everything.
+
+    The models fitted for judging serve a second time: the final blend's weights are learned on that same stretch.
+    """
+    split = hold_out(data, horizon_days)
+    targets = sample(split.targets, MOST_JUDGED, np.random.default_rng([seed, 98]))
+    if len(targets) < LEAST_JUDGED or not split.past.n_baskets:
+        models = fit_models(data.baskets, now=data.last_at, seed=seed, report=report)
+        return Learned(models, learn_blend(models, []), 0), None
+    before = learn_before(data, split, horizon_days=horizon_days, seed=seed, report=report)
+    report(f"judge on {len(targets):,} customers")
+    judged = evaluate(before, data, split.past, targets, k=K, seed=seed, advance=lambda _: None)
+    return _learn_final(data, before, split, seed, report), judged
+
+
+def _learn_final(data: TrainingSet, before: Learned, split: Split, seed: int, report: Report) -> Learned:
+    report("learn the blend on the newest orders")
+    tuning = tuning_sample(split.targets, seed)
+    blend = learn_blend(before.models, tuning) if tuning else before.blend
+    return Learned(fit_models(data.baskets, now=data.last_at, seed=seed, report=report), blend, len(tuning))
+
+
+def _manifest(
+    data: TrainingSet,
+    learned: Learned,
+    evaluation: Evaluation | None,
+    recipe: dict[str, Any],
+    fingerprint: str,
+    inbox_through: int,
+    now: datetime,
+) -> dict[str, Any]:
+    return {
+        "created_at": now.astimezone(UTC).isoformat(),
+        "models": [model.name for model in learned.models],
+        "weights": dict(learned.blend.weights),
+        "tuned_on": learned.tuned_on,
+        "recipe": recipe,
+        "inbox_through": inbox_through,
+        "data": {
+            "fingerprint": fingerprint,
+            "clock": data.clock,
+            "first_at": datetime.fromtimestamp(data.first_at, UTC).isoformat(),
+            "last_at": datetime.fromtimestamp(data.last_at, UTC).isoformat(),
+            "customers": data.baskets.n_customers,
+            "items": data.baskets.n_items,
+            "baskets": data.baskets.n_baskets,
+            "lines": len(data.baskets.items),
+        },
+        "evaluation": evaluation.as_dict() if evaluation else None,
+        "versions": {name: installed(name) for name in ("regulars", "numpy", "scipy", "implicit", "polars")},
+    }
+
+
+def _ids(data: TrainingSet) -> dict[str, IdMap]:
+    return {
+        "customers": IdMap.of(data.customers),
+        "items": IdMap.of(data.items),
+        "zones": IdMap.of(data.zones),
+        "vendors": IdMap.of(data.vendors),
+    }
+
+
+def _vendor_rows(data: TrainingSet) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.int32]]]:
+    vendor = data.vendor_items["vendor"].to_numpy()
+    start = np.searchsorted(vendor, np.arange(len(data.vendors) + 1)).astype(np.int64)
+    return start, data.vendor_items["item"].to_numpy().astype(np.int32)
+
+
+def _live_manifest(settings: Settings) -> dict[str, Any] | None:
+    version = live_version(settings.artifacts_folder)
+    if version is None:
+        return None
+    try:
+        return manifest_of(settings.artifacts_folder, version)
+    except RegularsError:
+        # A live version that cannot be read is no yardstick, and training is how it gets replaced.
+        return None
+
+
+def _same(live: dict[str, Any], fingerprint: str, recipe: dict[str, Any], inbox_through: int) -> bool:
+    before = (live["data"]["fingerprint"], live["recipe"], live["inbox_through"])
+    return before[:2] == (fingerprint, recipe) and before[2] >= inbox_through
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / ".training").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Conflict("another training run is going on; wait for it to end", where=str(root)) from error
+        yield

@@ -1,0 +1,82 @@
+"""What is held out to judge by: the next basket after an instant, or each customer's last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.models.base import Baskets, Place, Query
+from training.matrices import TrainingSet, keep_baskets, queries_for
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One judged basket: the question as it would have been asked, and what was ordered.
+
+    `truth` holds distinct item columns; `unseen` counts ordered items no model can know (they count as missed).
+    """
+
+    query: Query
+    truth: npt.NDArray[np.int32]
+    unseen: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The past to learn from, what came next, and the instant between (seconds; by basket: the newest instant)."""
+
+    past: Baskets
+    targets: list[Target]
+    at: int
+
+
+def split_by_time(data: TrainingSet, at: int) -> Split:
+    """Hold out everything from `at` on; each customer's first basket from then on is her target."""
+    baskets = data.baskets
+    past = keep_baskets(baskets, baskets.at < at)
+    customer = np.repeat(np.arange(baskets.n_customers), np.diff(baskets.customer_start))
+    later = np.flatnonzero(baskets.at >= at)
+    _, first = np.unique(customer[later], return_index=True)
+    return Split(past, _targets(baskets, past, customer, later[first]), at)
+
+
+def split_last_basket(data: TrainingSet) -> Split:
+    """Hold out the last basket of every customer who has two; for sources without a shared clock."""
+    baskets = data.baskets
+    counts = np.diff(baskets.customer_start)
+    last = baskets.customer_start[1:][counts >= 2] - 1
+    keep = np.ones(baskets.n_baskets, dtype=bool)
+    keep[last] = False
+    past = keep_baskets(baskets, keep)
+    customer = np.repeat(np.arange(baskets.n_customers), counts)
+    return Split(past, _targets(baskets, past, customer, last), data.last_at)
+
+
+def sample(targets: list[Target], most: int, rng: np.random.Generator) -> list[Target]:
+    """Return at most `most` targets, drawn without replacement, in their own order."""
+    if len(targets) <= most:
+        return targets
+    return [targets[i] for i in np.sort(rng.choice(len(targets), most, replace=False))]
+
+
+def _targets(
+    baskets: Baskets, past: Baskets, customer: npt.NDArray[np.int64], chosen: npt.NDArray[np.int64]
+) -> list[Target]:
+    places = [
+        Place(zone, vendor, latitude, longitude)
+        for zone, vendor, latitude, longitude in zip(
+            baskets.zone[chosen].tolist(),
+            # The vendor is what she decides, so a home page does not know it.
+            [-1] * len(chosen),
+            baskets.latitude[chosen].tolist(),
+            baskets.longitude[chosen].tolist(),
+            strict=True,
+        )
+    ]
+    queries = queries_for(past, customer[chosen], baskets.at[chosen], places)
+    return [
+        Target(query, baskets.items[baskets.basket_start[b] : baskets.basket_start[b + 1]])
+        for query, b in zip(queries, chosen.tolist(), strict=True)
+    ]
