@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-import click
+import typer
+from typer.exceptions import TyperException
 
-from cli import training  # noqa: F401 - importing a group of verbs registers it
+from cli import imports, training  # noqa: F401 - importing a group of verbs registers it
 from cli.app import app
 from engine.errors import CandidateRefused, RegularsError
 
@@ -18,11 +19,11 @@ def run() -> None:
     """Entry point: 0 done, 1 refused or failed, 2 bad input; a fault is one line on stderr, never a traceback."""
     try:
         code = app(standalone_mode=False)
-    except click.exceptions.Abort:
+    except typer.Abort:
         _fail("stopped", 130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
+    except TyperException as error:
+        # Wrong usage: an unknown verb, a missing argument, a value that is no choice.
+        _fail(f"error[bad_usage]: {error or 'no command given'} (regulars --help lists the commands)", 2)
     except CandidateRefused as error:
         _fail(f"error[{error.code}]: {error}", 1)
     except RegularsError as error:
