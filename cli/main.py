@@ -22,8 +22,10 @@ def run() -> None:
     except typer.Abort:
         _fail("stopped", 130)
     except TyperException as error:
-        # Wrong usage: an unknown verb, a missing argument, a value that is no choice.
-        _fail(f"error[bad_usage]: {error or 'no command given'} (regulars --help lists the commands)", 2)
+        # Wrong usage: an unknown verb, a missing argument, a value that is no choice; without any, help was printed.
+        if not str(error):
+            sys.exit(2)
+        _fail(f"error[bad_usage]: {error} (regulars --help lists the commands)", 2)
     except CandidateRefused as error:
         _fail(f"error[{error.code}]: {error}", 1)
     except RegularsError as error:
