@@ -13,6 +13,7 @@ from cli.app import app
 from cli.output import HomeOption, JsonOption, actor, err, print_facts, print_json, print_table, progress, settings_for
 from engine.artifact import activate, live_version, manifest_of, versions
 from engine.audit import record
+from engine.compaction import compact_inbox
 from engine.database import connect, transaction
 from engine.errors import InputError
 from engine.settings import Settings
@@ -52,7 +53,7 @@ def train(
     now = datetime.now(UTC)
     engine = connect(settings)
     try:
-        inbox_through = compact_inbox(settings)
+        inbox_through = compact_inbox(engine, settings)
         with progress() as bar:
             task = bar.add_task("train", total=None)
             done = run.train(
@@ -191,11 +192,6 @@ def activate_artifact(
         print_json({"live": version, "was": before})
     else:
         print_facts(f"{version} is live", {"was": before})
-
-
-def compact_inbox(settings: Settings) -> int:
-    """Move order events of the inbox into history; return the last inbox place training will have seen."""
-    return 0
 
 
 def print_quality(found: dict[str, Any], title: str) -> None:

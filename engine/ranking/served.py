@@ -92,11 +92,13 @@ class Served:
         """Return (item columns, instant) of orders placed since training, oldest first, undone ones left out."""
         placed: dict[str, tuple[IntArray, int]] = {}
         for event in sorted((e for e in fresh if e.seq > self.inbox_through), key=lambda e: (e.at, e.seq)):
-            if event.type != "order":
+            if event.type not in {"order", "order_status"}:
                 continue
             order_id = str(event.properties.get("order_id", event.event_id))
             if event.properties.get("status") in UNDOING:
                 placed.pop(order_id, None)
+                continue
+            if event.type == "order_status":
                 continue
             columns = {column for item in ordered_items(event) if (column := self.items.row(item)) >= 0}
             if columns:

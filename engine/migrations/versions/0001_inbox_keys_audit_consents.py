@@ -24,8 +24,13 @@ def upgrade() -> None:
         sa.Column("type", sa.String(40), nullable=False),
         sa.Column("customer_id", sa.String(200), nullable=False, index=True),
         sa.Column("at", Instant(), nullable=False),
-        sa.Column("received_at", Instant(), nullable=False),
+        sa.Column("received_at", Instant(), nullable=False, index=True),
         sa.Column("body", sa.Text(), nullable=False),
+    )
+    op.create_table(
+        "watermarks",
+        sa.Column("name", sa.String(40), primary_key=True),
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), nullable=False),
     )
     op.create_table(
         "api_keys",
@@ -60,5 +65,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop them again."""
-    for table in ("consents", "audit", "api_keys", "events"):
+    for table in ("consents", "audit", "api_keys", "watermarks", "events"):
         op.drop_table(table)

@@ -1,0 +1,175 @@
+"""The online state: what each customer did lately, one look-up away. A cache of the inbox: flush it and it is rebuilt.
+
+Redis keys (one hash tag a customer, so that Redis Cluster keeps a customer's keys together):
+
+    regulars:recent:{<customer_id>}   ZSET  score = inbox place, member = the event as JSON; newest 200, 90 days
+    regulars:through                  STRING  inbox place up to which everything has been folded; missing = rebuild
+
+Only commands of Redis 6.2 are used, so that Redis, Valkey and old servers all serve.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import orjson
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from engine.errors import InputError, OnlineUnavailable
+from engine.events import Event
+
+KEPT_EVENTS = 200
+KEPT_DAYS = 90
+THROUGH = "regulars:through"
+ANSWER_WITHIN_S = 0.5
+# Never moves back, and one round trip: a slower process must not undo what a faster one noted.
+MOVE_THROUGH = """
+local now = tonumber(redis.call('GET', KEYS[1]) or '-1')
+if tonumber(ARGV[1]) > now then redis.call('SET', KEYS[1], ARGV[1]) end
+return 1
+"""
+
+
+class OnlineStore(Protocol):
+    """Recent events by customer. Folding an event twice is the same as once."""
+
+    async def fold(self, events: Iterable[Event]) -> None:
+        """Add stored events. Raises OnlineUnavailable."""
+        ...
+
+    async def recent(self, customer_id: str) -> list[Event]:
+        """Return the customer's newest events, oldest first, at most 200. Raises OnlineUnavailable."""
+        ...
+
+    async def through(self) -> int | None:
+        """Return the inbox place up to which all is folded; None: empty, rebuild it. Raises OnlineUnavailable."""
+        ...
+
+    async def move_through(self, seq: int) -> None:
+        """Note that all events up to `seq` are folded; never moves back. Raises OnlineUnavailable."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class InProcess:
+    """The online state of a single process, gone with it and rebuilt from the inbox at start."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, dict[int, Event]] = defaultdict(dict)
+        self._through: int | None = None
+
+    async def fold(self, events: Iterable[Event]) -> None:
+        """Add stored events."""
+        for event in events:
+            own = self._events[event.customer_id]
+            own[event.seq] = event
+            if len(own) > KEPT_EVENTS:
+                for seq in sorted(own)[:-KEPT_EVENTS]:
+                    del own[seq]
+
+    async def recent(self, customer_id: str) -> list[Event]:
+        """Return the customer's newest events, oldest first."""
+        own = self._events.get(customer_id, {})
+        return [own[seq] for seq in sorted(own)]
+
+    async def through(self) -> int | None:
+        """Return the inbox place up to which all is folded; None before the first rebuild."""
+        return self._through
+
+    async def move_through(self, seq: int) -> None:
+        """Note that all events up to `seq` are folded."""
+        self._through = max(seq, self._through or 0)
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class InRedis:
+    """The online state in Redis or Valkey, shared by every API process; one round trip a call."""
+
+    def __init__(self, url: str) -> None:
+        """Raises InputError when `url` is not a Redis URL."""
+        try:
+            self._redis: Redis = Redis.from_url(
+                url, socket_timeout=ANSWER_WITHIN_S, socket_connect_timeout=ANSWER_WITHIN_S, decode_responses=False
+            )
+        except ValueError as error:
+            raise InputError(
+                f"not a Redis URL such as redis://localhost:6379/0 ({error})", where="REGULARS_REDIS_URL"
+            ) from error
+
+    async def fold(self, events: Iterable[Event]) -> None:
+        """Add stored events in one pipeline."""
+        members: dict[str, dict[bytes, float]] = defaultdict(dict)
+        for event in events:
+            members[_key(event.customer_id)][_pack(event)] = float(event.seq)
+        if not members:
+            return
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key, own in members.items():
+                pipe.zadd(key, own)
+                pipe.zremrangebyrank(key, 0, -KEPT_EVENTS - 1)
+                pipe.expire(key, timedelta(days=KEPT_DAYS))
+            try:
+                await pipe.execute()
+            except (RedisError, OSError) as error:
+                raise _unavailable(error) from error
+
+    async def recent(self, customer_id: str) -> list[Event]:
+        """Return the customer's newest events, oldest first."""
+        try:
+            members = await self._redis.zrange(_key(customer_id), 0, -1)
+        except (RedisError, OSError) as error:
+            raise _unavailable(error) from error
+        return [_unpack(customer_id, member) for member in members if isinstance(member, bytes)]
+
+    async def through(self) -> int | None:
+        """Return the inbox place up to which all is folded; None when Redis was flushed or is new."""
+        try:
+            value = await self._redis.get(THROUGH)
+        except (RedisError, OSError) as error:
+            raise _unavailable(error) from error
+        return None if value is None else int(value)
+
+    async def move_through(self, seq: int) -> None:
+        """Note that all events up to `seq` are folded."""
+        try:
+            await self._redis.eval(MOVE_THROUGH, 1, THROUGH, str(seq))
+        except (RedisError, OSError) as error:
+            raise _unavailable(error) from error
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
+
+
+def open_online(redis_url: str | None) -> OnlineStore:
+    """Return the online store in force: Redis where a URL is set, else this process's memory."""
+    return InRedis(redis_url) if redis_url else InProcess()
+
+
+def _key(customer_id: str) -> str:
+    return f"regulars:recent:{{{customer_id}}}"
+
+
+def _pack(event: Event) -> bytes:
+    return orjson.dumps([event.seq, event.event_id, event.type, event.at, dict(event.properties)])
+
+
+def _unpack(customer_id: str, member: bytes) -> Event:
+    seq, event_id, kind, at, properties = orjson.loads(member)
+    return Event(event_id, kind, customer_id, datetime.fromisoformat(at), properties, seq)
+
+
+def _unavailable(error: Exception) -> OnlineUnavailable:
+    return OnlineUnavailable(
+        f"Redis does not answer ({type(error).__name__}); check that it runs and the URL is right",
+        where="REGULARS_REDIS_URL",
+    )
