@@ -1,0 +1,78 @@
+"""What is known of each customer as of an instant: one row of figures per customer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import polars as pl
+
+from engine.columns import UTC_INSTANT
+
+DAY_S = 86_400.0
+
+FIGURES: dict[str, pl.DataType | type[pl.DataType]] = {
+    "customer_id": pl.String,
+    "orders": pl.Int64,
+    "revenue_cents": pl.Int64,
+    "average_order_cents": pl.Float64,
+    "first_order_at": UTC_INSTANT,
+    "last_order_at": UTC_INSTANT,
+    "days_since_first_order": pl.Float64,
+    "days_since_last_order": pl.Float64,
+    "discounted_orders": pl.Float64,
+    "zone": pl.String,
+    "language": pl.String,
+    "timezone": pl.String,
+    "birthday": pl.Date,
+    "registered_at": UTC_INSTANT,
+    "marketing_consent": pl.Boolean,
+}
+FROM_CUSTOMERS = ["language", "timezone", "birthday", "registered_at", "marketing_consent"]
+
+
+def customer_figures(orders: pl.LazyFrame, customers: pl.DataFrame, *, as_of: datetime) -> pl.DataFrame:
+    """Return one row (schema FIGURES, sorted by customer_id) per customer known at `as_of`.
+
+    `orders` has schema ORDERS and `customers` schema CUSTOMERS; only delivered orders up to and including `as_of`
+    count. A customer who registered but never ordered is there with 0 orders and 0 revenue; her instants, days, average
+    and share are null. `discounted_orders` is a share from 0 to 1. Revenue is null where she ordered but no amount is
+    known. `zone` is that of her latest order that names one, else her home zone.
+    """
+    counted = orders.filter((pl.col("status") == "delivered") & (pl.col("ordered_at") <= as_of))
+    known_amounts = pl.col("order_cents").count()
+    figures = counted.group_by("customer_id").agg(
+        pl.len().cast(pl.Int64).alias("orders"),
+        pl.when(known_amounts > 0).then(pl.col("order_cents").sum()).alias("revenue_cents"),
+        pl.col("order_cents").mean().alias("average_order_cents"),
+        pl.col("ordered_at").min().alias("first_order_at"),
+        pl.col("ordered_at").max().alias("last_order_at"),
+        (pl.col("discount_cents").fill_null(0) > 0).mean().alias("discounted_orders"),
+        pl.col("zone").sort_by("ordered_at", "order_id").drop_nulls().last().alias("order_zone"),
+    )
+    known = customers.lazy().unique("customer_id", keep="last")
+    joined = figures.join(
+        known.select("customer_id", *FROM_CUSTOMERS, pl.col("zone").alias("home_zone"), pl.lit(True).alias("known")),
+        on="customer_id",
+        how="full",
+        coalesce=True,
+    )
+    # Someone who registers later than `as_of` is not yet anybody, unless orders show her.
+    present = pl.col("orders").is_not_null() | pl.col("registered_at").is_null() | (pl.col("registered_at") <= as_of)
+    return (
+        joined.filter(present)
+        .with_columns(
+            pl.when(pl.col("orders").is_null()).then(0).otherwise(pl.col("revenue_cents")).alias("revenue_cents"),
+            pl.col("orders").fill_null(0),
+            _days_between("first_order_at", as_of).alias("days_since_first_order"),
+            _days_between("last_order_at", as_of).alias("days_since_last_order"),
+            pl.coalesce("order_zone", "home_zone").alias("zone"),
+        )
+        .select(pl.col(name).cast(dtype) for name, dtype in FIGURES.items())
+        .sort("customer_id")
+        .collect()
+    )
+
+
+def _days_between(column: str, as_of: datetime) -> pl.Expr:
+    moment = pl.lit(as_of).cast(UTC_INSTANT)
+    return (moment - pl.col(column)).dt.total_microseconds() / (DAY_S * 1e6)

@@ -1,0 +1,213 @@
+"""Which offers a customer may use now, which not and why, and in which order to show them.
+
+Pure: the same terms and facts give the same answer, and nothing is reserved or counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import polars as pl
+
+from engine.money import money_text
+from engine.offers.basket import Basket
+from engine.offers.offer import Offer, offers_from, saving_on
+
+# Stands for "no end" in a sort key; the flag before it keeps such offers last.
+NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerFacts:
+    """What qualification asks about a customer.
+
+    `orders` counts delivered orders (0 makes her next one her first). `usual_basket_cents` and
+    `usual_delivery_fee_cents` are her averages in minor units, None where she has no order with a known amount.
+    `redemptions_by_offer` counts what she has used; an offer not in it was never used. `issued_offer_ids` are the
+    offers she holds an open coupon for.
+    """
+
+    customer_id: str
+    orders: int
+    usual_basket_cents: int | None = None
+    usual_delivery_fee_cents: int | None = None
+    redemptions_by_offer: Mapping[str, int] = field(default_factory=dict)
+    issued_offer_ids: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why not: a stable code and a sentence a customer can be shown, in English and Chinese."""
+
+    code: str
+    en: str
+    zh: str
+
+    def text(self, language: str) -> str:
+        """Return the sentence in `language`; English for all but zh."""
+        return self.zh if language == "zh" else self.en
+
+
+@dataclass(frozen=True, slots=True)
+class Qualified:
+    """She may use it now; `saving_cents` is what it takes off the basket given, None where none was given."""
+
+    offer: Offer
+    saving_cents: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotQualified:
+    """She may not; `shortfall_cents` is what the basket lacks when that is the one thing missing, else None."""
+
+    offer: Offer
+    reason: Reason
+    shortfall_cents: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CouponAnswer:
+    """`qualified` is ranked, best first, and cut at the limit; `refused` has every other offer, by offer_id."""
+
+    qualified: tuple[Qualified, ...]
+    refused: tuple[NotQualified, ...]
+    language: str
+
+
+def qualify(
+    offers: Iterable[Offer],
+    customer: CustomerFacts,
+    basket: Basket | None,
+    *,
+    at: datetime,
+    zone: str | None,
+    vendor_id: str | None,
+) -> list[Qualified | NotQualified]:
+    """Judge every offer by ALL its predicates; the first that fails, in the order below, is the reason.
+
+    Validity, zone, vendor, audience, redemptions, minimum spend. A `zone` or `vendor_id` of None is not known yet: an
+    offer bound to zones or vendors still qualifies, as it may be used once she has chosen one. Without a basket the
+    minimum spend is not judged.
+    """
+    return [_judge(offer, customer, basket, at=at, zone=zone, vendor_id=vendor_id) for offer in offers]
+
+
+def rank(qualified: Iterable[Qualified], customer: CustomerFacts, basket: Basket | None = None) -> list[Qualified]:
+    """Order offers by what they would save her on her usual basket, most first.
+
+    A first honest rule, not an estimate of what an offer changes: it never looks at how likely she is to order anyway.
+    Offers whose minimum spend is above her usual basket come after those within it; ties go to the sooner expiry, then
+    to offer_id. Who has no usual basket is judged by the basket given, and without one by each offer's minimum spend.
+    """
+    return sorted(qualified, key=lambda each: _rank_key(each.offer, customer, basket))
+
+
+def recommend_coupons(
+    offers_table: pl.DataFrame,
+    facts: CustomerFacts,
+    *,
+    at: datetime,
+    zone: str | None,
+    vendor_id: str | None,
+    basket_cents: int | None,
+    delivery_fee_cents: int | None,
+    language: str,
+    limit: int,
+    currency: str = "USD",
+) -> CouponAnswer:
+    """Return the offers (schema OFFERS) she qualifies for, ranked, and the reason for each of the rest.
+
+    `basket_cents` None means no cart yet; `currency` stands where an offer names none. Raises BadDefinition for an
+    offer whose terms make no sense.
+    """
+    basket = None if basket_cents is None else Basket(basket_cents, delivery_fee_cents or 0)
+    offers = offers_from(offers_table, currency=currency)
+    judged = qualify(offers, facts, basket, at=at, zone=zone, vendor_id=vendor_id)
+    ranked = rank((each for each in judged if isinstance(each, Qualified)), facts, basket)
+    refused = tuple(each for each in judged if isinstance(each, NotQualified))
+    return CouponAnswer(tuple(ranked[: max(limit, 0)]), refused, "zh" if language == "zh" else "en")
+
+
+def _judge(
+    offer: Offer,
+    customer: CustomerFacts,
+    basket: Basket | None,
+    *,
+    at: datetime,
+    zone: str | None,
+    vendor_id: str | None,
+) -> Qualified | NotQualified:
+    reason = (
+        _outside_validity(offer, at)
+        or _outside_place(offer, zone, vendor_id)
+        or _outside_audience(offer, customer)
+        or _used_up(offer, customer)
+    )
+    if reason:
+        return NotQualified(offer, reason)
+    if basket is None:
+        return Qualified(offer, None)
+    shortfall = offer.min_spend_cents - basket.items_cents
+    if shortfall > 0:
+        return NotQualified(offer, _min_spend(offer, shortfall), shortfall)
+    return Qualified(offer, saving_on(offer, basket))
+
+
+def _outside_validity(offer: Offer, at: datetime) -> Reason | None:
+    if offer.valid_from is not None and at < offer.valid_from:
+        day = f"{offer.valid_from:%Y-%m-%d}"
+        return Reason("not_yet_valid", f"starts on {day}", f"{day} 起可用")
+    if offer.valid_until is not None and at >= offer.valid_until:
+        day = f"{offer.valid_until:%Y-%m-%d}"
+        return Reason("expired", f"ended on {day}", f"已于 {day} 结束")
+    return None
+
+
+def _outside_place(offer: Offer, zone: str | None, vendor_id: str | None) -> Reason | None:
+    if offer.zones is not None and zone is not None and zone not in offer.zones:
+        return Reason("other_zone", "does not hold in this delivery zone", "该配送区域不可用")
+    if offer.vendor_ids is not None and vendor_id is not None and vendor_id not in offer.vendor_ids:
+        return Reason("other_vendor", "does not hold at this restaurant", "该商家不可用")
+    return None
+
+
+def _outside_audience(offer: Offer, customer: CustomerFacts) -> Reason | None:
+    if offer.audience == "first_order" and customer.orders > 0:
+        return Reason("not_first_order", "only for a first order", "仅限首单使用")
+    if offer.audience == "issued" and offer.offer_id not in customer.issued_offer_ids:
+        return Reason("not_issued", "only for those who were sent a coupon", "仅限收到优惠券的顾客")
+    return None
+
+
+def _used_up(offer: Offer, customer: CustomerFacts) -> Reason | None:
+    used = customer.redemptions_by_offer.get(offer.offer_id, 0)
+    if offer.max_per_customer is not None and used >= offer.max_per_customer:
+        return Reason("used_up", f"already used {used} of {offer.max_per_customer} times", f"已达使用上限（{used} 次）")
+    return None
+
+
+def _min_spend(offer: Offer, shortfall: int) -> Reason:
+    more = money_text(shortfall, offer.currency)
+    if offer.kind == "free_delivery":
+        return Reason("below_min_spend", f"{more} more for free delivery", f"再加 {more} 免配送费")
+    if offer.kind == "percent":
+        share = offer.worth()
+        return Reason("below_min_spend", f"{more} more for {share} off", f"再加 {more} 可享 {share} 优惠")
+    worth = offer.worth()
+    return Reason("below_min_spend", f"{more} more for {worth} off", f"再加 {more} 立减 {worth}")
+
+
+def _rank_key(offer: Offer, customer: CustomerFacts, basket: Basket | None) -> tuple[bool, int, bool, datetime, str]:
+    fee = customer.usual_delivery_fee_cents
+    if fee is None:
+        fee = basket.delivery_fee_cents if basket else 0
+    usual = customer.usual_basket_cents
+    if usual is None:
+        usual = basket.items_cents if basket else offer.min_spend_cents
+    out_of_reach = usual < offer.min_spend_cents
+    # What it would save her once she reached it, so that offers out of reach have an order too.
+    saving = saving_on(offer, Basket(max(usual, offer.min_spend_cents), fee))
+    until = offer.valid_until
+    return (out_of_reach, -saving, until is None, until or NEVER, offer.offer_id)
