@@ -1,0 +1,82 @@
+"""What campaigns read from the home folder, gathered once per command or request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from engine.customers.figures import customer_figures
+from engine.errors import NoHistory
+from engine.history import History
+from engine.seal import Seal, seal_of
+from engine.settings import Settings
+from engine.tables import read_table, table_file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignData:
+    """Orders (schema ORDERS), customers and offers as imported, and what belongs to this home.
+
+    `favourites` maps customer_id to the name of the dish she likes best; who is not in it has none known.
+    """
+
+    orders: pl.LazyFrame
+    customers: pl.DataFrame
+    offers: pl.DataFrame
+    currency: str
+    timezone: str
+    seal: Seal
+    favourites: Mapping[str, str] = field(default_factory=dict)
+
+    def figures(self, as_of: datetime) -> pl.DataFrame:
+        """Return the customer figures at `as_of`."""
+        return customer_figures(self.orders, self.customers, as_of=as_of)
+
+
+def read_data(settings: Settings, *, favourites: Mapping[str, str] | None = None) -> CampaignData:
+    """Open the home's history and tables.
+
+    Raises NoHistory when neither orders nor customers were imported.
+    """
+    history = History(settings.history_folder)
+    customers = read_table(settings, "customers")
+    if customers.is_empty() and history.window() is None:
+        raise NoHistory(
+            "there are no customers yet; import with `regulars import orders FILE`", where=str(settings.home)
+        )
+    return CampaignData(
+        orders=history.orders(),
+        customers=customers,
+        offers=read_table(settings, "offers"),
+        currency=settings.currency,
+        timezone=settings.timezone,
+        seal=seal_of(settings),
+        favourites=favourites or {},
+    )
+
+
+class ImportedConsents:
+    """The customers table's consent per customer, read again whenever the table was replaced by an import."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._file: Path = table_file(settings, "customers")
+        self._seen: tuple[int, int] | None = None
+        self._consents: Mapping[str, bool] = {}
+
+    def current(self) -> Mapping[str, bool]:
+        """Return customer_id -> consent of everyone who was asked."""
+        try:
+            stat = self._file.stat()
+        except FileNotFoundError:
+            return {}
+        stamp = (stat.st_mtime_ns, stat.st_ino)
+        if stamp != self._seen:
+            table = read_table(self._settings, "customers").select("customer_id", "marketing_consent").drop_nulls()
+            self._consents = dict(table.iter_rows())
+            self._seen = stamp
+        return self._consents
