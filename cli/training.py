@@ -10,7 +10,18 @@ from typing import Annotated, Any
 import typer
 
 from cli.app import app
-from cli.output import HomeOption, JsonOption, actor, err, print_facts, print_json, print_table, progress, settings_for
+from cli.output import (
+    HomeOption,
+    JsonOption,
+    actor,
+    err,
+    out,
+    print_facts,
+    print_json,
+    print_table,
+    progress,
+    settings_for,
+)
 from engine.artifact import activate, live_version, manifest_of, versions
 from engine.audit import record
 from engine.compaction import compact_inbox
@@ -25,7 +36,15 @@ HorizonOption = Annotated[
     str, typer.Option("--horizon", help="How much of the newest history judges the models, e.g. 28d or 4w.")
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Equal seed and history give equal models.")]
-SHOWN = ("recall", "ndcg", "hit", "repeat_recall", "explore_recall", "coverage", "novelty")
+SHOWN = {
+    "recall": "recall",
+    "ndcg": "ndcg",
+    "hit": "hit",
+    "repeat_recall": "repeat",
+    "explore_recall": "explore",
+    "coverage": "coverage",
+    "novelty": "novelty",
+}
 
 
 @app.command()
@@ -197,14 +216,17 @@ def activate_artifact(
 def print_quality(found: dict[str, Any], title: str) -> None:
     """Print figures by model, the 95 % interval of the main one, and the blend against the best single model."""
     k = found["k"]
-    columns = ["model", *(f"{name}@{k}" for name in SHOWN), f"95 % of ndcg@{k}"]
+    columns = ["model", *SHOWN.values(), "± 95 %"]
     rows = []
     for name, figures in found["models"].items():
         low_high = found["intervals"][name][f"ndcg@{k}"]
-        shown = f"{low_high[0]:.3f} to {low_high[1]:.3f}" if low_high else None
-        label = f"{name} (served)" if name == found["served"] else name
+        shown = f"{(low_high[1] - low_high[0]) / 2:.3f}" if low_high else None
+        label = f"{name} *" if name == found["served"] else name
         rows.append([label, *(figures[f"{metric}@{k}"] for metric in SHOWN), shown])
     print_table(f"{title}: {found['customers']:,} customers, {found['new']:,} of them new", columns, rows)
+    out.print(
+        f"All at {k}. repeat, explore: recall of dishes ordered before, and of new ones; ± is on ndcg; * is served."
+    )
 
 
 def _described(settings: Settings, version: str) -> dict[str, Any]:

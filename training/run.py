@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from engine.artifact import activate, live_version, manifest_of, prune, write
+from engine.columns import LANGUAGES
 from engine.errors import CandidateRefused, Conflict, RegularsError
 from engine.history import History
 from engine.ids import IdMap
@@ -79,7 +81,7 @@ def train(
         report("read history")
         data = load_training_set(settings)
         learned, evaluation = _learn_and_judge(data, horizon_days, seed, report)
-        arrays = arrays_of(learned.models, data.baskets, _ids(data), _vendor_rows(data))
+        arrays = arrays_of(learned.models, data.baskets, _ids(data), _vendor_rows(data), _languages(settings, data))
         version = f"{now.astimezone(UTC):%Y%m%dT%H%M%S%fZ}"
         manifest = _manifest(data, learned, evaluation, recipe, fingerprint, inbox_through, now)
         verdict = judge_candidate(manifest, live, arrays)
@@ -166,6 +168,14 @@ def _vendor_rows(data: TrainingSet) -> tuple[np.ndarray[Any, np.dtype[np.int64]]
     vendor = data.vendor_items["vendor"].to_numpy()
     start = np.searchsorted(vendor, np.arange(len(data.vendors) + 1)).astype(np.int64)
     return start, data.vendor_items["item"].to_numpy().astype(np.int32)
+
+
+def _languages(settings: Settings, data: TrainingSet) -> np.ndarray[Any, np.dtype[np.int8]]:
+    """Return int8 (customers): each one's place in LANGUAGES, 0 where the customers table does not say."""
+    known = read_table(settings, "customers").select("customer_id", "language")
+    own = pl.DataFrame({"customer_id": data.customers}).join(known, on="customer_id", how="left", maintain_order="left")
+    numbers = own["language"].replace_strict(list(LANGUAGES), range(len(LANGUAGES)), default=0, return_dtype=pl.Int8)
+    return numbers.to_numpy()
 
 
 def _live_manifest(settings: Settings) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.artifact import Artifact
+from engine.columns import LANGUAGES
 from engine.errors import ArtifactBroken
 from engine.events import Event
 from engine.ids import IdMap
@@ -38,7 +39,10 @@ UNDOING = frozenset({"cancelled", "rejected", "refunded"})
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One version, ready to answer. `inbox_through` is the last inbox place whose events training has seen."""
+    """One version, ready to answer. `languages` (customers) int8 points into LANGUAGES.
+
+    `inbox_through` is the last inbox place whose events training has seen.
+    """
 
     version: str
     models: Sequence[Recommender]
@@ -50,6 +54,7 @@ class Served:
     vendor_item_start: npt.NDArray[np.int64]
     vendor_items: IntArray
     baskets: Baskets
+    languages: npt.NDArray[np.int8]
     inbox_through: int
     manifest: Mapping[str, Any]
 
@@ -66,6 +71,11 @@ class Served:
             baskets.append(columns)
             instants.append(at)
         return Query(tuple(baskets), np.array(instants, dtype=np.int64), now, place, row)
+
+    def language(self, customer_id: str | None) -> str:
+        """Return the language of the customers table at training time; `en` where it is unknown."""
+        row = self.customers.row(customer_id) if customer_id is not None else -1
+        return LANGUAGES[self.languages[row]] if row >= 0 else LANGUAGES[0]
 
     def place(self, zone: str | None, vendor: str | None, latitude: float | None, longitude: float | None) -> Place:
         """Number a request's place; what we do not know becomes unknown."""
@@ -130,6 +140,7 @@ def arrays_of(
     baskets: Baskets,
     ids: Mapping[str, IdMap],
     vendor_items: tuple[npt.NDArray[np.int64], IntArray],
+    languages: npt.NDArray[np.int8],
 ) -> dict[str, npt.NDArray[np.generic]]:
     """Return everything `serve` needs as named arrays, the counterpart of `open_served`."""
     found: dict[str, npt.NDArray[np.generic]] = {}
@@ -138,7 +149,8 @@ def arrays_of(
     for group, id_map in ids.items():
         found |= {f"ids.{group}.{key}": array for key, array in id_map.arrays().items()}
     found |= {f"baskets.{key}": getattr(baskets, key) for key in BASKET_FIELDS}
-    return found | {"vendor_items.start": vendor_items[0], "vendor_items.items": vendor_items[1]}
+    found |= {"vendor_items.start": vendor_items[0], "vendor_items.items": vendor_items[1]}
+    return found | {"customer_language": languages}
 
 
 def open_served(artifact: Artifact) -> Served:
@@ -161,6 +173,7 @@ def open_served(artifact: Artifact) -> Served:
             vendor_item_start=vendor_items["start"],  # type: ignore[arg-type]
             vendor_items=vendor_items["items"],  # type: ignore[arg-type]
             baskets=baskets,
+            languages=artifact.arrays["customer_language"],  # type: ignore[arg-type]
             inbox_through=int(manifest["inbox_through"]),
             manifest=manifest,
         )

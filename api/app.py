@@ -1,0 +1,128 @@
+"""The service whole: routes, errors, documentation, and what lives as long as the process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import resources
+from importlib.metadata import version
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api import coupons, customers, health, receiving, recommending
+from api.keys import Caller, KeyRing, requires
+from api.live import Live
+from api.problems import TooLarge, install, problem
+from engine.database import connect
+from engine.logs import configure_logs
+from engine.online import open_online
+from engine.settings import Settings
+
+MOST_BYTES = 4 * 1024 * 1024
+ABOUT = """Dish and coupon recommendations for the ordering app, and the events it reports.
+
+Every route but `/health/*` asks for an API key: `Authorization: Bearer <key>`. A browser that opens this page is asked
+for a password: give the key (any user name). Errors are `application/problem+json` with a stable `code` and, where one
+field is wrong, its path in `field`.
+"""
+MayRead = Annotated[Caller, Depends(requires("docs"))]
+ASSETS = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
+
+
+def build(settings: Settings) -> FastAPI:
+    """Return the service for `settings`; nothing is opened before it starts."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        engine = connect(settings)
+        app.state.keys = KeyRing(engine)
+        app.state.live = Live(settings, engine, open_online(settings.redis_url))
+        app.state.live.on_swap = lambda _version: health.SWAPS.inc()
+        await app.state.live.start()
+        yield
+        await app.state.live.stop()
+        engine.dispose()
+
+    app = FastAPI(
+        title="Regulars",
+        version=version("regulars"),
+        description=ABOUT,
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+    )
+    install(app)
+    app.add_middleware(LimitBody)
+    app.add_middleware(health.Measured)
+    for router in (recommending.router, coupons.router, receiving.router, customers.router, health.router):
+        app.include_router(router)
+    _document(app)
+    return app
+
+
+def from_environment() -> FastAPI:
+    """Return the service for the process's environment; uvicorn calls this in every worker."""
+    settings = Settings.from_environment(os.environ)
+    configure_logs(settings.log_level)
+    return build(settings)
+
+
+class LimitBody:
+    """Refuses bodies over 4 MiB before they are read into memory whole."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count what arrives, whatever the Content-Length header claims."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        declared = headers.get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > MOST_BYTES:
+            refusal = problem(413, TooLarge.code, f"the body is larger than {MOST_BYTES:,} bytes; send smaller batches")
+            await refusal(scope, receive, send)
+            return
+        size = 0
+
+        async def counted() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > MOST_BYTES:
+                raise TooLarge(f"the body is larger than {MOST_BYTES:,} bytes; send smaller batches", where="body")
+            return message
+
+        await self.app(scope, counted, send)
+
+
+def _document(app: FastAPI) -> None:
+    """Serve OpenAPI and its page from files in the environment: no content delivery network at run time."""
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi(_request: Request, _caller: MayRead) -> Response:
+        return recommending.as_bytes(app.openapi())
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs(_request: Request, _caller: MayRead) -> Response:
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title="Regulars API",
+            swagger_js_url="/docs/swagger-ui-bundle.js",
+            swagger_css_url="/docs/swagger-ui.css",
+            swagger_favicon_url="data:,",
+        )
+
+    @app.get("/docs/{asset}", include_in_schema=False)
+    async def docs_asset(asset: str, _caller: MayRead) -> Response:
+        if asset not in ASSETS:
+            return problem(404, "not_found", "no such file")
+        content = resources.files("fastapi_offline").joinpath("static", asset).read_bytes()
+        return Response(content, media_type=ASSETS[asset], headers={"Cache-Control": "private, max-age=86400"})

@@ -1,0 +1,197 @@
+"""What the service answers from: live artifact, catalogue and online state, kept fresh in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import structlog
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import OperationalError
+
+from api.problems import NoModel
+from engine.artifact import live_version, load
+from engine.database import transaction
+from engine.errors import OnlineUnavailable, RegularsError
+from engine.events import Event, last_seq, read_after
+from engine.online import KEPT_DAYS, OnlineStore
+from engine.ranking.catalog import Catalog, build_catalog
+from engine.ranking.served import Served, open_served
+from engine.settings import Settings
+from engine.tables import read_table, table_file
+
+LOOK_EVERY_S = 1.0
+# After Redis failed, requests go without it for this long instead of each waiting for the same timeout.
+SPARE_S = 1.0
+FOLD_BATCH = 2_000
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """One consistent pair: the models and the catalogue aligned with their items, and the offers."""
+
+    served: Served
+    catalog: Catalog
+    offers: pl.DataFrame
+
+
+@dataclass(slots=True)
+class Live:
+    """Holds the pair requests read; a reload builds a new pair aside and replaces it in one assignment."""
+
+    settings: Settings
+    engine: Engine
+    online: OnlineStore
+    answering: Answering | None = None
+    online_state: str = "rebuilding"
+    fault: str | None = None
+    on_swap: Callable[[str], None] = lambda _version: None
+    _stamps: tuple[object, ...] = ()
+    _spare_until: float = 0.0
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def require(self) -> Answering:
+        """Return what to answer from. Raises NoModel before the first artifact."""
+        if self.answering is None:
+            raise NoModel(self.fault or "nothing has been trained yet; run `regulars train`")
+        return self.answering
+
+    async def start(self) -> None:
+        """Load what is there, rebuild the online state, then keep both fresh."""
+        await self.refresh()
+        await self.catch_up()
+        self._tasks = [
+            asyncio.create_task(self._forever(self.refresh)),
+            asyncio.create_task(self._forever(self.catch_up)),
+        ]
+
+    async def stop(self) -> None:
+        """End the background work."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.online.close()
+
+    async def refresh(self) -> None:
+        """Swap in a new artifact or changed tables, if there are any; a broken one leaves the old pair in place."""
+        stamps = self._seen_stamps()
+        if stamps == self._stamps:
+            return
+        self._stamps = stamps
+        try:
+            fresh = await run_in_threadpool(self._load)
+        except RegularsError as error:
+            self.fault = f"{error.code}: {error}"
+            log.error("reload_failed", code=error.code, detail=str(error))
+            return
+        self.fault = None
+        if fresh is not None:
+            self.answering = fresh
+            self.on_swap(fresh.served.version)
+            log.info("serving", version=fresh.served.version)
+
+    async def catch_up(self) -> None:
+        """Fold what the inbox has and the online store lacks; after a flush, everything of the last 90 days."""
+        try:
+            through = await self.online.through()
+            if through is None:
+                self.online_state = "rebuilding"
+            await self._fold_after(through)
+            self.online_state = "ok"
+        except OnlineUnavailable as error:
+            if self.online_state != "down":
+                log.warning("online_down", detail=str(error))
+            self.online_state = "down"
+        except OperationalError:
+            log.warning("catch_up_waits", detail="the database does not answer")
+
+    async def recent(self, customer_id: str | None) -> list[Event]:
+        """Return the customer's fresh events; none while the online store is away, and the state says so."""
+        if customer_id is None or time.monotonic() < self._spare_until:
+            return []
+        try:
+            return await self.online.recent(customer_id)
+        except OnlineUnavailable:
+            self.online_state = "down"
+            self._spare_until = time.monotonic() + SPARE_S
+            return []
+
+    async def fold(self, events: list[Event]) -> bool:
+        """Make stored events count at once; False while the online store is away (the inbox keeps them for later)."""
+        try:
+            await self.online.fold(events)
+        except OnlineUnavailable:
+            self.online_state = "down"
+            return False
+        return True
+
+    async def database_answers(self) -> bool:
+        """Say whether the database answers now."""
+        try:
+            await run_in_threadpool(self._ask_database)
+        except OperationalError:
+            return False
+        return True
+
+    def _ask_database(self) -> None:
+        with self.engine.connect() as connection:
+            connection.execute(select(1))
+
+    async def _fold_after(self, through: int | None) -> None:
+        since = datetime.now(UTC) - timedelta(days=KEPT_DAYS) if through is None else None
+        seq = through or 0
+        while True:
+            batch, end = await run_in_threadpool(self._next_events, seq, since)
+            if batch:
+                await self.online.fold(batch)
+            seq = batch[-1].seq if len(batch) == FOLD_BATCH else max(seq, end)
+            if batch or through is None:
+                await self.online.move_through(seq)
+            if len(batch) < FOLD_BATCH:
+                return
+
+    def _next_events(self, seq: int, since: datetime | None) -> tuple[list[Event], int]:
+        """Return up to a batch of events after `seq`, and the newest place at the time of asking."""
+        with transaction(self.engine) as session:
+            end = last_seq(session)
+            batch: list[Event] = []
+            if end > seq:
+                for event in read_after(session, seq, since=since):
+                    batch.append(event)
+                    if len(batch) == FOLD_BATCH:
+                        break
+            return batch, end
+
+    def _seen_stamps(self) -> tuple[object, ...]:
+        tables = (table_file(self.settings, name) for name in ("items", "vendors", "offers"))
+        stats = [(path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else None for path in tables]
+        return (live_version(self.settings.artifacts_folder), *stats)
+
+    def _load(self) -> Answering | None:
+        version = live_version(self.settings.artifacts_folder)
+        if version is None:
+            return None
+        current = self.answering
+        if current is not None and current.served.version == version:
+            served = current.served
+        else:
+            served = open_served(load(self.settings.artifacts_folder, version))
+        items, vendors = read_table(self.settings, "items"), read_table(self.settings, "vendors")
+        catalog = build_catalog(served.items, items, vendors, timezone=self.settings.timezone)
+        return Answering(served, catalog, read_table(self.settings, "offers"))
+
+    async def _forever(self, work: Callable[[], object]) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            try:
+                await work()  # type: ignore[misc]
+            except Exception:
+                # The loop outlives whatever went wrong in one round; the next round tries again.
+                log.exception("background_round_failed", pid=os.getpid())

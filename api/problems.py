@@ -1,0 +1,108 @@
+"""Every error as problem+json (RFC 9457): status, stable code, what to do, and the field it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from engine.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    InputError,
+    NoHistory,
+    NotFound,
+    RegularsError,
+    Unauthorised,
+    Unavailable,
+)
+
+MEDIA_TYPE = "application/problem+json"
+STATUS: tuple[tuple[type[RegularsError], int], ...] = (
+    (Unauthorised, 401),
+    (Forbidden, 403),
+    (NotFound, 404),
+    (Conflict, 409),
+    (BadRequest, 422),
+    (InputError, 422),
+    (Unavailable, 503),
+    (NoHistory, 503),
+    (RegularsError, 500),
+)
+
+
+class NoModel(Unavailable):
+    """Nothing has been published yet, so there is nothing to answer from."""
+
+    code = "no_model"
+
+
+class TooLarge(InputError):
+    """The request body is larger than this service reads."""
+
+    code = "too_large"
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    field: str | None = None,
+    errors: Sequence[dict[str, str]] = (),
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """Return one problem document; `errors` lists every wrong field when there are several."""
+    body: dict[str, Any] = {
+        "type": f"urn:regulars:{code}",
+        "title": code.replace("_", " ").capitalize(),
+        "status": status,
+        "code": code,
+        "detail": detail,
+    }
+    if field is not None:
+        body["field"] = field
+    if errors:
+        body["errors"] = list(errors)
+    return Response(orjson.dumps(body), status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    """Make `app` answer every fault with a problem document."""
+
+    @app.exception_handler(RegularsError)
+    async def known(_request: Request, error: RegularsError) -> Response:
+        status = 413 if isinstance(error, TooLarge) else next(s for kind, s in STATUS if isinstance(error, kind))
+        headers = {"WWW-Authenticate": 'Bearer, Basic realm="regulars"'} if status == 401 else None
+        return problem(status, error.code, error.message, field=error.where, headers=headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> Response:
+        errors = [{"field": _path(e["loc"]), "code": e["type"], "message": e["msg"]} for e in error.errors()]
+        first = errors[0]
+        if first["code"] == "json_invalid":
+            broken = error.errors()[0]
+            detail = f"is not JSON at character {broken['loc'][-1]}: {broken.get('ctx', {}).get('error', 'unreadable')}"
+            return problem(422, "malformed_json", detail, field="body")
+        return problem(422, "bad_request", first["message"], field=first["field"], errors=errors)
+
+    @app.exception_handler(HTTPException)
+    async def http(_request: Request, error: HTTPException) -> Response:
+        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+        return problem(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))
+
+
+def _path(location: Sequence[str | int]) -> str:
+    """Turn ("body", "context", "at") into `context.at` and list positions into `[2]`."""
+    text = ""
+    for part in location:
+        if part in {"body", "query", "path"} and not text:
+            continue
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text or "body"

@@ -1,0 +1,140 @@
+"""`POST /v1/events`: durable before the answer, and counted by the very next recommendation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+from sqlalchemy.exc import OperationalError
+
+from api.keys import Caller, requires, utc_now
+from api.live import Live
+from api.recommending import as_bytes, example_answer
+from api.schemas import EventShape, EventsRequest, instant_or
+from engine.columns import STATUSES
+from engine.consents import ANY_CHANNEL, MARKETING, append
+from engine.database import transaction
+from engine.errors import BadRequest, DatabaseUnavailable, did_you_mean
+from engine.events import EVENT_TYPES, Event, store
+
+router = APIRouter(prefix="/v1", tags=["events"])
+# Clocks of phones run ahead; more than this is a mistake, and would outrank everything that follows.
+AHEAD = timedelta(hours=24)
+MOST_LINES = 200
+
+
+@router.post(
+    "/events",
+    summary="Tell what customers did",
+    status_code=202,
+    responses={
+        202: example_answer({"accepted": 1, "duplicates": 0, "fresh": True})[200],
+        503: {"description": "The database does not answer; nothing was stored, send the batch again."},
+    },
+)
+async def events(
+    request: Request, body: EventsRequest, caller: Annotated[Caller, Depends(requires("events"))]
+) -> Response:
+    """Store a batch of up to 1,000 events, all or none; repeated `event_id`s are counted as duplicates.
+
+    When the answer leaves, the events are on disk. `fresh` is false while Redis is away: they are kept, and count for
+    recommendations as soon as it is back.
+    """
+    live: Live = request.app.state.live
+    now = utc_now()
+    told = [checked(shape, now, f"events[{i}]") for i, shape in enumerate(body.events)]
+    try:
+        new = await run_in_threadpool(_store, live, told, now, caller)
+    except OperationalError as error:
+        raise DatabaseUnavailable(
+            "events cannot be stored: the database does not answer; send the batch again"
+        ) from error
+    fresh = await live.fold(new)
+    response = as_bytes({"accepted": len(new), "duplicates": len(told) - len(new), "fresh": fresh})
+    response.status_code = 202
+    return response
+
+
+def checked(shape: EventShape, now: datetime, path: str) -> Event:
+    """Return the event, its type and properties checked. Raises BadRequest with the path of what is wrong."""
+    if shape.type not in EVENT_TYPES:
+        raise BadRequest(f"unknown event type{did_you_mean(shape.type, EVENT_TYPES)}", where=f"{path}.type")
+    at = instant_or(shape.at, now)
+    if at > now + AHEAD:
+        raise BadRequest("lies more than a day in the future; check the clock", where=f"{path}.at")
+    kind = EVENT_TYPES[shape.type]
+    for name in shape.properties:
+        if name not in kind.needs and name not in kind.takes:
+            hint = did_you_mean(name, [*kind.needs, *kind.takes])
+            raise BadRequest(f"unknown property{hint}", where=f"{path}.properties.{name}")
+    for name in kind.needs:
+        if shape.properties.get(name) is None:
+            raise BadRequest("is missing", where=f"{path}.properties.{name}")
+    for name, value in shape.properties.items():
+        _check_property(name, value, f"{path}.properties.{name}")
+    return Event(shape.event_id, shape.type, shape.customer_id, at, shape.properties)
+
+
+def _check_property(name: str, value: object, path: str) -> None:
+    if value is None:
+        return
+    if name == "items":
+        _check_lines(value, path)
+    elif name == "status":
+        if value not in STATUSES:
+            raise BadRequest(f"unknown status{did_you_mean(str(value), STATUSES)}", where=path)
+    elif name == "granted":
+        if not isinstance(value, bool):
+            raise BadRequest("expected true or false", where=path)
+    elif name.endswith("_cents"):
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 10**12:
+            raise BadRequest("expected whole minor units, 0 or more", where=path)
+    elif name in BOUNDS:
+        low, high = BOUNDS[name]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise BadRequest(f"expected a number from {low} to {high}", where=path)
+    elif not isinstance(value, str) or not 0 < len(value) <= 200:
+        raise BadRequest("expected text of 1 to 200 characters", where=path)
+
+
+BOUNDS: Mapping[str, tuple[float, float]] = {"rating": (1, 5), "latitude": (-90, 90), "longitude": (-180, 180)}
+
+
+def _check_lines(value: object, path: str) -> None:
+    if not isinstance(value, list) or not 0 < len(value) <= MOST_LINES:
+        raise BadRequest(f"expected a list of 1 to {MOST_LINES} lines", where=path)
+    for i, line in enumerate(value):
+        if not isinstance(line, dict):
+            raise BadRequest("expected {item_id, quantity, unit_price_cents}", where=f"{path}[{i}]")
+        for name in line:
+            if name not in {"item_id", "quantity", "unit_price_cents"}:
+                hint = did_you_mean(name, ["item_id", "quantity", "unit_price_cents"])
+                raise BadRequest(f"unknown property{hint}", where=f"{path}[{i}].{name}")
+        _check_property("item_id", line.get("item_id") or "", f"{path}[{i}].item_id")
+        quantity = line.get("quantity", 1)
+        if isinstance(quantity, bool) or not isinstance(quantity, int | float) or not 0 < quantity <= 10_000:
+            raise BadRequest("expected a number above 0 and up to 10,000", where=f"{path}[{i}].quantity")
+        if "unit_price_cents" in line:
+            _check_property("unit_price_cents", line["unit_price_cents"], f"{path}[{i}].unit_price_cents")
+
+
+def _store(live: Live, told: list[Event], now: datetime, caller: Caller) -> list[Event]:
+    """Store the batch and what it says of consent in one transaction."""
+    with transaction(live.engine) as session:
+        new = store(session, told, now)
+        for event in new:
+            if event.type == "consent":
+                append(
+                    session,
+                    event.at,
+                    customer_id=event.customer_id,
+                    granted=event.properties["granted"] is True,
+                    source=f"key:{caller.key_id}",
+                    channel=str(event.properties.get("channel") or ANY_CHANNEL),
+                    purpose=str(event.properties.get("purpose") or MARKETING),
+                )
+        return new
