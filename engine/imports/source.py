@@ -106,17 +106,20 @@ def _lines(path: Path, encoding: str) -> pl.DataFrame:
         ) from error
     utf8 = encoding.lower().replace("_", "-") in {"utf-8", "utf8"}
     lines = pl.read_lines(data if utf8 else text.encode(), row_index_name=LINE, row_index_offset=1)
-    return lines.select(
-        pl.col("line").str.strip_suffix("\r").str.strip_prefix("\ufeff"), pl.col(LINE).cast(pl.Int64)
-    ).filter(pl.col("line").str.strip_chars() != "")
+    return lines.select(pl.col("line").str.strip_suffix("\r").str.strip_prefix("\ufeff"), pl.col(LINE).cast(pl.Int64))
+
+
+def _blank(lines: pl.DataFrame) -> pl.Series:
+    return lines["line"].str.strip_chars() == ""
 
 
 def _read_csv(path: Path, encoding: str) -> Source:
     lines = _lines(path, encoding)
-    if not lines.height:
+    first = (~_blank(lines)).arg_max() if lines.height else None
+    if first is None or _blank(lines)[first]:
         raise BadFile("is empty; the first line must name the columns", where=str(path))
-    separator, header = _header(path, lines["line"][0])
-    body = lines[1:]
+    separator, header = _header(path, lines["line"][first])
+    body = lines[first + 1 :]
     width = len(header)
     quoted = body["line"].str.contains('"', literal=True)
     regular = body["line"].str.count_matches(separator, literal=True) == width - 1
@@ -126,7 +129,7 @@ def _read_csv(path: Path, encoding: str) -> Source:
         regular = (regular & ~quoted) | (quoted & body["line"].str.contains(whole))
     spans, records = _mend(body["line"], (quoted & ~regular).arg_true().to_list(), width, separator)
     taken = pl.Series(spans, dtype=pl.UInt32)
-    untouched = pl.Series([True], dtype=pl.Boolean).new_from_index(0, body.height).scatter(taken, False)
+    untouched = (~_blank(body)).scatter(taken, values=False)  # a blank line counts only inside a quoted cell
     good = body.filter(regular & untouched)
     rows = _cells(good, header, separator)
     if records:
@@ -217,6 +220,7 @@ def _one_record(texts: list[str], separator: str) -> list[str] | None:
 
 def _read_ndjson(path: Path, encoding: str) -> Source:
     lines = _lines(path, encoding)
+    lines = lines.filter(~_blank(lines))
     frames: list[pl.DataFrame] = []
     broken: list[tuple[int, str, str]] = []
     feed = lines.iter_rows()
