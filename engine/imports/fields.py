@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from engine.columns import LANGUAGES, STATUSES, UTC_INSTANT
+from engine.columns import LANGUAGES, STATUSES, UTC_INSTANT, minor_digits
 
 REASONS: Mapping[str, str] = {
     "malformed_row": "the row cannot be split into the file's columns",
@@ -109,6 +109,12 @@ def whole(figures: pl.Series) -> pl.Series:
     """Round half away from zero; noise of binary fractions (1.005 x 100) is taken off first."""
     exact = figures.set(~figures.is_finite() | (figures.abs() > LARGEST * 1000), None)
     return exact.round(6).round(0, mode="half_away_from_zero").cast(pl.Int64)
+
+
+def minor_units(currencies: pl.Series) -> pl.Series:
+    """Return how many minor units make one major unit of each currency."""
+    names = currencies.unique().to_list() or ["USD"]
+    return currencies.replace_strict(names, [10.0 ** minor_digits(name) for name in names], return_dtype=pl.Float64)
 
 
 def instant(cells: pl.Series, zones: pl.Series, refusals: Refusals, *, pattern: str | None = None) -> pl.Series:

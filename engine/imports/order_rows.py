@@ -6,7 +6,7 @@ from datetime import datetime
 
 import polars as pl
 
-from engine.columns import STATUSES, UTC_INSTANT, minor_digits
+from engine.columns import STATUSES, UTC_INSTANT
 from engine.imports import fields
 from engine.imports.mapped import Mapped
 from engine.imports.mapping import ImportMap, is_currency, is_zone
@@ -128,8 +128,7 @@ def _read_money(
         wrong = [code for code in given.unique().drop_nulls().to_list() if not is_currency(code)]
         refusals.add(given.is_in(wrong), "bad_currency")
         currency = given.fill_null(default)
-    codes = currency.unique().to_list()
-    scale = currency.replace_strict(codes, [10.0 ** minor_digits(code) for code in codes], return_dtype=pl.Float64)
+    scale = fields.minor_units(currency)
 
     def amount(name: str) -> pl.Series | None:
         """Return minor units before rounding."""

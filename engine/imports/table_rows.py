@@ -7,7 +7,7 @@ from datetime import datetime
 
 import polars as pl
 
-from engine.columns import LANGUAGES, SEALED, UTC_INSTANT, minor_digits
+from engine.columns import LANGUAGES, SEALED, UTC_INSTANT
 from engine.imports import fields
 from engine.imports.mapped import Mapped
 from engine.imports.mapping import TABLES, ImportMap, is_currency, is_zone
@@ -137,11 +137,7 @@ def _money(file: Mapped, plain: str, mapping: ImportMap, settings: Settings, ref
         refusals.add(figures < 0, "negative_amount")
     if mapping.money_minor or plain in file.minor:
         return fields.whole(figures)
-    codes = _currencies(file, mapping, settings)
-    names = codes.unique().to_list()
-    return fields.whole(
-        figures * codes.replace_strict(names, [10.0 ** minor_digits(code) for code in names], return_dtype=pl.Float64)
-    )
+    return fields.whole(figures * fields.minor_units(_currencies(file, mapping, settings)))
 
 
 def _currencies(file: Mapped, mapping: ImportMap, settings: Settings) -> pl.Series:
