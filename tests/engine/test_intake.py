@@ -11,6 +11,7 @@ import pytest
 
 from engine.errors import BadColumns, BadFile
 from engine.history import History
+from engine.imports.fields import REASONS
 from engine.imports.mapping import ImportMap, parse_map
 from engine.intake import ImportSummary, import_files
 from engine.settings import Settings
@@ -301,3 +302,9 @@ def test_columns_nobody_maps_are_listed_and_mapped_ones_nobody_has_are_told(sett
     assert summary.ignored_columns == ("weather",)
     assert any("'area'" in warning for warning in summary.warnings)
     assert (orders(settings)[0]["channel"], orders(settings)[0]["zone"]) == ("app", None)
+
+
+def test_every_reason_is_in_the_guide() -> None:
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "guides" / "import" / "README.md").read_text("utf-8")
+    for code, sentence in REASONS.items():
+        assert f"| `{code}` | {sentence} |" in guide
