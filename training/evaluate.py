@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from engine.models.base import Baskets, FloatArray, IntArray, user_items
 from engine.ranking.blend import components
+from engine.ranking.top import top_k
 from training.learn import Learned
 from training.matrices import TrainingSet
-from training.metrics import Judged, coverage, interval, judge, novelty, paired_interval, top_k
+from training.metrics import Judged, coverage, interval, judge, novelty, paired_interval
 from training.split import Target
 
 SERVED = "blend"

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from engine.models.base import FloatArray, Recommender
 from engine.ranking.blend import DEFAULT_WEIGHTS, Blend, components
-from training.metrics import top_k
+from engine.ranking.top import top_k
 from training.split import Target
 
 CANDIDATES = 60

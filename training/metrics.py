@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from engine.models.base import FloatArray, IntArray
+from engine.models.base import IntArray
 from training.split import Target
 
 RESAMPLES = 1000
@@ -33,19 +33,6 @@ class Judged:
     def column(self, metric: str) -> npt.NDArray[np.float64]:
         """Return one metric's figures."""
         return self.values[:, self.metrics.index(metric)]
-
-
-def top_k(scores: FloatArray, k: int) -> IntArray:
-    """Return (queries, k) int32 columns by falling score; -1 where fewer than k items have a finite score."""
-    scores = np.where(np.isnan(scores), -np.inf, scores)
-    k_here = min(k, scores.shape[1])
-    order = (
-        np.argsort(-scores, axis=1, kind="stable")[:, :k_here] if scores.shape[1] <= 4 * k else _best(scores, k_here)
-    )
-    kept = np.where(np.isneginf(np.take_along_axis(scores, order, axis=1)), -1, order)
-    padded = np.full((len(scores), k), -1, dtype=np.int32)
-    padded[:, :k_here] = kept
-    return padded
 
 
 def judge(ranked: IntArray, targets: Sequence[Target], k: int) -> Judged:
@@ -117,10 +104,3 @@ def paired_interval(
 def _mean(values: npt.NDArray[np.float64]) -> float | None:
     kept = values[~np.isnan(values)]
     return float(kept.mean()) if len(kept) else None
-
-
-def _best(scores: FloatArray, k: int) -> IntArray:
-    some = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-    some.sort(axis=1)  # columns in order first, so that the stable sort breaks ties by the lower column
-    falling = np.argsort(-np.take_along_axis(scores, some, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(some, falling, axis=1).astype(np.int32)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.events import Event
-from engine.models.base import FloatArray, IntArray, Query
+from engine.models.base import FloatArray, Query
 from engine.models.item_knn import ItemKnn
 from engine.models.next_item import NextItem
 from engine.models.popular import place_chain
@@ -18,6 +18,7 @@ from engine.ranking.blend import components
 from engine.ranking.catalog import Catalog, columns_of
 from engine.ranking.reasons import Reason, reason
 from engine.ranking.served import Served
+from engine.ranking.top import top_k
 
 DISLIKED = "not_interested"
 
@@ -70,9 +71,11 @@ def recommend_dishes(served: Served, catalog: Catalog, request: DishRequest, fre
     parts = components(served.models, [query])
     total = served.blend.combine(parts)[0]
     # Zero is "no model knows anything for it": a dish of this vendor may still fill the list, after all others.
-    ranked = _rank(np.where(allowed, total, -np.inf).astype(np.float32), request.limit)
+    ranked = top_k(np.where(allowed, total, -np.inf)[None, :].astype(np.float32), request.limit)[0]
     dishes = tuple(
-        _dish(served, catalog, query, parts, int(column), float(total[column]), request.language) for column in ranked
+        _dish(served, catalog, query, parts, int(column), float(total[column]), request.language)
+        for column in ranked
+        if column >= 0
     )
     return DishAnswer(dishes, bool(query.baskets), _notes(served, catalog, request, query, len(dishes)))
 
@@ -95,14 +98,6 @@ def _allowed(served: Served, catalog: Catalog, request: DishRequest, fresh: Sequ
     disliked = tuple(str(e.properties.get("item_id")) for e in fresh if e.type == DISLIKED)
     allowed[columns_of(served.items, request.exclude + request.cart + disliked)] = False
     return allowed
-
-
-def _rank(scores: FloatArray, limit: int) -> IntArray:
-    best = np.argpartition(-scores, limit - 1)[:limit] if limit < len(scores) else np.arange(len(scores))
-    best = np.sort(best)
-    best = best[np.argsort(-scores[best], kind="stable")]
-    kept: IntArray = best[np.isfinite(scores[best])].astype(np.int32)
-    return kept
 
 
 def _dish(

@@ -1,0 +1,114 @@
+"""What each model says, against cases worked by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.models.als import Als
+from engine.models.base import Place, user_items
+from engine.models.item_knn import ItemKnn
+from engine.models.next_item import NextItem
+from engine.models.popular import Popular
+from engine.models.repeat import Repeat
+from engine.models.user_knn import UserKnn
+from tests.baskets import asks, learned_from, random_town
+
+RNG = np.random.default_rng(0)
+
+
+def fit(model, data):
+    return model.fit(data.baskets, now=data.last_at, rng=np.random.default_rng(0))
+
+
+def by_item(data, scores):
+    return dict(zip(data.items, scores.tolist(), strict=True))
+
+
+def test_popularity_is_the_share_of_baskets_with_the_dish() -> None:
+    data = learned_from({"ann": [(0, ["soup", "rice"])], "bob": [(0, ["soup"])]})
+    assert by_item(data, fit(Popular(), data).score([asks(data)])[0]) == pytest.approx({"soup": 1.0, "rice": 0.5})
+
+
+def test_popularity_halves_with_every_half_life() -> None:
+    data = learned_from({"ann": [(0, ["old"])], "bob": [(30, ["new"])]})
+    scores = by_item(data, fit(Popular(half_life_days=30), data).score([asks(data)])[0])
+    assert scores == pytest.approx({"old": 1 / 3, "new": 2 / 3})
+
+
+def test_popularity_near_you_is_shrunk_towards_everywhere() -> None:
+    data = learned_from({"ann": [(0, ["soup"])], "bob": [(0, ["rice"])]}, zones={"ann": "north", "bob": "south"})
+    north = data.zones.to_list().index("north")
+    scores = by_item(data, fit(Popular(shrink=1), data).score([asks(data, place=Place(zone=north))])[0])
+    assert scores == pytest.approx({"soup": 0.75, "rice": 0.25})
+
+
+def test_an_unknown_zone_reads_as_everywhere() -> None:
+    data = learned_from({"ann": [(0, ["soup"])]}, zones={"ann": "north"})
+    model = fit(Popular(), data)
+    np.testing.assert_array_equal(*model.score([asks(data), asks(data, place=Place(zone=99))]))
+
+
+def test_repeat_is_her_share_of_baskets_newer_ones_counting_more() -> None:
+    data = learned_from({"ann": [(0, ["soup", "rice", "tea"])]})
+    scores = by_item(data, fit(Repeat(decay=0.5), data).score([asks(data, ["soup"], ["rice"])])[0])
+    assert scores["rice"] == pytest.approx(2 / 3, abs=2e-4)
+    assert scores["soup"] == pytest.approx(1 / 3, abs=2e-4)
+    assert np.isnan(scores["tea"])
+
+
+def test_repeat_breaks_ties_by_what_is_popular() -> None:
+    data = learned_from({"ann": [(0, ["liked", "plain"])], "bob": [(0, ["liked"])], "cat": [(1, ["liked"])]})
+    scores = by_item(data, fit(Repeat(), data).score([asks(data, ["liked", "plain"])])[0])
+    assert scores["liked"] > scores["plain"]
+
+
+def test_next_item_follows_consecutive_baskets_of_one_customer_only() -> None:
+    data = learned_from({"ann": [(0, ["soup"]), (1, ["rice"]), (2, ["tea"])], "bob": [(3, ["cake"])]})
+    scores = by_item(data, fit(NextItem(shrink=0), data).score([asks(data, ["soup"])])[0])
+    assert scores == pytest.approx({"soup": 0, "rice": 1, "tea": 0, "cake": 0})
+
+
+def test_next_item_names_the_dish_that_speaks_most() -> None:
+    data = learned_from({"ann": [(0, ["soup"]), (1, ["rice"])], "bob": [(0, ["tea"]), (1, ["cake"])]})
+    model, columns = fit(NextItem(), data), data.items.to_list()
+    assert model.strongest_seed(asks(data, ["tea"], ["soup"]), columns.index("rice")) == columns.index("soup")
+    assert model.strongest_seed(asks(data, ["tea"]), columns.index("rice")) == -1
+
+
+def test_item_knn_finds_what_the_same_people_order() -> None:
+    data = learned_from({"ann": [(0, ["soup", "rice"])], "bob": [(0, ["soup", "rice"])], "cat": [(0, ["tea", "cake"])]})
+    scores = by_item(data, fit(ItemKnn(), data).score([asks(data, ["soup"])])[0])
+    assert scores["rice"] == pytest.approx(1.0, abs=1e-5)
+    assert scores["tea"] == scores["cake"] == 0.0
+
+
+def test_user_knn_listens_to_her_neighbours_and_never_to_herself() -> None:
+    data = learned_from({"ann": [(0, ["soup", "tea"])], "bob": [(0, ["soup", "rice"])], "cat": [(0, ["cake"])]})
+    row = data.customers.to_list().index("ann")
+    scores = by_item(data, fit(UserKnn(), data).score([asks(data, ["soup", "tea"], row=row)])[0])
+    assert scores["rice"] == pytest.approx(1.0)
+    assert scores["tea"] == scores["cake"] == 0.0
+
+
+def test_user_knn_asks_at_most_its_pool_the_most_recently_active() -> None:
+    data = learned_from({"old": [(0, ["soup", "rice"])], "new": [(9, ["soup", "cake"])]})
+    scores = by_item(data, fit(UserKnn(pool=1), data).score([asks(data, ["soup"])])[0])
+    assert scores["cake"] > 0
+    assert scores["rice"] == 0
+
+
+def test_als_folds_in_the_factors_that_training_found() -> None:
+    from implicit.cpu.als import AlternatingLeastSquares
+    from threadpoolctl import threadpool_limits
+
+    data = learned_from(random_town(60, 15, seed=1))
+    model = fit(Als(factors=8, iterations=30), data)
+    matrix = user_items(data.baskets)
+    with threadpool_limits(1, user_api="blas"):
+        peer = AlternatingLeastSquares(factors=8, regularization=5.0, alpha=10.0, use_cg=False, num_threads=1)
+        peer.item_factors, peer.user_factors = model.item_factors, np.zeros((60, 8), np.float32)
+        theirs = peer.recalculate_user(np.arange(60), matrix) @ model.item_factors.T
+    counts = [matrix[row] for row in range(60)]
+    ours = np.stack([model.item_factors @ model.fold_in(c.indices, c.data) for c in counts])
+    np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=2e-4)

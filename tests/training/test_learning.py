@@ -1,0 +1,142 @@
+"""Matrices, splits and the blend: what is learned from what, and that nothing later is seen."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.columns import ITEMS, LINES, ORDERS
+from engine.errors import NoHistory
+from engine.ranking.blend import DEFAULT_WEIGHTS, Blend
+from tests.baskets import START, learned_from, random_town, tables
+from training.learn import fit_models, hold_out, learn, tuning_sample
+from training.learn_blend import learn_blend
+from training.matrices import DAY_S, keep_baskets, training_set
+from training.split import sample, split_by_time, split_last_basket
+
+
+def said(data, baskets=None):
+    """Read baskets back as {customer: [dishes, ...]}, the inverse of the border."""
+    b = baskets or data.baskets
+    return {
+        name: [
+            sorted(data.items[int(i)] for i in b.items[b.basket_start[n] : b.basket_start[n + 1]])
+            for n in range(b.customer_start[row], b.customer_start[row + 1])
+        ]
+        for row, name in enumerate(data.customers)
+    }
+
+
+def test_baskets_keep_every_delivered_order_in_time_order() -> None:
+    told = {"bob": [(3, ["tea"]), (1, ["soup", "rice"])], "ann": [(2, ["soup"])]}
+    assert said(learned_from(told)) == {"ann": [["soup"]], "bob": [["rice", "soup"], ["tea"]]}
+
+
+def test_orders_not_delivered_teach_nothing() -> None:
+    orders, lines = tables({"ann": [(0, ["soup"]), (1, ["tea"])]})
+    cancelled = pl.when(pl.col("order_id") == "ann-1").then(pl.lit("cancelled")).otherwise("status").alias("status")
+    data = training_set(
+        orders.with_columns(cancelled).lazy(), lines.with_columns(cancelled).lazy(), pl.DataFrame(schema=ITEMS)
+    )
+    assert said(data) == {"ann": [["soup"]]}
+
+
+def test_equal_instants_keep_the_order_of_basket_numbers() -> None:
+    orders, lines = tables({"ann": [(0, ["a"]), (0, ["b"]), (0, ["c"])]})
+    orders = orders.with_columns(basket_no=pl.Series([3, 1, 2], dtype=pl.Int32))
+    data = training_set(orders.lazy(), lines.lazy(), pl.DataFrame(schema=ITEMS))
+    assert said(data) == {"ann": [["b"], ["c"], ["a"]]}
+
+
+def test_a_listed_dish_nobody_ordered_has_a_column() -> None:
+    orders, lines = tables({"ann": [(0, ["soup"])]})
+    items = pl.DataFrame([{"item_id": "new", "vendor_id": "v1"}], schema=ITEMS)
+    assert training_set(orders.lazy(), lines.lazy(), items).items.to_list() == ["new", "soup"]
+
+
+def test_history_without_items_says_what_to_do() -> None:
+    with pytest.raises(NoHistory, match="item_id"):
+        training_set(pl.LazyFrame(schema=ORDERS), pl.LazyFrame(schema=LINES), pl.DataFrame(schema=ITEMS))
+
+
+@given(st.integers(0, 10_000), st.floats(1, 89))
+@settings(max_examples=25, deadline=None)
+def test_a_time_split_shows_the_past_nothing_later_and_asks_for_the_next_basket(seed, day) -> None:
+    data = learned_from(random_town(12, 6, seed=seed))
+    at = int((START + timedelta(days=day)).timestamp())
+    split = split_by_time(data, at)
+    assert (split.past.at < at).all()
+    whole, past = said(data), said(data, split.past)
+    for target in split.targets:
+        name = data.customers[target.query.row]
+        assert len(target.query.baskets) == len(past[name])
+        assert whole[name][: len(past[name])] == past[name]
+        assert sorted(data.items[int(i)] for i in target.truth) == whole[name][len(past[name])]
+        assert target.query.now >= at
+        assert target.query.place.vendor == -1
+
+
+def test_the_last_basket_split_takes_one_basket_of_everyone_with_two() -> None:
+    data = learned_from({"ann": [(0, ["a"]), (1, ["b"])], "bob": [(0, ["c"])]})
+    split = split_last_basket(data)
+    assert said(data, split.past) == {"ann": [["a"]], "bob": [["c"]]}
+    assert [data.items[int(i)] for i in split.targets[0].truth] == ["b"]
+    assert len(split.targets) == 1
+
+
+def test_a_long_horizon_is_cut_to_a_fifth_of_the_window() -> None:
+    data = learned_from({"ann": [(0, ["a"]), (100, ["b"])]})
+    assert hold_out(data, 365).at == data.last_at - 20 * DAY_S
+
+
+def test_keeping_all_baskets_changes_nothing() -> None:
+    data = learned_from(random_town(10, 5, seed=2))
+    kept = keep_baskets(data.baskets, np.ones(data.baskets.n_baskets, bool))
+    assert said(data, kept) == said(data)
+
+
+def test_a_sample_is_fixed_by_its_seed_and_never_repeats() -> None:
+    targets = split_last_basket(learned_from(random_town(40, 8, seed=1))).targets
+    first = sample(targets, 10, np.random.default_rng(4))
+    assert first == sample(targets, 10, np.random.default_rng(4))
+    assert len({target.query.row for target in first}) == 10
+
+
+def test_the_learned_blend_is_never_worse_than_the_default_on_what_it_learned_from() -> None:
+    from training.learn_blend import _candidates, _ndcg
+
+    data = learned_from(random_town(150, 15, seed=8))
+    split = hold_out(data, 28)
+    models = fit_models(split.past, now=split.at, seed=0, report=lambda _: None)
+    targets = tuning_sample(split.targets, 0)
+    assert len(targets) >= 50
+    features, relevant, ideal = _candidates(models, targets)
+    learned = learn_blend(models, targets).weights
+    names = [model.name for model in models]
+    ours = _ndcg(features, relevant, ideal, np.array([learned[name] for name in names]))
+    start = _ndcg(features, relevant, ideal, np.array([DEFAULT_WEIGHTS[name] for name in names]))
+    assert ours >= start
+    assert sum(learned.values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_too_few_returning_customers_keep_the_default_weights() -> None:
+    data = learned_from({"ann": [(0, ["a"]), (30, ["b"])]})
+    learned = learn(data, horizon_days=28, seed=0, report=lambda _: None)
+    assert learned.blend.weights == DEFAULT_WEIGHTS
+    assert learned.tuned_on == 1
+
+
+def test_a_blend_counts_missing_scores_as_nothing_and_breaks_ties_by_popularity() -> None:
+    parts = {"repeat": np.array([[np.nan, 0.0]], np.float32), "popular": np.array([[0.1, 0.2]], np.float32)}
+    combined = Blend({"repeat": 1.0}).combine(parts)
+    assert combined[0, 1] > combined[0, 0] >= 0
+
+
+def test_a_blend_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="weight above 0"):
+        Blend({}).combine({"als": np.zeros((1, 1), np.float32)})

@@ -1,0 +1,125 @@
+"""Ranking figures against cases worked by hand and against an independent implementation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.models.base import Query
+from engine.ranking.top import top_k
+from training.metrics import coverage, interval, judge, novelty, paired_interval
+from training.split import Target
+
+NAN = float("nan")
+
+
+def target(truth, known=(), unseen=0):
+    baskets = (np.array(sorted(known), np.int32),) if known else ()
+    return Target(Query(baskets, np.zeros(len(baskets), np.int64), 0), np.array(sorted(truth), np.int32), unseen)
+
+
+def figures(ranked, *targets, k):
+    judged = judge(np.array(ranked, np.int32), targets, k)
+    return {name.split("@")[0]: judged.values[:, i].tolist() for i, name in enumerate(judged.metrics)}
+
+
+def test_a_half_found_basket_by_hand() -> None:
+    found = figures([[7, 1, 2]], target({1, 9}, known={1}), k=3)
+    gain = 1 / math.log2(3)
+    ideal = 1 + 1 / math.log2(3)
+    assert found["recall"] == [0.5]
+    assert found["hit"] == [1.0]
+    assert found["ndcg"] == [pytest.approx(gain / ideal)]
+    assert found["repeat_recall"] == [1.0]
+    assert found["explore_recall"] == [0.0]
+
+
+def test_the_ideal_is_cut_at_k_except_for_the_full_one() -> None:
+    found = figures([[1]], target({1, 2, 3}), k=1)
+    assert found["ndcg"] == [1.0]
+    assert found["ndcg_full"] == [pytest.approx(1 / (1 + 1 / math.log2(3) + 0.5))]
+
+
+def test_items_nobody_can_know_count_as_missed() -> None:
+    found = figures([[1, 2]], target({1}, unseen=3), k=2)
+    assert found["recall"] == [0.25]
+    assert found["explore_recall"] == [0.25]
+
+
+def test_parts_that_do_not_apply_are_left_out_of_the_mean() -> None:
+    judged = judge(np.array([[1], [2]], np.int32), [target({1}, known={1}), target({2})], 1)
+    assert judged.means()["repeat_recall@1"] == 1.0
+    assert math.isnan(judged.column("repeat_recall@1")[1])
+
+
+def test_an_empty_truth_has_no_figures_and_none_is_no_number() -> None:
+    assert set(judge(np.array([[1]], np.int32), [target(set())], 1).means().values()) == {None}
+
+
+def test_nan_and_minus_infinity_are_never_shown() -> None:
+    scores = np.array([[NAN, 0.5, -np.inf, 0.1]], np.float32)
+    assert top_k(scores, 4).tolist() == [[1, 3, -1, -1]]
+
+
+def test_more_than_there_is_fills_up_with_minus_one() -> None:
+    assert top_k(np.array([[1.0, 2.0]], np.float32), 4).tolist() == [[1, 0, -1, -1]]
+
+
+@given(st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0, NAN]), min_size=1, max_size=60), st.integers(1, 12))
+def test_top_k_equals_a_full_stable_sort(row, k) -> None:
+    order = sorted((i for i, s in enumerate(row) if not math.isnan(s)), key=lambda i: -row[i])[:k]
+    assert top_k(np.array([row], np.float32), k)[0].tolist() == order + [-1] * (k - len(order))
+
+
+@given(
+    st.permutations(list(range(8))),
+    st.sets(st.integers(0, 9), min_size=1),
+    st.sets(st.integers(0, 9)),
+    st.integers(1, 8),
+)
+def test_figures_agree_with_a_plain_reading_of_their_definitions(ranked, truth, known, k) -> None:
+    found = figures([ranked], target(truth, known), k=k)
+    shown = ranked[:k]
+    dcg = sum(1 / math.log2(i + 2) for i, item in enumerate(shown) if item in truth)
+    ideal = sum(1 / math.log2(i + 2) for i in range(min(k, len(truth))))
+    assert found["recall"][0] == pytest.approx(len(truth & set(shown)) / len(truth))
+    assert found["ndcg"][0] == pytest.approx(dcg / ideal)
+    assert found["hit"][0] == float(bool(truth & set(shown)))
+    if truth & known:
+        assert found["repeat_recall"][0] == pytest.approx(len(truth & known & set(shown)) / len(truth & known))
+    if truth - known:
+        assert found["explore_recall"][0] == pytest.approx(len((truth - known) & set(shown)) / len(truth - known))
+
+
+def test_coverage_counts_distinct_shown_items() -> None:
+    assert coverage(np.array([[0, 1], [1, -1]], np.int32), 2, 4) == 0.5
+
+
+def test_novelty_is_bits_of_surprise() -> None:
+    assert novelty(np.array([[0, 1]], np.int32), 2, np.array([4, 1]), 4) == pytest.approx((0 + 2) / 2)
+    assert novelty(np.array([[-1]], np.int32), 1, np.array([4]), 4) is None
+
+
+def test_the_interval_covers_the_mean_nineteen_times_in_twenty() -> None:
+    rng = np.random.default_rng(5)
+    covered = 0
+    for _ in range(200):
+        low, high = interval(rng.exponential(1.0, 150), rng)
+        covered += low <= 1.0 <= high
+    assert 0.88 <= covered / 200 <= 0.99
+
+
+def test_a_paired_interval_sees_what_separate_ones_cannot() -> None:
+    rng = np.random.default_rng(1)
+    theirs = rng.random(300)
+    low, high = paired_interval(theirs + 0.02, theirs, rng)
+    assert low == pytest.approx(0.02)
+    assert high == pytest.approx(0.02)
+
+
+def test_one_customer_gives_no_interval() -> None:
+    assert interval(np.array([0.4]), np.random.default_rng(0)) is None

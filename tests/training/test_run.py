@@ -1,0 +1,126 @@
+"""A training run from history to a live artifact, and everything that must stop it."""
+
+from __future__ import annotations
+
+import fcntl
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import polars as pl
+import pytest
+
+from engine.artifact import live_version, load, manifest_of, versions
+from engine.errors import CandidateRefused, Conflict, NoHistory
+from engine.history import History
+from engine.ranking.served import open_served
+from tests.baskets import random_town, tables
+from training import run
+from training.gate import judge_candidate
+
+NOW = datetime(2025, 6, 1, tzinfo=UTC)
+
+
+def import_town(settings, *, seed=1, customers=120, dishes=15, suffix=""):
+    orders, lines = tables(
+        {f"{name}{suffix}": told for name, told in random_town(customers, dishes, seed=seed).items()}
+    )
+    History(settings.history_folder).append(orders, lines)
+
+
+def test_what_was_published_is_what_serving_opens(settings) -> None:
+    import_town(settings)
+    done = run.train(settings, now=NOW)
+    assert done.published
+    assert live_version(settings.artifacts_folder) == done.version
+    served = open_served(load(settings.artifacts_folder, done.version))
+    assert len(served.customers) == 120
+    assert {model.name for model in served.models} >= {"popular", "repeat", "als", "item_knn"}
+    figures = manifest_of(settings.artifacts_folder, done.version)["evaluation"]["models"]
+    assert figures["blend"]["ndcg@10"] >= figures["popular"]["ndcg@10"]
+
+
+def test_training_twice_on_the_same_history_changes_nothing(settings) -> None:
+    import_town(settings)
+    first = run.train(settings, now=NOW)
+    second = run.train(settings, now=NOW)
+    assert second.unchanged
+    assert not second.published
+    assert versions(settings.artifacts_folder) == [first.version]
+
+
+def test_equal_history_and_seed_give_equal_arrays(settings, tmp_path) -> None:
+    arrays = []
+    for name in ("a", "b"):
+        own = replace(settings, home=tmp_path / name)
+        import_town(own)
+        arrays.append(load(own.artifacts_folder, run.train(own, now=NOW).version).arrays)
+    assert arrays[0].keys() == arrays[1].keys()
+    for name in arrays[0]:
+        np.testing.assert_array_equal(arrays[0][name], arrays[1][name], err_msg=name)
+
+
+def test_an_empty_home_says_what_to_do(settings) -> None:
+    with pytest.raises(NoHistory, match="import orders"):
+        run.train(settings, now=NOW)
+
+
+def test_a_worse_candidate_is_refused_with_the_numbers_and_live_stays(settings, tmp_path) -> None:
+    import_town(settings, customers=400)
+    good = run.train(settings, now=NOW)
+    # The same people, but what they order is now pure noise.
+    history = History(settings.history_folder)
+    rng = np.random.default_rng(0)
+    noise = history.lines().collect()
+    noise = noise.with_columns(item_id=pl.Series([f"d{i:02d}" for i in rng.integers(0, 400, noise.height)]))
+    orders = history.orders().collect()
+    broken = replace(settings, home=tmp_path / "broken")
+    History(broken.history_folder).append(orders, noise)
+    broken.artifacts_folder.parent.mkdir(exist_ok=True)
+    settings.artifacts_folder.rename(broken.artifacts_folder)
+    with pytest.raises(CandidateRefused, match=r"ndcg@10 is 0\.\d+ .* below live"):
+        run.train(broken, now=NOW)
+    assert live_version(broken.artifacts_folder) == good.version
+    forced = run.train(broken, now=NOW.replace(day=2), force=True)
+    assert forced.published
+    assert manifest_of(broken.artifacts_folder, forced.version)["verdict"]["forced"] is True
+
+
+def test_a_history_that_lost_its_customers_is_refused(settings, tmp_path) -> None:
+    import_town(settings)
+    run.train(settings, now=NOW)
+    small = replace(settings, home=tmp_path / "small")
+    import_town(small, customers=40)
+    settings.artifacts_folder.rename(small.artifacts_folder)
+    with pytest.raises(CandidateRefused, match="customers fell from 120"):
+        run.train(small, now=NOW)
+
+
+def test_values_that_are_not_finite_are_refused() -> None:
+    candidate = {"evaluation": None, "data": {"customers": 1, "items": 1}}
+    verdict = judge_candidate(candidate, None, {"models.als.item_factors": np.array([1.0, np.nan])})
+    assert verdict.problems == ("models.als.item_factors holds values that are not finite",)
+
+
+def test_two_runs_at_once_are_not_let_in(settings) -> None:
+    import_town(settings)
+    settings.artifacts_folder.mkdir(parents=True)
+    with (settings.artifacts_folder / ".training").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(Conflict, match="another training run"):
+            run.train(settings, now=NOW)
+
+
+def test_too_little_to_judge_is_published_and_says_so(settings) -> None:
+    import_town(settings, customers=5)
+    done = run.train(settings, now=NOW)
+    assert done.published
+    assert done.verdict is not None
+    assert "unjudged" in done.verdict.notes[0]
+
+
+def test_old_versions_are_pruned_but_never_the_live_one(settings) -> None:
+    import_town(settings, customers=5)
+    made = [run.train(settings, now=NOW.replace(day=day), force=True).version for day in range(1, 8)]
+    assert versions(settings.artifacts_folder) == made[-run.KEPT_VERSIONS :]
+    assert live_version(settings.artifacts_folder) == made[-1]
