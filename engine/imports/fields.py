@@ -135,6 +135,9 @@ def instant(cells: pl.Series, zones: pl.Series, refusals: Refusals, *, pattern: 
             found = _from_local(local, zones)
     else:
         found = _from_text(words, zones)
+        left = found.is_null() & words.is_not_null()
+        if left.any():
+            found = found.zip_with(~left, _from_epoch(words.set(~left, None)))
     refusals.add(words.is_not_null() & found.is_null(), "unreadable_instant")
     return found
 
@@ -159,6 +162,15 @@ def _from_text(words: pl.Series, zones: pl.Series) -> pl.Series:
     shift = (minutes * sign * 60_000_000).cast(pl.Duration("us"))
     absolute = (naive - shift).dt.replace_time_zone("UTC")
     return absolute.zip_with(offset.is_not_null(), _from_local(naive, zones))
+
+
+def _from_epoch(words: pl.Series) -> pl.Series:
+    """Read seconds, milliseconds or microseconds since 1970, told apart by their 10, 13 or 16 digits."""
+    found = pl.Series([None], dtype=UTC_INSTANT).new_from_index(0, len(words))
+    for digits, each in ((10, 1_000_000), (13, 1_000), (16, 1)):
+        count = words.str.extract(rf"^(\d{{{digits}}})$").cast(pl.Int64)
+        found = found.zip_with(count.is_null(), (count * each).cast(UTC_INSTANT))
+    return found
 
 
 def _from_local(naive: pl.Series, zones: pl.Series) -> pl.Series:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+import polars as pl
 import yaml
 
 from engine.columns import CUSTOMERS, ITEMS, OFFERS, VENDORS
@@ -134,10 +136,11 @@ def parse_map(document: object, kind: Kind, *, where: str) -> ImportMap:
 
 
 def is_zone(name: str) -> bool:
-    """Say whether `name` is an IANA time zone."""
+    """Say whether `name` is an IANA time zone, known to Python and to the table library alike."""
     try:
         ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
+        pl.Series([datetime(2000, 1, 1)]).dt.replace_time_zone(name)  # noqa: DTZ001 (the zone is what is tried)
+    except (KeyError, ValueError, OSError, pl.exceptions.PolarsError):
         return False
     return True
 

@@ -238,6 +238,8 @@ def _read_ndjson(path: Path, encoding: str) -> Source:
         names = list(dict.fromkeys(name for row in objects for name in row))
         frames.append(pl.DataFrame(objects, schema=dict.fromkeys(names, pl.String)))
     rows = pl.concat(frames, how="diagonal") if frames else pl.DataFrame()
+    if not rows.height and broken:
+        raise BadFile(f"no line is a JSON object (first tried: line {broken[0][0]})", where=str(path))
     number = pl.col(LINE).cast(pl.Int64) if LINE in rows.columns else pl.lit(None, pl.Int64).alias(LINE)
     return Source(path, rows.with_columns(number), pl.DataFrame(broken, schema=BROKEN, orient="row"))
 

@@ -150,6 +150,8 @@ def test_basket_numbers_stand_for_instants(settings: Settings, tmp_path: Path) -
         ("2024-05-01T08:00:00.5Z", "Asia/Shanghai", datetime(2024, 5, 1, 8, 0, 0, 500000, tzinfo=UTC)),
         ("2024-05-01T08:00:00+08:00", "UTC", datetime(2024, 5, 1, 0, 0, tzinfo=UTC)),
         ("2024-05-01 08:00 -0330", "UTC", datetime(2024, 5, 1, 11, 30, tzinfo=UTC)),
+        ("1714550400", "Asia/Tokyo", datetime(2024, 5, 1, 8, tzinfo=UTC)),
+        ("1714550400500", "Asia/Tokyo", datetime(2024, 5, 1, 8, 0, 0, 500000, tzinfo=UTC)),
         ("20240501", "UTC", datetime(2024, 5, 1, tzinfo=UTC)),
         # New York skipped 02:30 on 10 March 2024: it moves ahead to 03:30.
         ("2024-03-10 02:30", "America/New_York", datetime(2024, 3, 10, 7, 30, tzinfo=UTC)),
@@ -165,9 +167,8 @@ def test_instants_are_read_in_their_zone(
 
 
 def test_each_row_may_name_its_zone(settings: Settings, tmp_path: Path) -> None:
-    text = (
-        "order_id,customer_id,ordered_at,timezone\n1,a,2024-05-01,Asia/Shanghai\n2,b,2024-05-01,\n3,c,2024-05-01,Mars\n"
-    )
+    text = "order_id,customer_id,ordered_at,timezone\n"
+    text += "1,a,2024-05-01,Asia/Shanghai\n2,b,2024-05-01,\n3,c,2024-05-01,localtime\n"
     summary = load(settings, write(tmp_path, text), mapping=ImportMap(timezone="Europe/London"))
     assert summary.reasons == {"bad_timezone": 1}
     assert [order["ordered_at"] for order in orders(settings)] == [
