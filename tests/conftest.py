@@ -9,6 +9,8 @@ import pytest
 
 from engine.settings import Settings
 
+pytest_plugins = ["tests.servers"]
+
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
 
