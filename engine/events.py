@@ -130,9 +130,8 @@ def store(session: Session, events: Sequence[Event], received_at: datetime) -> l
     ]
     table = cast("Table", EventRow.__table__)
     statement = insert(table).on_conflict_do_nothing(index_elements=["event_id"])
-    added: dict[str, int] = dict(
-        session.execute(statement.returning(table.c.event_id, table.c.seq), rows).tuples().all()
-    )
+    inserted = session.execute(statement.returning(table.c.event_id, table.c.seq), rows)
+    added = {str(row.event_id): int(row.seq) for row in inserted}
     return [
         Event(e.event_id, e.type, e.customer_id, e.at, e.properties, added[e.event_id])
         for e in first.values()

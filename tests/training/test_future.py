@@ -32,7 +32,8 @@ def test_all_rows_of_a_customer_are_one_order_where_no_instant_is_given(tmp_path
 
 def test_only_the_first_order_counts_and_brings_its_context(tmp_path) -> None:
     data = learned_from(TOLD, zones={"ann": "north"}, vendors={"soup": "v1"})
-    rows = "customer_id,item_id,ordered_at,zone,vendor_id\nann,tea,2025-02-02,south,v9\nann,soup,2025-02-01 10:00,north,v1\n"
+    head = "customer_id,item_id,ordered_at,zone,vendor_id\n"
+    rows = head + "ann,tea,2025-02-02,south,v9\nann,soup,2025-02-01 10:00,north,v1\n"
     (target,) = read_future(future(tmp_path, rows), data, timezone="Asia/Shanghai")
     assert [data.items[int(i)] for i in target.truth] == ["soup"]
     assert target.query.place.zone == 0

@@ -1,0 +1,84 @@
+"""What an online store owes, run on the in-process one and on real Redis."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from engine.errors import InputError, OnlineUnavailable
+from engine.events import Event
+from engine.online import KEPT_EVENTS, InProcess, InRedis, open_online
+from tests.servers import free_port
+
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.fixture(params=["in_process", "redis"])
+async def store(request: pytest.FixtureRequest):
+    made = InProcess() if request.param == "in_process" else InRedis(request.getfixturevalue("redis_url"))
+    yield made
+    await made.close()
+
+
+def event(seq, customer="ann", **properties):
+    return Event(f"e{seq}", "view", customer, AT, {"item_id": "汤"} | properties, seq)
+
+
+async def test_a_customer_without_events_has_none(store) -> None:
+    assert await store.recent("nobody") == []
+
+
+async def test_what_is_read_is_what_was_folded_oldest_first(store) -> None:
+    events = [event(1), event(2, "bob"), event(3, nested={"a": [1, 2.5, None, True]})]
+    await store.fold(reversed(events))
+    assert await store.recent("ann") == [events[0], events[2]]
+    assert await store.recent("bob") == [events[1]]
+
+
+async def test_folding_twice_is_folding_once(store) -> None:
+    await store.fold([event(1), event(2)])
+    await store.fold([event(2), event(1)])
+    assert [e.seq for e in await store.recent("ann")] == [1, 2]
+
+
+async def test_folding_nothing_is_fine(store) -> None:
+    await store.fold([])
+
+
+async def test_only_the_newest_are_kept(store) -> None:
+    await store.fold(event(seq) for seq in range(1, KEPT_EVENTS + 11))
+    kept = await store.recent("ann")
+    assert [e.seq for e in kept] == list(range(11, KEPT_EVENTS + 11))
+
+
+async def test_customers_whose_ids_look_like_keys_do_not_mix(store) -> None:
+    await store.fold([event(1, "a}"), event(2, "{a"), event(3, "a:b"), event(4, "顾客 1")])
+    for seq, customer in enumerate(["a}", "{a", "a:b", "顾客 1"], start=1):
+        assert [e.seq for e in await store.recent(customer)] == [seq]
+
+
+async def test_a_new_store_says_it_must_be_rebuilt_and_progress_never_moves_back(store) -> None:
+    assert await store.through() is None
+    await store.move_through(0)
+    assert await store.through() == 0
+    await store.move_through(9)
+    await store.move_through(4)
+    assert await store.through() == 9
+
+
+async def test_redis_that_does_not_answer_is_unavailable_not_a_crash() -> None:
+    store = InRedis(f"redis://127.0.0.1:{free_port()}/0")
+    for call in (store.fold([event(1)]), store.recent("ann"), store.through(), store.move_through(1)):
+        with pytest.raises(OnlineUnavailable, match="REGULARS_REDIS_URL"):
+            await call
+    await store.close()
+
+
+def test_a_url_that_is_none_is_refused_in_one_line() -> None:
+    with pytest.raises(InputError, match="redis://localhost"):
+        open_online("localhost")
+
+
+def test_without_a_url_the_store_is_this_process() -> None:
+    assert isinstance(open_online(None), InProcess)

@@ -1,0 +1,91 @@
+"""What can be ordered where and when."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+import pytest
+
+from engine.columns import ITEMS, VENDORS
+from engine.ids import IdMap
+from engine.ranking.catalog import build_catalog
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+def catalog(vendors=(), items=(), ids=("noodles", "soup")):
+    rows = [{name: row.get(name) for name in VENDORS} for row in vendors]
+    dishes = [{name: row.get(name) for name in ITEMS} for row in items]
+    return build_catalog(
+        IdMap.of(ids),
+        pl.DataFrame(dishes, schema=ITEMS, orient="row"),
+        pl.DataFrame(rows, schema=VENDORS, orient="row"),
+        timezone="UTC",
+    )
+
+
+def open_at(when, **hours):
+    found = catalog([{"vendor_id": "v", "timezone": "Asia/Shanghai", **hours}], [{"item_id": "soup", "vendor_id": "v"}])
+    return bool(found.orderable(None, when)[1])
+
+
+def test_without_tables_every_dish_can_be_ordered_anywhere() -> None:
+    assert catalog().orderable("nowhere", datetime.now(SHANGHAI)).all()
+
+
+@pytest.mark.parametrize(("clock", "expected"), [("09:59", False), ("10:00", True), ("21:59", True), ("22:00", False)])
+def test_hours_are_half_open_and_local(clock, expected) -> None:
+    hour, minute = map(int, clock.split(":"))
+    when = datetime(2026, 3, 4, hour, minute, tzinfo=SHANGHAI).astimezone(ZoneInfo("America/New_York"))
+    assert open_at(when, opens="10:00", closes="22:00") is expected
+
+
+@pytest.mark.parametrize(
+    ("day", "hour", "expected"), [(2, 23, True), (3, 1, True), (3, 3, False), (3, 23, False), (4, 1, False)]
+)
+def test_a_night_belongs_to_the_weekday_on_which_it_began(day, hour, expected) -> None:
+    # 2026-03-03 is a Tuesday, on which it is closed: Monday's night still runs until two.
+    when = datetime(2026, 3, day, hour, tzinfo=SHANGHAI)
+    assert open_at(when, opens="18:00", closes="02:00", closed_weekdays="2") is expected
+
+
+def test_hours_follow_the_clock_of_the_street_through_daylight_saving() -> None:
+    berlin = [{"vendor_id": "v", "timezone": "Europe/Berlin", "opens": "10:00", "closes": "11:00"}]
+    found = catalog(berlin, [{"item_id": "soup", "vendor_id": "v"}])
+    winter, summer = (
+        datetime(2026, 3, 28, 9, 30, tzinfo=ZoneInfo("UTC")),
+        datetime(2026, 3, 29, 8, 30, tzinfo=ZoneInfo("UTC")),
+    )
+    assert found.orderable(None, winter)[1]
+    assert found.orderable(None, summer)[1]
+
+
+def test_a_vendor_delivers_only_to_its_zones_and_an_unasked_zone_limits_nothing() -> None:
+    found = catalog([{"vendor_id": "v", "zones": "north|east"}], [{"item_id": "soup", "vendor_id": "v"}])
+    now = datetime.now(SHANGHAI)
+    assert [bool(found.orderable(zone, now)[1]) for zone in ("north", "east", "south", None)] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+
+
+def test_a_dish_or_its_vendor_may_be_unavailable() -> None:
+    found = catalog(
+        [{"vendor_id": "shut", "available": False}],
+        [{"item_id": "noodles", "available": False}, {"item_id": "soup", "vendor_id": "shut"}],
+    )
+    np.testing.assert_array_equal(found.orderable(None, datetime.now(SHANGHAI)), [False, False])
+
+
+def test_names_fall_back_from_the_language_asked_to_the_other_to_the_id() -> None:
+    found = catalog(items=[{"item_id": "soup", "name_zh": "汤"}], ids=("soup", "tea"))
+    assert [found.name(0, "en"), found.name(0, "zh"), found.name(1, "zh")] == ["汤", "汤", "tea"]
+
+
+def test_dishes_the_models_do_not_know_are_ignored() -> None:
+    assert catalog(items=[{"item_id": "brand new"}]).orderable(None, datetime.now(SHANGHAI)).shape == (2,)
