@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 import orjson
 import polars as pl
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
 from campaigns.audience import NOT_IN_SEGMENT, Audience
@@ -105,6 +105,9 @@ def launch(
     _write_decisions(session, definition, run, people, now)
     treated = people.filter(pl.col("arm") == Arm.TREATED.value)
     _write_messages(session, definition, data, offer, run, treated)
+    if session.get_bind().dialect.name == "postgresql":
+        # Without fresh statistics the planner takes the outbox for empty and sorts all of it at every claim.
+        session.execute(text("ANALYZE messages, coupons, decisions, runs"))
     arms = Counter(people["arm"])
     launched = Launched(
         campaign=definition.id,
@@ -196,8 +199,8 @@ def _write_messages(
         customer_id = str(row["customer_id"])
         message_id = message_id_of(run, definition.step, customer_id)
         code = draw_code(key, message_id)
-        text = renderer.render(row, name, code=code)
-        content = {"title": text.title, "body": text.body, "coupon_code": code if offer else None}
+        rendered = renderer.render(row, name, code=code)
+        content = {"title": rendered.title, "body": rendered.body, "coupon_code": code if offer else None}
         messages.append(
             {
                 **shared,
@@ -205,7 +208,7 @@ def _write_messages(
                 "step": definition.step,
                 "customer_id": customer_id,
                 "channel": definition.channel,
-                "language": text.language,
+                "language": rendered.language,
                 "consent": definition.consent,
                 "body": data.seal.seal(orjson.dumps(content).decode()),
                 "due_at": run.launched_at,
@@ -228,7 +231,7 @@ def _write_messages(
                     "terms": terms,
                     "state": ISSUED,
                     "issued_at": run.launched_at,
-                    "expires_at": text.expires_at,
+                    "expires_at": rendered.expires_at,
                 }
             )
         if len(messages) >= BATCH:
@@ -244,8 +247,8 @@ def message_id_of(run: RunRow, step: str, customer_id: str) -> str:
 
     The launch instant is in it, so that a database made anew never repeats an id a provider has seen.
     """
-    text = f"{run.campaign_id}\n{run.id}\n{run.launched_at.isoformat()}\n{step}\n{customer_id}"
-    return f"msg_{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}"
+    identity = f"{run.campaign_id}\n{run.id}\n{run.launched_at.isoformat()}\n{step}\n{customer_id}"
+    return f"msg_{hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()}"
 
 
 def _insert(session: Session, row: type[DecisionRow | MessageRow | CouponRow], values: Iterable[Values]) -> None:
