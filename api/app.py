@@ -12,18 +12,20 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import Response
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import coupons, customers, health, receiving, recommending
 from api.keys import Caller, KeyRing, requires
 from api.live import Live
-from api.problems import TooLarge, install, problem
+from api.problems import install, problem
 from engine.database import connect
 from engine.logs import configure_logs
 from engine.online import open_online
 from engine.settings import Settings
 
 MOST_BYTES = 4 * 1024 * 1024
+TOO_LARGE = f"the body is larger than {MOST_BYTES:,} bytes; send smaller batches"
 ABOUT = """Dish and coupon recommendations for the ordering app, and the events it reports.
 
 Every route but `/health/*` asks for an API key: `Authorization: Bearer <key>`. A browser that opens this page is asked
@@ -87,7 +89,7 @@ class LimitBody:
         headers = dict(scope["headers"])
         declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > MOST_BYTES:
-            refusal = problem(413, TooLarge.code, f"the body is larger than {MOST_BYTES:,} bytes; send smaller batches")
+            refusal = problem(413, "too_large", TOO_LARGE, field="body")
             await refusal(scope, receive, send)
             return
         size = 0
@@ -97,7 +99,8 @@ class LimitBody:
             message = await receive()
             size += len(message.get("body", b""))
             if size > MOST_BYTES:
-                raise TooLarge(f"the body is larger than {MOST_BYTES:,} bytes; send smaller batches", where="body")
+                # FastAPI turns any other exception out of a body into 400.
+                raise HTTPException(413, TOO_LARGE)
             return message
 
         await self.app(scope, counted, send)

@@ -43,12 +43,6 @@ class NoModel(Unavailable):
     code = "no_model"
 
 
-class TooLarge(InputError):
-    """The request body is larger than this service reads."""
-
-    code = "too_large"
-
-
 def problem(
     status: int,
     code: str,
@@ -78,7 +72,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RegularsError)
     async def known(_request: Request, error: RegularsError) -> Response:
-        status = 413 if isinstance(error, TooLarge) else next(s for kind, s in STATUS if isinstance(error, kind))
+        status = next(s for kind, s in STATUS if isinstance(error, kind))
         headers = {"WWW-Authenticate": 'Bearer, Basic realm="regulars"'} if status == 401 else None
         return problem(status, error.code, error.message, field=error.where, headers=headers)
 
@@ -94,7 +88,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(_request: Request, error: HTTPException) -> Response:
-        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+        code = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(error.status_code, "http_error")
         return problem(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))
 
 

@@ -15,6 +15,8 @@ from cli.output import HomeOption, JsonOption, err, print_json, settings_for
 from engine.database import connect
 from engine.errors import Conflict, InputError
 
+BACKLOG = 2048
+
 
 @app.command()
 def serve(
@@ -71,6 +73,8 @@ def _listen(host: str, port: int) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
+        # Listening already: whoever connects while the models load waits, and is not refused.
+        bound.listen(BACKLOG)
     except OSError as error:
         bound.close()
         if error.errno == errno.EADDRINUSE:

@@ -1,0 +1,141 @@
+"""Events over HTTP: checked, durable, idempotent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from engine.compaction import compact_inbox
+from engine.consents import latest
+from engine.database import connect, transaction
+from engine.events import read_after
+from engine.history import History
+from tests.api.conftest import opened
+
+
+def event(kind="view", number=1, **properties):
+    return {
+        "event_id": f"e{number}",
+        "type": kind,
+        "customer_id": "c001",
+        "properties": properties or {"item_id": "d01"},
+    }
+
+
+def stored(settings):
+    engine = connect(settings)
+    with transaction(engine) as session:
+        found = list(read_after(session, 0))
+    engine.dispose()
+    return found
+
+
+def test_events_are_on_disk_before_the_answer_and_counted_once(app) -> None:
+    assert app.tell(event(number=1), event(number=2))["accepted"] == 2
+    assert app.tell(event(number=2), event(number=3)) == {"accepted": 1, "duplicates": 1, "fresh": True}
+    assert [e.event_id for e in stored(app.settings)] == ["e1", "e2", "e3"]
+
+
+def test_events_survive_a_restart_and_still_count(app, open_app) -> None:
+    order = event("order", order_id="n1", items=[{"item_id": "d11"}]) | {"customer_id": "stranger"}
+    app.tell(order)
+    with opened(app.settings) as again:
+        assert again.dishes("stranger", limit=1)["items"][0]["item_id"] == "d11"
+
+
+def test_after_training_an_event_counts_once_as_history(app) -> None:
+    from training import run
+
+    order = event("order", order_id="n1", items=[{"item_id": "d11", "unit_price_cents": 700}]) | {"customer_id": "new"}
+    app.tell(order)
+    engine = connect(app.settings)
+    through = compact_inbox(engine, app.settings)
+    engine.dispose()
+    run.train(app.settings, now=datetime.now(UTC), inbox_through=through)
+    app.client.portal.call(app.client.app.state.live.refresh)
+    assert app.dishes("new", limit=1)["items"][0]["reason"]["code"] == "ordered_once"
+    assert History(app.settings.history_folder).orders().filter(customer_id="new").collect()[
+        "order_cents"
+    ].to_list() == [700]
+
+
+def test_consent_told_by_event_enters_the_log(app) -> None:
+    app.tell(event("consent", 1, granted=True), event("consent", 2, granted=False, channel="sms"))
+    engine = connect(app.settings)
+    with transaction(engine) as session:
+        assert latest(session, channel="sms") == {"c001": False}
+        assert latest(session, channel="email") == {"c001": True}
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "says"),
+    [
+        ({"type": "veiw"}, "events[0].type", "did you mean 'view'"),
+        ({"properties": {}}, "events[0].properties.item_id", "is missing"),
+        ({"properties": {"item_id": "d", "colour": "red"}}, "events[0].properties.colour", "unknown property"),
+        ({"properties": {"item_id": 5}}, "events[0].properties.item_id", "text"),
+        ({"event_id": ""}, "events[0].event_id", "at least 1"),
+        ({"at": "2026-01-01T00:00:00"}, "events[0].at", "timezone"),
+        ({"at": (datetime.now(UTC) + timedelta(days=3)).isoformat()}, "events[0].at", "future"),
+        ({"type": "rating", "properties": {"order_id": "o", "rating": 6}}, "events[0].properties.rating", "1 to 5"),
+        (
+            {"type": "order_status", "properties": {"order_id": "o", "status": "lost"}},
+            "events[0].properties.status",
+            "valid",
+        ),
+        ({"type": "consent", "properties": {"granted": "yes"}}, "events[0].properties.granted", "true or false"),
+        ({"type": "order", "properties": {"order_id": "o", "items": []}}, "events[0].properties.items", "1 to 200"),
+        (
+            {"type": "order", "properties": {"order_id": "o", "items": [{"item_id": "d", "quantity": -1}]}},
+            "events[0].properties.items[0].quantity",
+            "above 0",
+        ),
+        (
+            {"type": "order", "properties": {"order_id": "o", "items": [{"item_id": "d"}], "order_cents": -5}},
+            "events[0].properties.order_cents",
+            "minor units",
+        ),
+        (
+            {"type": "order", "properties": {"order_id": "o", "items": [{"quantity": 1}]}},
+            "events[0].properties.items[0].item_id",
+            "text",
+        ),
+    ],
+)
+def test_a_wrong_event_refuses_the_batch_and_names_the_field(app, wrong, field, says) -> None:
+    answer = app.client.post("/v1/events", json={"events": [event() | wrong, event(number=2)]})
+    assert answer.status_code == 422
+    assert answer.json()["field"] == field
+    assert says in answer.json()["detail"]
+    assert stored(app.settings) == []
+
+
+def test_a_batch_has_at_least_one_event_and_at_most_a_thousand(app) -> None:
+    assert app.client.post("/v1/events", json={"events": []}).json()["field"] == "events"
+    many = [event(number=i) for i in range(1001)]
+    assert app.client.post("/v1/events", json={"events": many}).json()["field"] == "events"
+
+
+def test_a_database_that_went_away_stores_nothing_and_says_send_again(served_home, postgres_url) -> None:
+    from sqlalchemy import create_engine, text
+
+    with opened(replace(served_home, database_url=postgres_url)) as running:
+        assert running.tell(event(number=1))["accepted"] == 1
+        admin = create_engine(postgres_url.rsplit("/", 1)[0] + "/postgres", isolation_level="AUTOCOMMIT")
+        name = postgres_url.rsplit("/", 1)[1]
+        with admin.connect() as connection:
+            connection.execute(text(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false"))
+            connection.execute(
+                text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"), {"name": name}
+            )
+        refused = running.tell(event(number=2), status=503)
+        assert refused["code"] == "database_unavailable"
+        assert running.dishes(limit=1)["items"]  # a key seen a moment ago still opens the recommend routes
+        assert running.client.get("/health/ready").json()["database"] == "down"
+        with admin.connect() as connection:
+            connection.execute(text(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true"))
+        admin.dispose()
+        assert running.tell(event(number=2))["accepted"] == 1

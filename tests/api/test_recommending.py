@@ -1,0 +1,153 @@
+"""Dishes over HTTP."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from engine.columns import ITEMS
+from tests.api.conftest import DISHES, VENDOR, fill
+
+
+def order(dish, number=1, customer="c001", **more):
+    return {
+        "event_id": f"e{number}",
+        "type": "order",
+        "customer_id": customer,
+        "properties": {"order_id": f"new{number}", "items": [{"item_id": dish}], **more},
+    }
+
+
+def test_a_known_customer_gets_ranked_dishes_with_reasons(app) -> None:
+    answer = app.dishes(limit=4)
+    assert set(answer) == {"request_id", "model_version", "items", "notes"}
+    assert len(answer["items"]) == 4
+    for item in answer["items"]:
+        assert set(item) == {"item_id", "name", "score", "source", "reason"}
+        assert item["reason"].keys() == {"code", "text"}
+        assert item["name"] == item["item_id"].upper()
+    assert len(app.dishes(limit=4)["request_id"]) == 32
+
+
+def test_each_answer_has_its_own_request_id(app) -> None:
+    assert app.dishes()["request_id"] != app.dishes()["request_id"]
+
+
+def test_an_order_sent_as_event_changes_the_very_next_answer(app) -> None:
+    before = [item["item_id"] for item in app.dishes("stranger", limit=12)["items"]]
+    rare = before[-1]
+    assert app.tell(order(rare, customer="stranger")) == {"accepted": 1, "duplicates": 0, "fresh": True}
+    after = app.dishes("stranger", limit=12)
+    assert after["items"][0]["item_id"] == rare
+    assert after["notes"] == []
+
+
+def test_a_visitor_without_account_gets_popular_dishes_and_the_note(app) -> None:
+    answer = app.dishes(None, limit=3)
+    assert answer["notes"] == ["unknown_customer"]
+    assert len(answer["items"]) == 3
+
+
+def test_the_context_filters_what_cannot_be_ordered(app) -> None:
+    answer = app.dishes(
+        context={"zone": "z0", "cart": ["d00"], "at": "2026-01-01T12:00:00+08:00"}, exclude=["d02"], limit=50
+    )
+    shown = {item["item_id"] for item in answer["items"]}
+    assert shown == {d for d in DISHES if VENDOR[d] != "v1"} - {"d00", "d02"}
+    assert answer["notes"] == ["fewer_than_asked"]
+
+
+def test_a_vendor_page_and_given_candidates_narrow_the_list(app) -> None:
+    assert {VENDOR[i["item_id"]] for i in app.dishes(context={"vendor_id": "v2"})["items"]} == {"v2"}
+    assert [i["item_id"] for i in app.dishes(candidates=["d03", "unknown"])["items"]] == ["d03"]
+
+
+def test_the_customers_language_words_the_reasons_unless_the_request_says_otherwise(app) -> None:
+    assert "您" in app.dishes("c002", limit=1)["items"][0]["reason"]["text"]
+    assert "You" in app.dishes("c002", limit=1, language="en")["items"][0]["reason"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"limit": 0}, "limit"),
+        ({"limit": 10_000}, "limit"),
+        ({"limit": "many"}, "limit"),
+        ({"customer_id": ""}, "customer_id"),
+        ({"customer_id": "x" * 201}, "customer_id"),
+        ({"customer_id": "a\nb"}, "customer_id"),
+        ({"context": {"at": "yesterday"}}, "context.at"),
+        ({"context": {"at": "2026-01-01T12:00:00"}}, "context.at"),
+        ({"context": {"latitude": 91}}, "context.latitude"),
+        ({"context": {"cart": ["a", 5]}}, "context.cart[1]"),
+        ({"context": {"zoen": "z0"}}, "context.zoen"),
+        ({"exclude": ["d"] * 1001}, "exclude"),
+        ({"language": "fr"}, "language"),
+        ({"customer": "c001"}, "customer"),
+    ],
+)
+def test_a_wrong_field_is_a_422_problem_with_its_path(app, body, field) -> None:
+    answer = app.client.post("/v1/recommend/dishes", json=body)
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["code"] == "bad_request"
+    assert problem["field"] == field
+    assert problem["status"] == 422
+
+
+def test_malformed_json_says_where(app) -> None:
+    answer = app.client.post(
+        "/v1/recommend/dishes", content=b'{"limit": ', headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "malformed_json"
+    assert "character" in answer.json()["detail"]
+
+
+def test_a_huge_body_is_refused_before_it_is_read(app) -> None:
+    answer = app.client.post("/v1/recommend/dishes", content=b"x" * (5 * 1024 * 1024))
+    assert answer.status_code == 413
+    assert answer.json()["code"] == "too_large"
+
+
+def test_a_huge_body_without_a_length_is_refused_too(app) -> None:
+    answer = app.client.post("/v1/recommend/dishes", content=(b"x" * 1024 * 1024 for _ in range(6)))
+    assert answer.status_code == 413
+
+
+def test_unknown_routes_and_methods_are_problems_too(app) -> None:
+    assert app.client.get("/v1/nothing").json()["code"] == "not_found"
+    assert app.client.get("/v1/recommend/dishes").json()["code"] == "method_not_allowed"
+
+
+def test_a_dish_sold_out_now_is_gone_without_training(app) -> None:
+    favourite = app.dishes(limit=1)["items"][0]["item_id"]
+    fill(app.settings, "items", ITEMS, [{"item_id": favourite, "available": False}])
+    app.client.portal.call(app.client.app.state.live.refresh)
+    assert favourite not in {item["item_id"] for item in app.dishes(limit=12)["items"]}
+
+
+def test_before_the_first_training_it_says_what_to_do(settings) -> None:
+    from tests.api.conftest import opened
+
+    with opened(settings) as running:
+        assert running.dishes(status=503)["code"] == "no_model"
+        assert "regulars train" in running.dishes(status=503)["detail"]
+        assert running.client.get("/health/ready").status_code == 503
+        assert running.client.get("/health/live").status_code == 200
+
+
+def test_a_broken_artifact_leaves_the_old_one_serving_and_health_says_so(app) -> None:
+    from engine import artifact
+
+    root = app.settings.artifacts_folder
+    version = app.dishes()["model_version"]
+    artifact.write(root, "broken", {"nothing": pl.Series([1]).to_numpy()}, {})
+    (root / "broken" / "nothing.npy").write_bytes(b"junk")
+    artifact.activate(root, "broken")
+    app.client.portal.call(app.client.app.state.live.refresh)
+    assert app.dishes()["model_version"] == version
+    ready = app.client.get("/health/ready").json()
+    assert ready["status"] == "degraded"
+    assert "artifact_broken" in ready["fault"]
