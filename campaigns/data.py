@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -19,25 +19,23 @@ from engine.tables import read_table, table_file
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignData:
-    """Orders (schema ORDERS), customers and offers as imported, and what belongs to this home.
-
-    `favourites` maps customer_id to the name of the dish she likes best; who is not in it has none known.
-    """
+    """Orders and their lines (schemas ORDERS, LINES), customers, items and offers as imported, and this home's own."""
 
     orders: pl.LazyFrame
+    lines: pl.LazyFrame
     customers: pl.DataFrame
+    items: pl.DataFrame
     offers: pl.DataFrame
     currency: str
     timezone: str
     seal: Seal
-    favourites: Mapping[str, str] = field(default_factory=dict)
 
     def figures(self, as_of: datetime) -> pl.DataFrame:
         """Return the customer figures at `as_of`."""
         return customer_figures(self.orders, self.customers, as_of=as_of)
 
 
-def read_data(settings: Settings, *, favourites: Mapping[str, str] | None = None) -> CampaignData:
+def read_data(settings: Settings) -> CampaignData:
     """Open the home's history and tables.
 
     Raises NoHistory when neither orders nor customers were imported.
@@ -50,12 +48,13 @@ def read_data(settings: Settings, *, favourites: Mapping[str, str] | None = None
         )
     return CampaignData(
         orders=history.orders(),
+        lines=history.lines(),
         customers=customers,
+        items=read_table(settings, "items"),
         offers=read_table(settings, "offers"),
         currency=settings.currency,
         timezone=settings.timezone,
         seal=seal_of(settings),
-        favourites=favourites or {},
     )
 
 

@@ -195,11 +195,11 @@ def _write_messages(
     shared: Values = {"campaign_id": definition.id, "run_id": run.id}
     messages: list[Values] = []
     coupons: list[Values] = []
-    for row, name in renderer.people(treated):
-        customer_id = str(row["customer_id"])
+    for person in renderer.people(treated, as_of=run.decided_at):
+        customer_id = person.customer_id
         message_id = message_id_of(run, definition.step, customer_id)
         code = draw_code(key, message_id)
-        rendered = renderer.render(row, name, code=code)
+        rendered = renderer.render(person, code=code)
         content = {"title": rendered.title, "body": rendered.body, "coupon_code": code if offer else None}
         messages.append(
             {

@@ -124,7 +124,7 @@ def make_plan(
         cost_ceiling_cents=_ceiling(offer, treated),
         currency=offer.currency if offer else data.currency,
         channel=definition.channel,
-        messages=_previews(definition, data, offer, audience, now),
+        messages=_previews(Renderer(definition, data, offer, now), audience, at),
     )
 
 
@@ -173,12 +173,9 @@ def _ceiling(offer: Offer | None, treated: int) -> int | None:
     return None if offer.most_cents is None else offer.most_cents * treated
 
 
-def _previews(
-    definition: Definition, data: CampaignData, offer: Offer | None, audience: Audience, now: datetime
-) -> tuple[Rendered, ...]:
+def _previews(renderer: Renderer, audience: Audience, at: datetime) -> tuple[Rendered, ...]:
     # A draw by hash, not the first ids: imports often number customers by age, and the oldest are not typical.
     treated = audience.treated()
     ids = sorted(treated["customer_id"], key=lambda each: bucket("preview", each))[:PREVIEWS]
-    renderer = Renderer(definition, data, offer, now)
     chosen = treated.filter(treated["customer_id"].is_in(ids))
-    return tuple(renderer.render(row, name, code=SAMPLE_CODE) for row, name in renderer.people(chosen))
+    return tuple(renderer.render(person, code=SAMPLE_CODE) for person in renderer.people(chosen, as_of=at))

@@ -12,6 +12,7 @@ from campaigns.coupons import expiry
 from campaigns.data import CampaignData
 from campaigns.definition import Definition
 from campaigns.template import Values
+from engine.customers.favourites import favourite_items
 from engine.money import money_text
 from engine.offers.offer import Offer
 
@@ -27,6 +28,17 @@ class Rendered:
     expires_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whom a message is for: her figures (a row of FIGURES), and name and favourite dish, None where not known."""
+
+    customer_id: str
+    figures: Mapping[str, object]
+    name: str | None
+    favourite: str | None
+    favourite_zh: str | None
+
+
 class Renderer:
     """Renders messages of one campaign; names are unsealed one by one, as each is needed."""
 
@@ -36,40 +48,43 @@ class Renderer:
         self._offer = offer
         self._now = now
 
-    def names_of(self, people: pl.DataFrame) -> dict[str, str]:
-        """Return the sealed names of those of `people` (column customer_id) that have one."""
+    def people(self, people: pl.DataFrame, *, as_of: datetime) -> Iterator[Person]:
+        """Yield a Person for each row of `people` (columns of FIGURES)."""
         named = self._data.customers.lazy().select("customer_id", "name").drop_nulls()
         wanted = named.join(people.lazy().select("customer_id"), on="customer_id", how="semi")
-        return dict(wanted.collect().iter_rows())
-
-    def people(self, people: pl.DataFrame) -> Iterator[tuple[dict[str, object], str | None]]:
-        """Yield each row of `people` (columns of FIGURES) with her name, None where she gave none."""
-        sealed = self.names_of(people)
+        sealed = dict(wanted.collect().iter_rows())
+        favourites = {
+            customer_id: (name, name_zh or name)
+            for customer_id, name, name_zh in favourite_items(
+                self._data.lines, self._data.items, people, as_of=as_of
+            ).iter_rows()
+        }
         for row in people.iter_rows(named=True):
-            name = sealed.get(row["customer_id"])
-            yield row, None if name is None else self._data.seal.unseal(name).strip() or None
+            customer_id = row["customer_id"]
+            name = sealed.get(customer_id)
+            favourite, favourite_zh = favourites.get(customer_id, (None, None))
+            known = None if name is None else self._data.seal.unseal(name).strip() or None
+            yield Person(customer_id, row, known, favourite, favourite_zh)
 
-    def render(self, row: Mapping[str, object], name: str | None, *, code: str) -> Rendered:
-        """Return the message of one customer (a row of FIGURES), in her language or English."""
-        customer_id = str(row["customer_id"])
-        language, message = self._definition.message_in(_text(row["language"]))
-        expires_at, values = self._values(row, name, language, code)
+    def render(self, person: Person, *, code: str) -> Rendered:
+        """Return the message of one customer, in her language or English."""
+        customer_id = person.customer_id
+        language, message = self._definition.message_in(_text(person.figures["language"]))
+        expires_at, values = self._values(person, language, code)
         title = message.title.render(values) if message.title else None
         return Rendered(customer_id, language, title, message.body.render(values), expires_at)
 
-    def _values(
-        self, row: Mapping[str, object], name: str | None, language: str, code: str
-    ) -> tuple[datetime | None, Values]:
+    def _values(self, person: Person, language: str, code: str) -> tuple[datetime | None, Values]:
+        row = person.figures
         days = row["days_since_last_order"]
-        customer_id = str(row["customer_id"])
         values: dict[str, Mapping[str, object]] = {
             "customer": {
-                "id": customer_id,
-                "name": name,
+                "id": person.customer_id,
+                "name": person.name,
                 "orders": row["orders"],
                 "days_since_last_order": int(days) if isinstance(days, float) else None,
             },
-            "favourite": {"name": self._data.favourites.get(customer_id)},
+            "favourite": {"name": person.favourite_zh if language == "zh" else person.favourite},
         }
         offer, terms = self._offer, self._definition.offer
         if offer is None or terms is None:

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 
 from campaigns import report as reports
 from campaigns import status as states
-from campaigns.channels import registry
 from campaigns.data import read_data
 from campaigns.definition import Definition, find_file, load, parse, ready_names
 from campaigns.launch import launch as launch_plan
@@ -102,6 +101,8 @@ def launch(
 
     Example: [bold]regulars campaigns launch dormant_winback[/bold]
     """
+    from campaigns.channels import registry  # noqa: PLC0415 - loads aiohttp, which `regulars --help` need not wait for
+
     settings = settings_for(home)
     with _session(settings, fresh=True) as session:
         definition = _definition(session, target, settings)

@@ -12,7 +12,6 @@ from typing import Annotated
 import structlog
 import typer
 
-from campaigns.channels import registry
 from campaigns.data import ImportedConsents
 from campaigns.worker import Counts, Mode, Worker
 from cli.app import app
@@ -57,6 +56,8 @@ def worker(
 
 
 async def _work(settings: Settings, mode: Mode, lease_s: float, slots: int) -> Counts:
+    from campaigns.channels import registry  # noqa: PLC0415 - loads aiohttp, which `regulars --help` need not wait for
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):

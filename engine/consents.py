@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import BigInteger, Boolean, Integer, String, func, select
+from sqlalchemy import BigInteger, Boolean, Index, Integer, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from engine.database import Base, Instant
@@ -31,6 +31,7 @@ class ConsentRow(Base):
     granted: Mapped[bool] = mapped_column(Boolean())
     source: Mapped[str] = mapped_column(String(200))
     at: Mapped[datetime] = mapped_column(Instant())
+    __table_args__ = (Index("ix_consents_customer", "customer_id", "id"),)
 
 
 def append(

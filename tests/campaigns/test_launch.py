@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import orjson
+import polars as pl
 import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import IntegrityError
@@ -18,13 +19,16 @@ from campaigns.launch import Launched, launch
 from campaigns.plan import Plan, make_plan
 from campaigns.rows import CouponRow, DecisionRow, MessageRow, RunRow
 from engine.audit import AuditRow
+from engine.columns import ORDERS
 from engine.consents import append
 from engine.database import connect, transaction
 from engine.errors import BadDefinition, Conflict
 from engine.experiments.assignment import Arm, assign
+from engine.history import History
 from engine.seal import seal_of
 from engine.settings import Settings
-from tests.campaigns.town import order_rows, settle_town, winback
+from engine.tables import upsert_table
+from tests.campaigns.town import WINBACK, order_rows, settle_town, winback
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -239,3 +243,19 @@ def test_an_offer_that_is_not_imported_or_has_ended_is_refused(database: Engine,
     )
     with pytest.raises(BadDefinition, match="no offer 'summer' is imported"):
         planned(database, town, parse(tree, currency="USD"))
+
+
+def test_a_message_may_name_the_customers_favourite_dish_in_her_language(database: Engine, town: Settings) -> None:
+    items = pl.DataFrame({"item_id": ["soup"], "name": ["Hot soup"], "name_zh": ["热汤"]})
+    upsert_table(town, "items", items)
+    history = History(town.history_folder)
+    first = history.orders().sort("order_id").select("order_id", "customer_id", "ordered_at", "status").collect()
+    ordered = first.with_columns(
+        pl.lit("soup").alias("item_id"), pl.lit(0, pl.Int32).alias("line_no"), pl.lit(1.0, pl.Float32).alias("quantity")
+    )
+    history.append(pl.DataFrame(schema=ORDERS), ordered)
+    favourite = "{% if favourite.name %}{{ favourite.name }}!{% else %}Hello!{% endif %}"
+    text = WINBACK.replace("{{ offer.amount }} off", favourite).replace("立减", favourite)
+    plan = planned(database, town, parse(text, currency="USD"))
+    for message in plan.messages:
+        assert ("热汤!" if message.language == "zh" else "Hot soup!") in message.body

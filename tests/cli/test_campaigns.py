@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+import cli.main
 from engine.settings import Settings
 from tests.campaigns.town import WINBACK, settle_town
 
@@ -19,18 +20,27 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def run(settings: Settings) -> Run:
+def run(settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command: the worker, which takes over signals and logs, as a process of its own, the rest in this one."""
+    for name in [name for name in os.environ if name.startswith("REGULARS_")]:
+        monkeypatch.delenv(name)
+
     def run(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("REGULARS_")}
-        return subprocess.run(
-            [sys.executable, "-c", "from cli.main import run; run()", *words, "--home", str(settings.home)],
-            env=clean | (env or {}),
-            capture_output=True,
-            text=True,
-            cwd=ROOT,
-            timeout=60,
-            check=False,
-        )
+        command = [*words, "--home", str(settings.home)]
+        if words[0] == "worker":
+            program = [sys.executable, "-c", "from cli.main import run; run()"]
+            return subprocess.run(
+                [*program, *command], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
+            )
+        capsys.readouterr()
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["regulars", *command])
+            for name, value in (env or {}).items():
+                patch.setenv(name, value)
+            with pytest.raises(SystemExit) as ended:
+                cli.main.run()
+        shown = capsys.readouterr()
+        return subprocess.CompletedProcess(command, int(ended.value.code or 0), shown.out, shown.err)
 
     return run
 
