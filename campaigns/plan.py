@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
+import polars as pl
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -34,6 +35,7 @@ class Plan:
 
     `cost_ceiling_cents` is treated customers times the most one coupon takes off, in minor units of `currency`: 0
     without an offer, None where nothing bounds the offer. Messages show a sample code; real ones are drawn at launch.
+    `warnings` are sentences about what makes the figures doubtful.
     """
 
     campaign: str
@@ -50,6 +52,7 @@ class Plan:
     currency: str
     channel: str
     messages: tuple[Rendered, ...]
+    warnings: tuple[str, ...]
 
     def as_json(self) -> dict[str, object]:
         """Return the plan for scripts."""
@@ -67,6 +70,7 @@ class Plan:
             "cost_ceiling_cents": self.cost_ceiling_cents,
             "currency": self.currency,
             "channel": self.channel,
+            "warnings": list(self.warnings),
             "messages": [
                 {"customer_id": m.customer_id, "language": m.language, "title": m.title, "body": m.body}
                 for m in self.messages
@@ -125,6 +129,7 @@ def make_plan(
         currency=offer.currency if offer else data.currency,
         channel=definition.channel,
         messages=_previews(Renderer(definition, data, offer, now), audience, at),
+        warnings=_warnings(data),
     )
 
 
@@ -165,6 +170,17 @@ def offer_of(definition: Definition, data: CampaignData, now: datetime) -> Offer
             where="offer.offer_id",
         )
     return offer
+
+
+def _warnings(data: CampaignData) -> tuple[str, ...]:
+    found = data.orders.select(pl.col("currency").drop_nulls().unique()).collect()["currency"].sort()
+    foreign = [each for each in found if each != data.currency]
+    if not foreign:
+        return ()
+    return (
+        f"orders are in {', '.join(foreign)} but campaigns count in {data.currency}, so amounts in segments and offers "
+        "are compared as if equal; set REGULARS_CURRENCY",
+    )
 
 
 def _ceiling(offer: Offer | None, treated: int) -> int | None:

@@ -19,7 +19,7 @@ from campaigns.launch import launch as launch_plan
 from campaigns.plan import Plan, make_plan
 from campaigns.rows import PlanRow
 from cli.app import app
-from cli.output import HomeOption, JsonOption, actor, out, print_facts, print_json, print_table, settings_for
+from cli.output import HomeOption, JsonOption, actor, err, out, print_facts, print_json, print_table, settings_for
 from engine.compaction import compact_inbox
 from engine.database import connect, transaction
 from engine.errors import InputError, NotFound
@@ -260,6 +260,8 @@ def _instant(text: str | None) -> datetime | None:
 
 
 def _show_plan(made: Plan) -> None:
+    for warning in made.warnings:
+        err.print(f"warning: {warning}", markup=False)
     ceiling = made.cost_ceiling_cents
     print_facts(
         f"{made.name} ({made.campaign}) as of {made.as_of:%Y-%m-%d %H:%M} UTC; nothing was sent",

@@ -83,6 +83,12 @@ def test_the_same_plan_has_the_same_hash_and_another_definition_another(database
     assert planned(database, town, winback("latest_send_hours: 12")).plan_hash != first.plan_hash
 
 
+def test_orders_in_another_currency_are_warned_of(database: Engine, town: Settings) -> None:
+    assert planned(database, town, winback()).warnings == ()
+    (warning,) = planned(database, replace(town, currency="INR"), winback(currency="INR")).warnings
+    assert warning.startswith("orders are in USD but campaigns count in INR")
+
+
 def test_explicit_consent_leaves_the_unknown_out(database: Engine, town: Settings) -> None:
     assert planned(database, town, winback("consent: explicit")).excluded == {"consent_unknown": 120, "no_consent": 40}
 

@@ -72,6 +72,7 @@ def order_rows(
             "ordered_at": at,
             "status": status,
             "order_cents": cents,
+            "currency": "USD",
             "discount_cents": discount_cents,
             "offer_id": offer_ids[i % len(offer_ids)],
         }
