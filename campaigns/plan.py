@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
 import polars as pl
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from campaigns.audience import Audience, choose, fingerprint
@@ -96,9 +98,7 @@ def make_plan(
     offer = offer_of(definition, data, now)
     audience = audience_at(session, definition, data, at, global_holdout=global_holdout)
     plan_hash = fingerprint(definition, audience.eligible)
-    if session.get(CampaignRow, definition.id) is None:
-        session.add(CampaignRow(id=definition.id, name=definition.name, created_at=now))
-        session.flush()
+    _know_campaign(session, definition, now)
     row = PlanRow(
         campaign_id=definition.id,
         definition_hash=definition.hash,
@@ -181,6 +181,14 @@ def _warnings(data: CampaignData) -> tuple[str, ...]:
         f"orders are in {', '.join(foreign)} but campaigns count in {data.currency}, so amounts in segments and offers "
         "are compared as if equal; set REGULARS_CURRENCY",
     )
+
+
+def _know_campaign(session: Session, definition: Definition, now: datetime) -> None:
+    if session.get(CampaignRow, definition.id) is not None:
+        return
+    # Two first plans at once: the other one made the row, which is all this one needs.
+    with suppress(IntegrityError), session.begin_nested():
+        session.add(CampaignRow(id=definition.id, name=definition.name, created_at=now))
 
 
 def _ceiling(offer: Offer | None, treated: int) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -166,6 +167,28 @@ def test_a_plan_is_good_for_a_day_and_for_one_launch(database: Engine, town: Set
     run = launched(database, town, winback(), now=NOW + timedelta(hours=23))
     with pytest.raises(Conflict, match=f"launched already, as run {run.run_id}"):
         launched(database, town, winback())
+
+
+def test_of_two_launches_at_once_one_wins_and_decides_everyone_once(database: Engine, town: Settings) -> None:
+    def attempt(_: int) -> str:
+        try:
+            launched(database, town, winback())
+        except Conflict as refused:
+            return refused.message
+        return "launched"
+
+    planned(database, town, winback())
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = sorted(pool.map(attempt, range(4)))
+    assert outcomes.count("launched") == 1
+    assert sum("launched already, as run" in each for each in outcomes) == 3
+    assert count(database, DecisionRow) == 160
+
+
+def test_first_plans_at_the_same_time_do_not_disturb_each_other(database: Engine, town: Settings) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        hashes = {plan.plan_hash for plan in pool.map(lambda _: planned(database, town, winback()), range(4))}
+    assert len(hashes) == 1
 
 
 def test_who_refuses_or_orders_after_the_plan_is_left_out_and_counted(database: Engine, town: Settings) -> None:

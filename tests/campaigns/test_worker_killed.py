@@ -97,7 +97,7 @@ def test_killed_while_recording_everyone_treated_has_one_line(settings: Settings
         return file.read_bytes().count(b"\n") if file.exists() else 0
 
     for part in (1, 2, 3):
-        kill_once(start_worker(settings, environment_of(settings)), lines, len(treated) * part // 5)
+        kill_once(start_worker(settings, environment_of(settings)), lines, len(treated) * part // 8)
     assert states(settings)["queued"] > 0
     # What a kill inside a write leaves behind.
     with file.open("ab") as torn:
@@ -172,7 +172,7 @@ def test_killed_while_posting_everyone_treated_is_delivered_once(
     }
     kills = 3
     for part in range(1, kills + 1):
-        kill_once(start_worker(settings, environment), lambda: len(receiver.delivered), len(treated) * part // 5)
+        kill_once(start_worker(settings, environment), lambda: len(receiver.delivered), len(treated) * part // 8)
     out, _ = start_worker(settings, environment, "--drain").communicate(timeout=60)
     counts = orjson.loads(out)
 
