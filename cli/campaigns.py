@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -117,7 +118,7 @@ def launch(
         "held_out": f"{done.held_out['global']} global, {done.held_out['campaign']} campaign",
         "left_since_plan": _reasons(done.left_since_plan),
     }
-    print_facts(f"{definition.name} is launched; `regulars worker` sends it", facts)
+    print_facts(f"{escape(definition.name)} is launched; `regulars worker` sends it", facts)
 
 
 @campaigns.command()
@@ -133,7 +134,7 @@ def status(target: Known, home: HomeOption = None, json: JsonOption = False) -> 
         print_json(found.as_json())
         return
     print_table(
-        f"{found.name} ({found.campaign}), planned {found.plans} times",
+        f"{escape(found.name)} ({found.campaign}), planned {found.plans} times",
         ["run", "state", "launched", "decisions", "messages", "why not sent"],
         (
             [
@@ -142,7 +143,7 @@ def status(target: Known, home: HomeOption = None, json: JsonOption = False) -> 
                 f"{run.launched_at:%Y-%m-%d %H:%M}",
                 _reasons(run.decisions),
                 _reasons(run.messages),
-                _reasons(run.reasons),
+                escape(_reasons(run.reasons)),
             ]
             for run in found.runs
         ),
@@ -185,7 +186,14 @@ def list_all(home: HomeOption = None, json: JsonOption = False) -> None:
         "Campaigns",
         ["id", "name", "plans", "runs", "decisions", "messages"],
         (
-            [each.campaign, each.name, each.plans, len(each.runs), _reasons(each.decisions), _reasons(each.messages)]
+            [
+                each.campaign,
+                escape(each.name),
+                each.plans,
+                len(each.runs),
+                _reasons(each.decisions),
+                _reasons(each.messages),
+            ]
             for each in known
         ),
     )
@@ -264,7 +272,7 @@ def _show_plan(made: Plan) -> None:
         err.print(f"warning: {warning}", markup=False)
     ceiling = made.cost_ceiling_cents
     print_facts(
-        f"{made.name} ({made.campaign}) as of {made.as_of:%Y-%m-%d %H:%M} UTC; nothing was sent",
+        f"{escape(made.name)} ({made.campaign}) as of {made.as_of:%Y-%m-%d %H:%M} UTC; nothing was sent",
         {
             "in the segment": made.audience,
             "left out": _reasons(made.excluded),
@@ -282,7 +290,7 @@ def _show_plan(made: Plan) -> None:
     print_table(
         "What they would read",
         ["customer", "language", "title", "body"],
-        ([m.customer_id, m.language, m.title, m.body] for m in made.messages),
+        ([escape(m.customer_id), m.language, escape(m.title or "-"), escape(m.body)] for m in made.messages),
     )
 
 

@@ -159,3 +159,17 @@ def test_a_webhook_campaign_needs_its_url_before_launch(run: Run, settings: Sett
     assert done.stderr.startswith("error[bad_input]: REGULARS_WEBHOOK_URL: is not set")
     env = {"REGULARS_WEBHOOK_URL": "https://example.com/hook", "REGULARS_WEBHOOK_SECRET": "s"}
     assert run("campaigns", "launch", str(file), env=env).returncode == 0
+
+
+def test_square_brackets_in_a_message_are_shown_and_not_read_as_markup(
+    run: Run, settings: Settings, tmp_path: Path
+) -> None:
+    settle_town(settings, 40)
+    file = tmp_path / "sale.yaml"
+    file.write_text(WINBACK.replace("{{ offer.amount }} off", "[SALE] [/x]") + 'name: "[b] x [/c]"\n', encoding="utf-8")
+    shown = run("campaigns", "plan", str(file)).stdout
+    assert "[SALE]" in shown
+    assert "[b] x [/c]" in shown
+    for words in (("launch", str(file)), ("status", str(file)), ("list",)):
+        done = run("campaigns", *words)
+        assert done.returncode == 0, done.stderr
