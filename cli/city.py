@@ -1,0 +1,65 @@
+"""`regulars city`: write a simulated city, with its truth, as files that `regulars import` reads."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.app import app
+from cli.output import HomeOption, JsonOption, err, out, print_facts, print_json
+from engine.errors import InputError
+
+
+@app.command()
+def city(
+    folder: Annotated[Path, typer.Option("--out", help="Folder to write; new or empty.", show_default=False)],
+    customers: Annotated[int, typer.Option("--customers", min=1, max=9_999_999, help="How many customers.")] = 2_000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Equal seed, until and size give equal cities.")] = 0,
+    days: Annotated[int, typer.Option("--days", min=1, max=3_650, help="Length of the order history.")] = 365,
+    until: Annotated[
+        str | None, typer.Option("--until", help="Instant the history ends, ISO 8601; default now, in whole hours.")
+    ] = None,
+    _home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write a simulated city: customers, vendors, items, offers, orders, lines, and in truth/ what nobody could know.
+
+    [bold]Examples[/bold]
+
+      regulars city --customers 2000 --out city
+
+      regulars city --customers 1000000 --out big --seed 7 --json
+    """
+    from demo.city import write_city  # noqa: PLC0415 - loads numpy and polars, which other verbs need not wait for
+
+    ends = _instant(until)
+    err.print(f"Building a city of {customers:,} customers ...", markup=False)
+    written = write_city(folder, customers, seed=seed, until=ends, days=days)
+    if json:
+        files = {name: [str(path) for path in paths] for name, paths in written.files.items()}
+        print_json({"folder": str(folder), "until": ends, "seed": seed, "rows": written.rows, "files": files})
+        return
+    print_facts(f"A city in {folder}, its history ending {ends:%Y-%m-%d %H:%M} UTC", written.rows)
+    out.print("Import it with")
+    environment = "REGULARS_CURRENCY=CNY REGULARS_TIMEZONE=Asia/Shanghai"
+    many = "" if len(written.files["orders"]) == 1 else "-*"
+    for kind, names in {
+        "customers": ("customers",), "vendors": ("vendors",), "items": ("items",), "offers": ("offers",),
+        "orders": ("orders", "lines"),
+    }.items():  # fmt: skip
+        numbered = many if kind in {"customers", "orders"} else ""
+        files_text = " ".join(f"{folder / name}{numbered}.parquet" for name in names)
+        out.print(f"  {environment} regulars import {kind} {files_text}", markup=False, soft_wrap=True)
+
+
+def _instant(text: str | None) -> datetime:
+    if text is None:
+        return datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"{text!r} is no instant such as 2026-03-01T00:00:00Z", where="--until") from error
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
