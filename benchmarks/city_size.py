@@ -66,8 +66,9 @@ def report(rows: list[dict[str, float]], command: str) -> str:
     lines = [
         "# How big a simulated city can be",
         "",
-        f"{datetime.now(UTC):%Y-%m-%d}, commit {_commit()}, {platform.machine()}, {os.cpu_count()} cores shared with others, "
-        f"Python {platform.python_version()}, Polars {polars.__version__}, NumPy {numpy.__version__}. Command: `{command}`.",
+        f"{datetime.now(UTC):%Y-%m-%d}, commit {_commit()}, {platform.machine()}, {os.cpu_count()} cores shared with "
+        f"others, Python {platform.python_version()}, Polars {polars.__version__}, NumPy {numpy.__version__}. "
+        f"Command: `{command}`.",
         "",
         "| customers | orders | lines | seconds | CPU s | lines per CPU s | peak RSS MB | files MB |",
         "|---:|---:|---:|---:|---:|---:|---:|---:|",

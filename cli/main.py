@@ -8,7 +8,17 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
-from cli import campaigns, docs, imports, keys, serve, training, worker  # noqa: F401 - importing a group of verbs registers it
+from cli import (  # noqa: F401 - importing a group of verbs registers it
+    campaigns,
+    city,
+    demo,
+    docs,
+    imports,
+    keys,
+    serve,
+    training,
+    worker,
+)
 from cli.app import app
 from engine.errors import CandidateRefused, RegularsError
 
