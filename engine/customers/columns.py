@@ -150,7 +150,7 @@ SATISFACTION_COLUMNS = (
        "Unhappy within `unhappy_days` and platinum, gold or A."),
 )  # fmt: skip
 GROUP_COLUMNS = (
-    _c("natural_group", pl.String, "name", "clusters", "The cluster of customers she is most like; null for prospects."),
+    _c("natural_group", pl.String, "name", "clusters", "The cluster she is most like; null for prospects."),
     _c("lookalike_score", pl.Float64, "0-1", "customers, habits",
        "How much she resembles the best customers in what is known of her; null for the best themselves."),
     _c("prospect_rank", pl.Int64, "rank from 1", "lookalike_score, registered_at",
