@@ -28,6 +28,13 @@ from demo.city import write_city
 
 RESULT = Path(__file__).parent / "results" / "city_size.md"
 UNTIL = datetime(2026, 3, 1, tzinfo=UTC)
+# From a profile of the 100 k city; look again when the shares of the code change.
+LIMITS = """\
+What limits it (cProfile, 100 k): a fifth of the time is binary search in the cumulative weights of the lotteries that
+draw dishes, a sixth is Polars casting and gathering columns and writing Parquet, a tenth each cumulative sums over
+shares and finding dishes drawn twice for one order. One process uses one core but for Polars' own threads. Memory is
+that of one part (100,000 customers), whatever the size of the city. There is no rival to
+measure against: the floor is NumPy's own random draws."""
 FULL, QUICK = (2_000, 100_000, 1_000_000), (2_000, 20_000)
 TIMES_EACH = {2_000: 5, 20_000: 3, 100_000: 3}
 
@@ -80,7 +87,7 @@ def report(rows: list[dict[str, float]], command: str) -> str:
     ]
     low, high = rows[-2], rows[-1]
     growth = math.log(high["cpu_s"] / low["cpu_s"]) / math.log(high["customers"] / low["customers"])
-    lines += ["", f"CPU grows with customers to the power {growth:.2f} between the last two sizes."]
+    lines += ["", f"CPU grows with customers to the power {growth:.2f} between the last two sizes.", "", LIMITS]
     return "\n".join(lines) + "\n"
 
 

@@ -52,8 +52,9 @@ def demo(
     """
     from cli import demo_home  # noqa: PLC0415 - loads the data libraries, which other verbs need not wait for
 
-    # A supervisor's SIGTERM must stop the server child too: it takes the way out that Ctrl-C takes.
-    signal.signal(signal.SIGTERM, _interrupted)
+    # A supervisor's stop and a closed terminal must end the server child too: they take the way out of Ctrl-C.
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, _interrupted)
     folder = demo_home.home_of(home, os.environ)
     steps = Steps()
     with demo_home.claimed(folder) as before:

@@ -72,9 +72,8 @@ class Show:
                 parts += [Text(), self._coupons(found)]
             if found["notes"]:
                 parts += [Text(), Text(f"the service notes: {', '.join(found['notes'])}", style="dim")]
-            who = Text(found["name"] or found["customer_id"], style="bold")
-            who.append(f"  {WHO[found['part']]}", style="not bold")
-            who.append(f", {found['orders']:,} orders" if found["orders"] else "", style="not bold")
+            who = Text.assemble((found["name"] or found["customer_id"], "bold"), f"  {WHO[found['part']]}")
+            who.append(f", {found['orders']:,} orders" if found["orders"] else "")
             at = datetime.fromisoformat(found["at"]).astimezone(ZoneInfo(TIMEZONE))
             place_and_time = f"for {at:%A %H:%M}, {found['zone']}"
             self._console.print(Panel(Group(*parts), title=who, subtitle=place_and_time, **PANEL))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -213,12 +213,14 @@ def write_city(
     until: datetime,
     days: int = DAYS,
     chunk_customers: int = 100_000,
+    report: Callable[[int], None] = lambda _: None,
 ) -> Written:
     """Write a city as Parquet files that `regulars import` reads, holding one part of the customers at a time.
 
     A city of one part lies in `orders.parquet`, `lines.parquet` and so on; more parts are numbered,
     `orders-00000.parquet`. `chunk_customers` is rounded up to whole blocks of 10,000 and changes nothing but the
-    number of files. The truth lies in `truth/`. Raises InputError, also for a folder that holds something.
+    number of files. The truth lies in `truth/`; `report` is told how many customers are written.
+    Raises InputError, also for a folder that holds something.
     """
     if chunk_customers < 1:
         raise InputError("expected 1 or more", where="chunk_customers")
@@ -246,6 +248,7 @@ def write_city(
             plain = "customers" if name == "truth" else name
             _write(below / f"{plain}{suffix}.parquet", _as_file(name, frame), name, files, rows)
         held, written = [], written + 1
+        report(rows["customers"])
     return Written(folder, {name: tuple(paths) for name, paths in files.items()}, rows)
 
 
