@@ -237,7 +237,7 @@ def _described(settings: Settings, version: str) -> dict[str, Any]:
         "created_at": manifest["created_at"],
         "customers": manifest["data"]["customers"],
         "items": manifest["data"]["items"],
-        "ndcg@10": evaluation["models"]["blend"]["ndcg@10"] if evaluation else None,
+        "ndcg@10": evaluation["models"][evaluation["served"]]["ndcg@10"] if evaluation else None,
     }
 
 

@@ -11,13 +11,16 @@ import numpy.typing as npt
 
 from engine.models.base import Baskets, FloatArray, IntArray, user_items
 from engine.ranking.blend import components
+from engine.ranking.ranker import masked
 from engine.ranking.top import top_k
 from training.learn import Learned
 from training.matrices import TrainingSet
 from training.metrics import Judged, coverage, interval, judge, novelty, paired_interval
 from training.split import Target
 
-SERVED = "blend"
+BLEND, RANKER = "blend", "ranker"
+# Popularity scores every dish, so where it is NaN the dish was filtered out.
+ALWAYS_SCORED = "popular"
 CHUNK = 256
 Advance = Callable[[int], None]
 
@@ -30,6 +33,7 @@ class Evaluation:
     targets: Sequence[Target]
     judged: Mapping[str, Judged]
     beyond: Mapping[str, Mapping[str, float | None]]
+    served: str
     seed: int
 
     def as_dict(self) -> dict[str, Any]:
@@ -46,18 +50,20 @@ class Evaluation:
             "returning": returning,
             "new": len(self.targets) - returning,
             "k": self.k,
-            "served": SERVED,
+            "served": self.served,
             "models": models,
             "intervals": intervals,
             "against_best_single": self.against_best_single(),
         }
 
     def against_best_single(self) -> dict[str, Any]:
-        """Return the served blend minus the best single model on the same customers, by ndcg@k, with its interval."""
+        """Return what is served minus the best single model on the same customers, by ndcg@k, with its interval."""
         metric = f"ndcg@{self.k}"
-        singles = {name: judged.means()[metric] or 0.0 for name, judged in self.judged.items() if name != SERVED}
+        singles = {
+            name: judged.means()[metric] or 0.0 for name, judged in self.judged.items() if name not in {BLEND, RANKER}
+        }
         best = max(singles, key=lambda name: singles[name])
-        ours, theirs = self.judged[SERVED].column(metric), self.judged[best].column(metric)
+        ours, theirs = self.judged[self.served].column(metric), self.judged[best].column(metric)
         rng = np.random.default_rng([self.seed, 8])
         return {
             "model": best,
@@ -77,7 +83,7 @@ def evaluate(
     seed: int,
     advance: Advance,
 ) -> Evaluation:
-    """Judge every model and the blend on `targets`, all items being candidates.
+    """Judge every model, the blend and the ranker on `targets`, all items being candidates.
 
     Where a target says the vendor, only dishes of that vendor are, for every model alike. `past` is what the models
     were fitted on (for novelty); `advance` hears how many targets are done.
@@ -86,10 +92,15 @@ def evaluate(
     ranked: dict[str, list[IntArray]] = {}
     for first in range(0, len(targets), CHUNK):
         some = targets[first : first + CHUNK]
-        scores = components(learned.models, [target.query for target in some])
-        scores[SERVED] = learned.blend.combine(scores)
+        queries = [target.query for target in some]
+        parts = _filtered(components(learned.models, queries), some, allowed)
+        blended = learned.blend.combine(parts)
+        blended[np.isnan(parts[ALWAYS_SCORED])] = -np.inf  # a blend counts NaN as 0, and filtered dishes must not show
+        scores = {**parts, BLEND: blended}
+        if learned.ranker is not None:
+            scores[RANKER] = learned.ranker.rank(parts, blended, queries)
         for name, part in scores.items():
-            ranked.setdefault(name, []).append(top_k(_filtered(part, some, allowed), k))
+            ranked.setdefault(name, []).append(top_k(part, k))
         advance(len(some))
     lists = {name: np.concatenate(parts) for name, parts in ranked.items()}
     matrix = user_items(past)
@@ -106,6 +117,7 @@ def evaluate(
             }
             for name, part in lists.items()
         },
+        served=learned.served,
         seed=seed,
     )
 
@@ -116,14 +128,14 @@ def _items_by_vendor(data: TrainingSet) -> dict[int, npt.NDArray[np.int32]]:
 
 
 def _filtered(
-    scores: FloatArray, targets: Sequence[Target], allowed: Mapping[int, npt.NDArray[np.int32]]
-) -> FloatArray:
+    parts: dict[str, FloatArray], targets: Sequence[Target], allowed: Mapping[int, npt.NDArray[np.int32]]
+) -> dict[str, FloatArray]:
+    """Return the scores with NaN for dishes of other vendors, where a target says the vendor."""
     if all(target.query.place.vendor < 0 for target in targets):
-        return scores
-    scores = scores.copy()
+        return parts
+    keep = np.ones((len(targets), next(iter(parts.values())).shape[1]), dtype=bool)
     for i, target in enumerate(targets):
         if target.query.place.vendor in allowed:
-            keep = np.zeros(scores.shape[1], dtype=bool)
-            keep[allowed[target.query.place.vendor]] = True
-            scores[i, ~keep] = np.nan
-    return scores
+            keep[i] = False
+            keep[i, allowed[target.query.place.vendor]] = True
+    return masked(parts, keep)

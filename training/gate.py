@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,8 +33,8 @@ def judge_candidate(
 ) -> Verdict:
     """Compare a candidate's manifest and arrays with the live manifest (None: nothing is live yet).
 
-    Broken: a model holds a value that is not finite. Worse: the blend loses to one of its own models, or to the live
-    version's figure, by more than the 95 % intervals allow. Shrunken: half the customers or dishes are gone.
+    Broken: a model holds a value that is not finite. Worse: what is served loses to one of its own models, or to the
+    live version's figure, by more than the 95 % intervals allow. Shrunken: half the customers or dishes are gone.
     """
     problems = [
         f"{name} holds values that are not finite"
@@ -56,8 +56,8 @@ def _against_single(figures: Mapping[str, Any]) -> list[str]:
     best = figures["against_best_single"]
     if best["interval"] is not None and best["interval"][1] < 0:
         return [
-            f"the blend's {best['metric']} is {-best['difference']:.4f} below {best['model']} alone (95 % interval "
-            f"{best['interval'][0]:.4f} to {best['interval'][1]:.4f}) on {figures['customers']} customers"
+            f"the {figures['served']}'s {best['metric']} is {-best['difference']:.4f} below {best['model']} alone "
+            f"({_span(best['interval'])}) on {figures['customers']} customers"
         ]
     return []
 
@@ -74,10 +74,14 @@ def _against_live(candidate: Mapping[str, Any], live: Mapping[str, Any], notes: 
             notes.append(f"live {live['version']} was judged and this version cannot be compared with it")
         return problems
     metric = f"ndcg@{ours['k']}"
-    mine, other = ours["intervals"]["blend"][metric], theirs["intervals"]["blend"][metric]
+    mine, other = ours["intervals"][ours["served"]][metric], theirs["intervals"][theirs["served"]][metric]
     if mine is not None and other is not None and mine[1] < other[0]:
+        now, before = ours["models"][ours["served"]][metric], theirs["models"][theirs["served"]][metric]
         problems.append(
-            f"{metric} is {ours['models']['blend'][metric]:.4f} ({mine[0]:.4f} to {mine[1]:.4f}), below live "
-            f"{live['version']} with {theirs['models']['blend'][metric]:.4f} ({other[0]:.4f} to {other[1]:.4f})"
+            f"{metric} is {now:.4f} ({_span(mine)}), below live {live['version']} with {before:.4f} ({_span(other)})"
         )
     return problems
+
+
+def _span(interval: Sequence[float]) -> str:
+    return f"95 % interval {interval[0]:.4f} to {interval[1]:.4f}"

@@ -11,15 +11,18 @@ from engine.models.als import Als
 from engine.models.base import Baskets, Recommender
 from engine.models.item_knn import ItemKnn
 from engine.models.next_item import NextItem
-from engine.models.popular import Popular
+from engine.models.popular import Popular, Trending
 from engine.models.repeat import Repeat
 from engine.models.user_knn import UserKnn
 from engine.ranking.blend import Blend
+from engine.ranking.features import ItemFacts
+from engine.ranking.ranker import Ranker
 from training.learn_blend import learn_blend
+from training.learn_ranker import learn_ranker
 from training.matrices import DAY_S, TrainingSet
 from training.split import Split, Target, sample, split_by_time, split_last_basket
 
-MOST_TUNING = 5_000
+MOST_TUNING = 8_000
 # A horizon longer than this share of the window would leave too little to learn from.
 LARGEST_HELD_OUT = 0.2
 
@@ -28,16 +31,22 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """Models fitted on one past and the blend of them, whose weights were learned on `tuned_on` held-out baskets."""
+    """Models fitted on one past, and how they are blended and ranked, learned on `tuned_on` held-out baskets."""
 
     models: Sequence[Recommender]
     blend: Blend
+    ranker: Ranker | None
     tuned_on: int
+
+    @property
+    def served(self) -> str:
+        """The name under which the served ranking is judged."""
+        return "ranker" if self.ranker else "blend"
 
 
 def default_models() -> list[Recommender]:
     """Return the models of a training run, unfitted."""
-    return [Popular(), Repeat(), Als(), ItemKnn(), NextItem(), UserKnn()]
+    return [Popular(), Trending(), Repeat(), Als(), ItemKnn(), NextItem(), UserKnn()]
 
 
 def fit_models(baskets: Baskets, *, now: int, seed: int, report: Report) -> list[Recommender]:
@@ -60,15 +69,31 @@ def hold_out(data: TrainingSet, horizon_days: float) -> Split:
 
 def learn(data: TrainingSet, *, horizon_days: float, seed: int, report: Report) -> Learned:
     """Learn from all of `data`: weights on its last stretch by models that never saw it, then models on everything."""
-    report("hold out the last stretch for the blend")
+    report("hold out the last stretch to learn the blend and the ranker")
     inner = hold_out(data, horizon_days)
-    targets = tuning_sample(inner.targets, seed)
-    if inner.past.n_baskets and targets:
-        blend = learn_blend(fit_models(inner.past, now=inner.at, seed=seed, report=report), targets)
-    else:
-        blend = learn_blend(default_models(), [])
+    if not inner.past.n_baskets or not inner.targets:
+        models = fit_models(data.baskets, now=data.last_at, seed=seed, report=report)
+        return Learned(models, learn_blend(models, []), None, 0)
+    fitted = fit_models(inner.past, now=inner.at, seed=seed, report=report)
+    return learn_final(data, fitted, inner, seed=seed, report=report)
+
+
+def learn_final(
+    data: TrainingSet, fitted: Sequence[Recommender], split: Split, *, seed: int, report: Report
+) -> Learned:
+    """Learn blend and ranker with models fitted on `split.past`, then fit the models on all of `data`.
+
+    What the ranker knows of items is computed anew from all of `data`, like the models it reads.
+    """
+    report("learn the blend")
+    tuning = tuning_sample(split.targets, seed)
+    blend = learn_blend(fitted, [target for target in tuning if target.query.baskets])
+    report("learn the ranker")
+    ranker = learn_ranker(fitted, blend, split.past, tuning, now=split.at, seed=seed)
+    if ranker is not None:
+        ranker = replace(ranker, facts=ItemFacts.of(data.baskets, now=data.last_at))
     models = fit_models(data.baskets, now=data.last_at, seed=seed, report=report)
-    return Learned(models, blend, len(targets))
+    return Learned(models, blend, ranker, len(tuning))
 
 
 def learn_before(data: TrainingSet, split: Split, *, horizon_days: float, seed: int, report: Report) -> Learned:
@@ -78,6 +103,5 @@ def learn_before(data: TrainingSet, split: Split, *, horizon_days: float, seed: 
 
 
 def tuning_sample(targets: list[Target], seed: int) -> list[Target]:
-    """Return the baskets weights are learned on: returning customers' first, at most 5,000, fixed by `seed`."""
-    returning = [target for target in targets if target.query.baskets]
-    return sample(returning, MOST_TUNING, np.random.default_rng([seed, 99]))
+    """Return the baskets that blend and ranker are learned on, at most 8,000, fixed by `seed`."""
+    return sample(targets, MOST_TUNING, np.random.default_rng([seed, 99]))

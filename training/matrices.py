@@ -67,6 +67,12 @@ def training_set(orders: pl.LazyFrame, lines: pl.LazyFrame, items: pl.DataFrame)
             "no delivered order line names an item, so there is nothing to recommend; "
             "import orders with an item_id column first"
         )
+    clock = _clock(baskets)
+    if clock == "basket":
+        # Basket numbers count from each customer's first; counted from her last they all end "now", so that whatever
+        # weighs newer orders more does so for everybody.
+        newest = pl.col("at").max().over("customer_id")
+        baskets = baskets.with_columns(at=pl.col("at") + pl.col("at").max() - newest)
     names = {
         "customer_id": baskets["customer_id"].unique().sort(),
         "zone": baskets["zone"].drop_nulls().unique().sort(),
@@ -86,7 +92,7 @@ def training_set(orders: pl.LazyFrame, lines: pl.LazyFrame, items: pl.DataFrame)
             vendor=_number(pl.col("vendor_id"), names["vendor_id"]), item=_number(pl.col("item_id"), names["item_id"])
         )
         .sort("vendor", "item"),
-        clock=_clock(baskets),
+        clock=clock,
     )
 
 

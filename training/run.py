@@ -24,10 +24,10 @@ from engine.settings import Settings
 from engine.tables import read_table
 from training.evaluate import Evaluation, evaluate
 from training.gate import Verdict, judge_candidate
-from training.learn import Learned, Report, fit_models, hold_out, learn_before, tuning_sample
+from training.learn import Learned, Report, fit_models, hold_out, learn_before, learn_final
 from training.learn_blend import learn_blend
 from training.matrices import TrainingSet, training_set
-from training.split import Split, sample
+from training.split import sample
 
 K = 10
 MOST_JUDGED = 20_000
@@ -81,7 +81,9 @@ def train(
         report("read history")
         data = load_training_set(settings)
         learned, evaluation = _learn_and_judge(data, horizon_days, seed, report)
-        arrays = arrays_of(learned.models, data.baskets, _ids(data), _vendor_rows(data), _languages(settings, data))
+        arrays = arrays_of(
+            learned.models, learned.ranker, data.baskets, _ids(data), _vendor_rows(data), _languages(settings, data)
+        )
         version = f"{now.astimezone(UTC):%Y%m%dT%H%M%S%fZ}"
         manifest = _manifest(data, learned, evaluation, recipe, fingerprint, inbox_through, now)
         verdict = judge_candidate(manifest, live, arrays)
@@ -104,24 +106,18 @@ def _learn_and_judge(
 ) -> tuple[Learned, Evaluation | None]:
     """Judge on the last stretch with models that never saw it, then learn from everything.
 
-    The models fitted for judging serve a second time: the final blend's weights are learned on that same stretch.
+    The models fitted for judging serve a second time: the final blend and ranker are learned on that same stretch.
     """
     split = hold_out(data, horizon_days)
     targets = sample(split.targets, MOST_JUDGED, np.random.default_rng([seed, 98]))
     if len(targets) < LEAST_JUDGED or not split.past.n_baskets:
         models = fit_models(data.baskets, now=data.last_at, seed=seed, report=report)
-        return Learned(models, learn_blend(models, []), 0), None
+        return Learned(models, learn_blend(models, []), None, 0), None
     before = learn_before(data, split, horizon_days=horizon_days, seed=seed, report=report)
     report(f"judge on {len(targets):,} customers")
     judged = evaluate(before, data, split.past, targets, k=K, seed=seed, advance=lambda _: None)
-    return _learn_final(data, before, split, seed, report), judged
-
-
-def _learn_final(data: TrainingSet, before: Learned, split: Split, seed: int, report: Report) -> Learned:
-    report("learn the blend on the newest orders")
-    tuning = tuning_sample(split.targets, seed)
-    blend = learn_blend(before.models, tuning) if tuning else before.blend
-    return Learned(fit_models(data.baskets, now=data.last_at, seed=seed, report=report), blend, len(tuning))
+    report("learn again with the newest orders")
+    return learn_final(data, before.models, split, seed=seed, report=report), judged
 
 
 def _manifest(
@@ -137,6 +133,7 @@ def _manifest(
         "created_at": now.astimezone(UTC).isoformat(),
         "models": [model.name for model in learned.models],
         "weights": dict(learned.blend.weights),
+        "served": learned.served,
         "tuned_on": learned.tuned_on,
         "recipe": recipe,
         "inbox_through": inbox_through,

@@ -124,6 +124,14 @@ class Popular:
         return share
 
 
+@dataclass(slots=True)
+class Trending(Popular):
+    """Popularity of the last days: what has just become liked, or new on the menu."""
+
+    name: str = "trending"
+    half_life_days: float = 5.0
+
+
 def place_chain(place: Place) -> tuple[int, ...]:
     """Return the keys of a place from coarse to fine; empty where nothing is known."""
     keys = _place_keys(

@@ -10,7 +10,15 @@ import numpy as np
 from engine.models.base import FloatArray, Query, Recommender
 
 # Where too few customers came back to learn weights from, these serve; repeats first.
-DEFAULT_WEIGHTS = {"repeat": 1.0, "next_item": 0.5, "user_knn": 0.5, "popular": 0.2, "als": 0.05, "item_knn": 0.05}
+DEFAULT_WEIGHTS = {
+    "repeat": 1.0,
+    "next_item": 0.5,
+    "user_knn": 0.5,
+    "popular": 0.2,
+    "trending": 0.1,
+    "als": 0.05,
+    "item_knn": 0.05,
+}
 NEAR_TIE = 1e-6
 
 

@@ -16,6 +16,7 @@ from engine.models.next_item import NextItem
 from engine.models.popular import place_chain
 from engine.ranking.blend import components
 from engine.ranking.catalog import Catalog, columns_of
+from engine.ranking.ranker import masked
 from engine.ranking.reasons import Reason, reason
 from engine.ranking.served import Served
 from engine.ranking.top import top_k
@@ -68,12 +69,14 @@ def recommend_dishes(served: Served, catalog: Catalog, request: DishRequest, fre
     place = served.place(request.zone, request.vendor_id, request.latitude, request.longitude)
     query = served.query(request.customer_id, fresh, now=int(request.at.timestamp()), place=place)
     allowed = _allowed(served, catalog, request, fresh)
-    parts = components(served.models, [query])
-    total = served.blend.combine(parts)[0]
+    parts = masked(components(served.models, [query]), allowed)
     # Zero is "no model knows anything for it": a dish of this vendor may still fill the list, after all others.
-    ranked = top_k(np.where(allowed, total, -np.inf)[None, :].astype(np.float32), request.limit)[0]
+    scores = np.where(allowed, served.blend.combine(parts), np.float32(-np.inf))
+    if served.ranker is not None:
+        scores = served.ranker.rank(parts, scores, [query])
+    ranked = top_k(scores, request.limit)[0]
     dishes = tuple(
-        _dish(served, catalog, query, parts, int(column), float(total[column]), request.language)
+        _dish(served, catalog, query, parts, int(column), float(scores[0, column]), request.language)
         for column in ranked
         if column >= 0
     )

@@ -19,13 +19,15 @@ from engine.models.als import Als
 from engine.models.base import Baskets, IntArray, Place, Query, Recommender
 from engine.models.item_knn import ItemKnn
 from engine.models.next_item import NextItem
-from engine.models.popular import Popular
+from engine.models.popular import Popular, Trending
 from engine.models.repeat import Repeat
 from engine.models.user_knn import UserKnn
 from engine.ranking.blend import Blend
+from engine.ranking.ranker import Ranker
 
 MODELS: Mapping[str, type[Recommender]] = {
     "popular": Popular,
+    "trending": Trending,
     "repeat": Repeat,
     "als": Als,
     "item_knn": ItemKnn,
@@ -47,6 +49,7 @@ class Served:
     version: str
     models: Sequence[Recommender]
     blend: Blend
+    ranker: Ranker | None
     customers: IdMap
     items: IdMap
     zones: IdMap
@@ -137,6 +140,7 @@ def default_place(baskets: Baskets, row: int, place: Place) -> Place:
 
 def arrays_of(
     models: Sequence[Recommender],
+    ranker: Ranker | None,
     baskets: Baskets,
     ids: Mapping[str, IdMap],
     vendor_items: tuple[npt.NDArray[np.int64], IntArray],
@@ -146,6 +150,8 @@ def arrays_of(
     found: dict[str, npt.NDArray[np.generic]] = {}
     for model in models:
         found |= {f"models.{model.name}.{key}": array for key, array in model.arrays().items()}
+    if ranker is not None:
+        found |= {f"ranker.{key}": array for key, array in ranker.arrays().items()}
     for group, id_map in ids.items():
         found |= {f"ids.{group}.{key}": array for key, array in id_map.arrays().items()}
     found |= {f"baskets.{key}": getattr(baskets, key) for key in BASKET_FIELDS}
@@ -169,6 +175,7 @@ def open_served(artifact: Artifact) -> Served:
             version=artifact.version,
             models=models,
             blend=Blend(manifest["weights"]),
+            ranker=Ranker.from_arrays(artifact.group("ranker")) if "ranker.trees" in artifact.arrays else None,
             **ids,
             vendor_item_start=vendor_items["start"],  # type: ignore[arg-type]
             vendor_items=vendor_items["items"],  # type: ignore[arg-type]

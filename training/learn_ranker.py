@@ -1,0 +1,113 @@
+"""Learn the ranker on held-out baskets, and keep it only for those it serves better than the blend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import lightgbm as lgb
+import numpy as np
+import numpy.typing as npt
+
+from engine.models.base import Baskets, FloatArray, Recommender
+from engine.ranking.blend import Blend, components
+from engine.ranking.features import ItemFacts, candidates, features, names
+from engine.ranking.ranker import Ranker
+from engine.ranking.top import top_k
+from training.metrics import judge, paired_interval
+from training.split import Target
+
+K = 10
+CHUNK = 256
+# Fewer held-out baskets than this teach trees mostly noise.
+LEAST_TARGETS = 400
+COMPARED = 0.25
+ROUNDS = 200
+SETTINGS = {
+    "objective": "lambdarank",
+    "num_leaves": 31,
+    "learning_rate": 0.05,
+    "min_data_in_leaf": 100,
+    "lambda_l2": 10.0,
+    "feature_fraction": 0.5,
+    "lambdarank_truncation_level": 20,
+    "deterministic": True,
+    "force_row_wise": True,
+    "num_threads": 2,
+    "verbose": -1,
+}
+
+
+def learn_ranker(
+    models: Sequence[Recommender],
+    blend: Blend,
+    past: Baskets,
+    targets: Sequence[Target],
+    *,
+    now: int,
+    seed: int,
+) -> Ranker | None:
+    """Return the ranker, or None where it beats the blend for nobody.
+
+    Three quarters of `targets` teach it; on the rest it must beat the blend's ndcg@10, the 95 % interval of the
+    difference above 0, separately for known and for new customers. `models` were fitted on `past`, which ends at `now`.
+    """
+    if len(targets) < LEAST_TARGETS:
+        return None
+    order = np.random.default_rng([seed, 97]).permutation(len(targets))
+    cut = int(len(targets) * COMPARED)
+    compared, taught = [targets[i] for i in order[:cut]], [targets[i] for i in order[cut:]]
+    facts = ItemFacts.of(past, now=now)
+    table, relevant, sizes = _examples(models, blend, taught, facts)
+    if not relevant.any():
+        return None
+    dataset = lgb.Dataset(table, relevant, group=sizes, feature_name=names([model.name for model in models]))
+    booster = lgb.train({**SETTINGS, "seed": seed}, dataset, ROUNDS)
+    both = Ranker(booster, facts, for_known=True, for_new=True)
+    known, new = _better_for(both, models, blend, compared, seed)
+    return Ranker(booster, facts, known, new) if known or new else None
+
+
+def _examples(
+    models: Sequence[Recommender], blend: Blend, targets: Sequence[Target], facts: ItemFacts
+) -> tuple[FloatArray, npt.NDArray[np.int8], list[int]]:
+    """Return features (rows, features), whether each row was ordered, and how many rows each target has."""
+    rows, relevant, sizes = [], [], []
+    for first in range(0, len(targets), CHUNK):
+        some = targets[first : first + CHUNK]
+        parts = components(models, [target.query for target in some])
+        blended = blend.combine(parts)
+        for i, (target, columns) in enumerate(zip(some, candidates(parts, blended), strict=True)):
+            ordered = np.isin(columns, target.truth)
+            if not ordered.any():  # nothing to tell apart
+                continue
+            rows.append(features(parts, blended, i, target.query, columns, facts))
+            relevant.append(ordered.astype(np.int8))
+            sizes.append(len(columns))
+    if not rows:
+        return np.empty((0, 0), np.float32), np.empty(0, np.int8), []
+    return np.concatenate(rows), np.concatenate(relevant), sizes
+
+
+def _better_for(
+    ranker: Ranker, models: Sequence[Recommender], blend: Blend, targets: Sequence[Target], seed: int
+) -> tuple[bool, bool]:
+    """Return whether the ranker beats the blend for known and for new customers."""
+    ours, theirs = [], []
+    for first in range(0, len(targets), CHUNK):
+        some = targets[first : first + CHUNK]
+        queries = [target.query for target in some]
+        parts = components(models, queries)
+        blended = blend.combine(parts)
+        ours.append(top_k(ranker.rank(parts, blended, queries), K))
+        theirs.append(top_k(blended, K))
+    gain = judge(np.concatenate(ours), targets, K).column(f"ndcg@{K}") - judge(
+        np.concatenate(theirs), targets, K
+    ).column(f"ndcg@{K}")
+    known = np.array([bool(target.query.baskets) for target in targets])
+    rng = np.random.default_rng([seed, 96])
+
+    def better(group: npt.NDArray[np.bool_]) -> bool:
+        bounds = paired_interval(gain[group], np.zeros(int(group.sum())), rng)
+        return bounds is not None and bounds[0] > 0
+
+    return better(known), better(~known)
