@@ -60,8 +60,8 @@ def gaps_of(days: OrderDays) -> Gaps:
     latest[hers] = gap[used]  # ascending days: the last one written stays
     return Gaps(
         np.bincount(hers, minlength=days.n).astype(np.int64),
-        np.bincount(hers, logs, minlength=days.n),
-        np.bincount(hers, gap[used], minlength=days.n).astype(np.float64),
+        np.bincount(hers, logs, minlength=days.n).astype(np.float64),
+        np.bincount(hers, gap[used].astype(np.float64), minlength=days.n).astype(np.float64),
         latest,
     )
 

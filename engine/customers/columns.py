@@ -85,6 +85,8 @@ VALUE_COLUMNS = (
     _c("rfm_group", pl.String, "name", "r, f, m", "One of ten named groups; null for prospects.", *RFM_GROUPS),
     _c("tier", pl.String, "name", "margin (revenue where none is known) of the window",
        "Pyramid: the top 1 %, next 4 %, next 15 %, and the rest of those who ever ordered.", *TIERS),
+    _c("tier_value", pl.Float64, "major units", "lines, items, orders",
+       "What tiers rank by: margin of the window, discounts taken off; revenue where no dish's margin is known."),
     _c("abcd", pl.String, "letter", "monetary",
        "A: together the first 80 % of value, B the next 15 %, C the rest, D no order in the window.", *ABCD),
     _c("repurchase_rate", pl.Float64, "share 0-1", "orders",

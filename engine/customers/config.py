@@ -185,12 +185,11 @@ def _value(value: object, kind: type, rule: Any, where: str) -> object:
         if value not in rule["choices"]:
             raise BadDefinition(f"{value!r} is none of {', '.join(rule['choices'])}", where=where)
         return value
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or (kind is int and value != int(value)):
+    if not isinstance(value, int | float) or isinstance(value, bool) or (kind is int and value != int(value)):
         raise BadDefinition(f"{value!r} is no {'whole ' if kind is int else ''}number", where=where)
-    if not rule["low"] <= value <= rule["high"]:  # type: ignore[operator]
+    if not rule["low"] <= value <= rule["high"]:
         raise BadDefinition(f"{value!r} must lie between {rule['low']} and {rule['high']}", where=where)
-    return kind(value)
+    return int(value) if kind is int else float(value)
 
 
 def _check_together(config: CustomerConfig, where: str) -> None:

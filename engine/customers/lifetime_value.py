@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -37,15 +37,32 @@ class Recency:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """Forecast against outcome of the newest `days` of history, over `customers` known before.
+
+    `mae` is the mean absolute error per customer, `mae_same_rate` that of "she orders as often as before".
+    """
+
+    days: int
+    customers: int
+    forecast: float
+    actual: int
+    mae: float
+    mae_same_rate: float
+
+
+@dataclass(frozen=True, slots=True)
 class LifetimeModel:
     """The chosen model of buying and that of value; `held_out` is each candidate's log likelihood per customer of the
     newest stretch given the older, empty where the model was named. `spending` is None where too few amounts are known.
+    `calibration` says how the chosen model forecast the newest stretch when fitted on the older one.
     """
 
     buying: Buying
     spending: Spending | None
     held_out: dict[str, float]
     customers: int
+    calibration: Calibration | None = None
     note: str | None = None
 
     def as_json(self) -> dict[str, object]:
@@ -58,6 +75,7 @@ class LifetimeModel:
             "log_likelihood": self.buying.log_likelihood,
             "customers": self.customers,
             "held_out_log_likelihood": self.held_out,
+            "calibration": None if self.calibration is None else asdict(self.calibration),
             "note": self.note,
         }
 
@@ -102,18 +120,17 @@ def fit_lifetime_model(days: OrderDays, day: int, config: LifetimeValue) -> Life
     summaries, _ = buying.summarise(now.x, now.tx_days, now.t_days)
     held_out: dict[str, float] = {}
     note: str | None = None
-    name: ModelName
+    name: ModelName = "mbg_nbd" if config.model == "mbg_nbd" else "bg_nbd"
+    calibration = None
     if config.model == "auto":
-        held_out, note = _judge(days, day, config)
-        name = max(buying.MODELS, key=lambda each: held_out[each]) if held_out else "bg_nbd"
-    else:
-        name = "mbg_nbd" if config.model == "mbg_nbd" else "bg_nbd"
+        held_out, calibration, note = _judge(days, day, config)
+        name = max(buying.MODELS, key=lambda each: held_out[each]) if held_out else name
     model = buying.fit(name, summaries)
     try:
         value = spending.fit(now.valued, now.mean_value)
     except NoHistory as error:
         value, note = None, error.message
-    return LifetimeModel(model, value, held_out, len(now.customer), note)
+    return LifetimeModel(model, value, held_out, len(now.customer), calibration, note)
 
 
 def forecast(model: LifetimeModel, now: Recency, horizons: Sequence[int]) -> Forecast:
@@ -145,15 +162,36 @@ def _log_likelihoods(model: Buying, known: Recency) -> Floats:
     return buying.log_likelihoods(model, data)[which]
 
 
-def _judge(days: OrderDays, day: int, config: LifetimeValue) -> tuple[dict[str, float], str | None]:
+def calibrate(model: Buying, before: Recency, after: Recency, n: int) -> Calibration:
+    """Compare the model's forecast at `before` with what happened until `after`; `n` counts all customers."""
+    horizon = after.day - before.day
+    data, which = buying.summarise(before.x, before.tx_days, before.t_days)
+    expected = buying.expected_orders(model, data, horizon)[which]
+    counts = np.zeros((2, n), np.int64)
+    counts[0, before.customer], counts[1, after.customer] = before.x + 1, after.x + 1
+    actual = (counts[1] - counts[0])[before.customer]
+    same_rate = before.x / np.maximum(before.t_days, 1) * horizon
+    return Calibration(
+        horizon,
+        len(actual),
+        float(expected.sum()),
+        int(actual.sum()),
+        float(np.abs(expected - actual).mean()),
+        float(np.abs(same_rate - actual).mean()),
+    )
+
+
+def _judge(days: OrderDays, day: int, config: LifetimeValue) -> tuple[dict[str, float], Calibration | None, str | None]:
     """Fit both models on the older part of history and return how likely each makes the newer part."""
     if not len(days.day):
-        return {}, None
+        return {}, None, None
     cut = day - round((day - int(days.day.min())) * config.holdout_share)
     before, after = recency_at(days, cut), recency_at(days, day)
     summaries: Summaries = buying.summarise(before.x, before.tx_days, before.t_days)[0]
     try:
         fitted = {name: buying.fit(name, summaries) for name in buying.MODELS}
     except NoHistory:
-        return {}, "too little history to hold any back: bg_nbd by default"
-    return {name: held_out_log_likelihood(model, before, after) for name, model in fitted.items()}, None
+        return {}, None, "too little history to hold any back: bg_nbd by default"
+    held_out = {str(name): held_out_log_likelihood(model, before, after) for name, model in fitted.items()}
+    best = max(buying.MODELS, key=lambda each: held_out[each])
+    return held_out, calibrate(fitted[best], before, after, days.n), None

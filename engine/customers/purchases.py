@@ -25,9 +25,9 @@ class Purchases:
     """Everybody known at `moment`, and her orders sorted by customer, then time.
 
     `ids` is sorted; `orders` has customer (place in `ids`), at (UTC), second, day (since 1970), hour and weekday
-    (1-7) local, cents (null unknown), discounted, vendor_id, zone, payment_method, rating. `complaints` has customer
-    and at of refunded or rejected orders; `corrections` customer, at and cents (below zero) of delivered ones that only
-    take money back. `unclear` counts orders of another currency than most: their amounts are unknown.
+    (1-7) local, cents (null unknown), discount (cents), vendor_id, zone, payment_method, rating. `complaints` has
+    customer and at of refunded or rejected orders; `corrections` customer, at and cents (below zero) of delivered ones
+    that only take money back. `unclear` counts orders of another currency than most: their amounts are unknown.
     """
 
     moment: Moment
@@ -119,7 +119,7 @@ def read_purchases(orders: pl.LazyFrame, customers: pl.DataFrame, moment: Moment
         pl.col("customer_id").cast(pl.Enum(ids)).to_physical().alias("customer"),
         pl.col("ordered_at").alias("at"),
         pl.col("order_cents").alias("cents"),
-        (pl.col("discount_cents").fill_null(0) > 0).alias("discounted"),
+        pl.col("discount_cents").fill_null(0).alias("discount"),
         *(pl.col(name).cast(pl.Categorical) for name in ("vendor_id", "zone", "payment_method", "currency")),
         "rating",
         pl.col("status").is_in(COMPLAINTS).alias("complaint"),
@@ -151,7 +151,7 @@ def order_days(purchases: Purchases, *, count: str = "day") -> OrderDays:
     frame, customer = purchases.orders, purchases.customer
     day = frame["day"].to_numpy().astype(np.int64)
     cents = frame["cents"].cast(pl.Float64).fill_null(float("nan")).to_numpy() / purchases.major
-    discounted = frame["discounted"].cast(pl.Float64).to_numpy()
+    discounted = (frame["discount"] > 0).cast(pl.Float64).to_numpy()
     if count == "order" or not len(day):
         return order_days_of(customer, day, cents, discounted, purchases.n)
     first = np.concatenate(([True], (customer[1:] != customer[:-1]) | (day[1:] != day[:-1])))

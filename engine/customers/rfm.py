@@ -48,7 +48,8 @@ def rfm(recency_days: Ints, frequency: Ints, monetary: Floats) -> tuple[Ints, In
 def groups(r: Ints, f: Ints, m: Ints) -> npt.NDArray[np.str_]:
     """Return the named group of each customer."""
     both = (f + m + 1) // 2
-    return GROUP_TABLE[(r - 1) * 5 + both - 1]
+    named: npt.NDArray[np.str_] = GROUP_TABLE[(r - 1) * 5 + both - 1]
+    return named
 
 
 def transitions(before: pl.DataFrame, after: pl.DataFrame, column: str) -> pl.DataFrame:

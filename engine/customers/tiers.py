@@ -44,7 +44,8 @@ def repurchase_rate(days: OrderDays, today: int, within: int) -> Floats:
     old = days.day <= today - within
     judged = np.bincount(days.customer, old, minlength=days.n)
     kept = np.bincount(days.customer, old & (following - days.day <= within), minlength=days.n)
-    return np.divide(kept, judged, out=np.full(days.n, np.nan), where=judged > 0)
+    rate: Floats = np.divide(kept, judged, out=np.full(days.n, np.nan), where=judged > 0)
+    return rate
 
 
 def months_active_share(days: OrderDays, today: int) -> Floats:

@@ -1,0 +1,363 @@
+"""`regulars customers` and `regulars market`: who is who, what to expect of her, and what sells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.app import app
+from cli.output import (
+    HomeOption,
+    JsonOption,
+    actor,
+    err,
+    print_facts,
+    print_json,
+    print_table,
+    progress,
+    settings_for,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.customers.config import CustomerConfig
+    from engine.customers.moment import Moment
+    from engine.settings import Settings
+
+customers = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Know every customer: the table, lifetime value, groups, and why she is in each.",
+)
+app.add_typer(customers, name="customers")
+
+AsOfOption = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of",
+        help="A date (its whole day counts) or an instant; days are cut in REGULARS_TIMEZONE. Default: the day of the "
+        "newest order.",
+        show_default=False,
+    ),
+]
+HorizonOption = Annotated[
+    int | None,
+    typer.Option("--horizon-days", min=1, max=3650, help="How far ahead; default 90, or as configured."),
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="YAML of windows, shares and thresholds; default customers.yaml in the home."),
+]
+HISTORY_SHOWN = 10
+
+
+class ModelChoice(StrEnum):
+    """Which model of buying."""
+
+    auto = "auto"
+    bg_nbd = "bg_nbd"
+    mbg_nbd = "mbg_nbd"
+
+
+class CountChoice(StrEnum):
+    """What counts as one order."""
+
+    day = "day"
+    order = "order"
+
+
+class GroupColumn(StrEnum):
+    """Which groups to compare."""
+
+    rfm_group = "rfm_group"
+    lifecycle = "lifecycle"
+    tier = "tier"
+    abcd = "abcd"
+
+
+@customers.command("lifetime-value")
+def lifetime_value(
+    as_of: AsOfOption = None,
+    model: Annotated[
+        ModelChoice | None, typer.Option("--model", help="auto chooses by held-out likelihood; default as configured.")
+    ] = None,
+    count: Annotated[
+        CountChoice | None, typer.Option("--count", help="day: orders of one day count once; order: each counts.")
+    ] = None,
+    config: ConfigOption = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Fit the lifetime-value model on everything known by a moment and print its parameters; time is in weeks.
+
+    [bold]Examples[/bold]
+
+      regulars customers lifetime-value --as-of 2026-03-01
+
+      regulars customers lifetime-value --as-of 2026-03-01 --model bg_nbd --json
+    """
+    from dataclasses import replace  # noqa: PLC0415 - with the others below: heavy libraries, which help need not load
+
+    from engine.customers.lifetime_value import fit_lifetime_model  # noqa: PLC0415
+    from engine.customers.purchases import order_days, read_purchases  # noqa: PLC0415
+    from engine.history import History  # noqa: PLC0415
+    from engine.tables import read_table  # noqa: PLC0415
+
+    settings = settings_for(home)
+    chosen = _config(settings, config).lifetime_value
+    chosen = replace(chosen, model=model.value if model else chosen.model, count=count.value if count else chosen.count)
+    moment = _moment(settings, as_of)
+    purchases = read_purchases(History(settings.history_folder).orders(), read_table(settings, "customers"), moment)
+    fitted = fit_lifetime_model(order_days(purchases, count=chosen.count), moment.day, chosen)
+    facts = fitted.as_json() | {"as_of": moment.at.isoformat(), "counted": chosen.count}
+    if json:
+        print_json(facts)
+        return
+    gamma = fitted.spending
+    print_facts(
+        f"{fitted.buying.model} on {fitted.customers:,} customers as of {moment.date}, time in weeks",
+        {
+            **{name: getattr(fitted.buying, name) for name in ("r", "alpha", "a", "b")},
+            "log likelihood": fitted.buying.log_likelihood,
+            **({f"gamma-gamma {name}": getattr(gamma, name) for name in ("p", "q", "v")} if gamma else {}),
+            **{f"held-out log likelihood per customer, {name}": value for name, value in fitted.held_out.items()},
+        },
+    )
+    if fitted.note:
+        err.print(f"note: {fitted.note}", markup=False)
+
+
+@customers.command()
+def table(
+    out_file: Annotated[Path, typer.Option("--out", help="Parquet file to write.", show_default=False)],
+    as_of: AsOfOption = None,
+    horizon_days: HorizonOption = None,
+    config: ConfigOption = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write the whole customer table as of a moment to a file; nothing in the home changes.
+
+    Example: [bold]regulars customers table --as-of 2026-03-01 --horizon-days 28 --out customers.parquet[/bold]
+    """
+    from engine.customers.store import compute  # noqa: PLC0415
+    from engine.errors import BadFile  # noqa: PLC0415
+
+    settings = settings_for(home)
+    chosen = _config(settings, config)
+    with _bar() as report:
+        built = compute(settings, _moment(settings, as_of), horizon_days=horizon_days, config=chosen, report=report)
+    try:
+        out_file.parent.mkdir(parents=True, exist_ok=True)
+        built.table.write_parquet(out_file, compression="zstd")
+    except OSError as error:
+        raise BadFile(f"cannot be written: {error.strerror}; choose another --out", where=str(out_file)) from error
+    _tell(built.facts | {"out": str(out_file), "columns": len(built.table.columns)}, json)
+
+
+@customers.command()
+def build(
+    as_of: AsOfOption = None,
+    horizon_days: HorizonOption = None,
+    config: ConfigOption = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Build the customer table and keep it in the home, with its data window, models and calibration figures.
+
+    Example: [bold]regulars customers build --as-of 2026-03-01T04:00:00Z[/bold]
+    """
+    from engine.audit import record  # noqa: PLC0415
+    from engine.customers.store import build_customer_table  # noqa: PLC0415
+    from engine.database import connect, transaction  # noqa: PLC0415
+
+    settings = settings_for(home)
+    now = datetime.now(UTC)
+    chosen = _config(settings, config)
+    database = connect(settings)
+    try:
+        with _bar() as report:
+            built = build_customer_table(
+                settings,
+                now=now,
+                as_of=_moment(settings, as_of),
+                horizon_days=horizon_days,
+                config=chosen,
+                report=report,
+            )
+        with transaction(database) as session:
+            detail = {name: built.facts[name] for name in ("as_of", "customers", "orders", "horizon_days")}
+            record(session, now, actor=actor(), action="customers.build", target="customer_table", detail=detail)
+    finally:
+        database.dispose()
+    _tell(built.facts, json)
+
+
+@customers.command()
+def show(
+    customer_id: Annotated[str, typer.Argument(help="As orders name her.", show_default=False)],
+    config: ConfigOption = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show one customer whole, from the table built last: figures, groups, dates, history, and why.
+
+    Example: [bold]regulars customers show 8213[/bold]
+    """
+    from engine.customers.show import customer_whole  # noqa: PLC0415
+
+    settings = settings_for(home)
+    found = customer_whole(settings, customer_id, _config(settings, config), last_orders=HISTORY_SHOWN)
+    if json:
+        print_json(found)
+        return
+    figures = found["figures"]
+    print_facts(f"{customer_id} as of {found['as_of']}", {k: _plain(v) for k, v in figures.items() if v is not None})
+    print_facts("Why", found["why"])
+    history = found["history"]
+    print_table(
+        f"Latest {len(history)} orders",
+        ["at", "order", "status", "vendor", "amount, minor units", "rating"],
+        [[o["ordered_at"], o["order_id"], o["status"], o["vendor_id"], o["order_cents"], o["rating"]] for o in history],
+    )
+
+
+@customers.command()
+def transitions(
+    from_date: Annotated[str, typer.Option("--from", help="The earlier date or instant.", show_default=False)],
+    to_date: Annotated[str, typer.Option("--to", help="The later one.", show_default=False)],
+    by: Annotated[GroupColumn, typer.Option("--by", help="Which groups to compare.")] = GroupColumn.rfm_group,
+    config: ConfigOption = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show who moved from which group to which between two dates.
+
+    Example: [bold]regulars customers transitions --from 2026-02-01 --to 2026-03-01 --by lifecycle[/bold]
+    """
+    from engine.customers.moment import read_moment  # noqa: PLC0415
+    from engine.customers.rfm import transitions as moved  # noqa: PLC0415
+    from engine.customers.store import sources  # noqa: PLC0415
+    from engine.customers.table import standings  # noqa: PLC0415
+    from engine.errors import BadRequest  # noqa: PLC0415
+
+    settings = settings_for(home)
+    moments = [
+        read_moment(text, settings.timezone, where=name) for text, name in ((from_date, "--from"), (to_date, "--to"))
+    ]
+    if moments[0].at >= moments[1].at:
+        raise BadRequest("must be later than --from", where="--to")
+    chosen = _config(settings, config)
+    before, after = (standings(sources(settings), moment, chosen) for moment in moments)
+    rows = moved(before, after, by.value).to_dicts()
+    if json:
+        print_json({"from": from_date, "to": to_date, "by": by.value, "transitions": rows})
+        return
+    kinds = sorted({row["to"] for row in rows})
+    cells = {(row["from"], row["to"]): row["customers"] for row in rows}
+    print_table(
+        f"{by.value}: from {from_date} (down) to {to_date} (across)",
+        ["from", *kinds],
+        [[start, *(cells.get((start, end), 0) for end in kinds)] for start in sorted({row["from"] for row in rows})],
+    )
+
+
+@app.command()
+def market(as_of: AsOfOption = None, home: HomeOption = None, json: JsonOption = False) -> None:
+    """Show which dishes, cuisines, vendors and zones grow or fall, and which dropped against their own forecast.
+
+    Example: [bold]regulars market --as-of 2026-03-01[/bold]
+    """
+    from engine.customers.market import market as look  # noqa: PLC0415
+    from engine.customers.store import sources  # noqa: PLC0415
+
+    settings = settings_for(home)
+    moment, data = _moment(settings, as_of), sources(settings)
+    found = look(data.orders, data.lines, data.items, data.vendors, moment)
+    if json:
+        print_json({"as_of": moment.at.isoformat(), **asdict(found)})
+        return
+    told = [trend for trend in found.trends if trend.direction != "steady"]
+    told.sort(key=lambda trend: (trend.kind, -trend.change))
+    print_table(
+        f"Trends of the newest {found.weeks} weeks (all orders: {found.market_change:+.1%} a week)",
+        ["kind", "name", "orders", "", "per week", "from", "to", "against the market"],
+        [
+            [t.kind, t.name, t.orders, t.direction, *(f"{x:+.1%}" for x in (t.change, t.low, t.high, t.against_market))]
+            for t in told
+        ],
+    )
+    if found.drops:
+        print_table(
+            "Dropped against their own forecast in the newest week",
+            ["kind", "name", "orders", "expected", "at least"],
+            [[d.kind, d.name, d.orders, d.expected, d.least_expected] for d in found.drops],
+        )
+
+
+def _config(settings: Settings, path: Path | None) -> CustomerConfig:
+    from engine.customers.config import read_config  # noqa: PLC0415
+
+    return read_config(path, home=settings.home)
+
+
+def _moment(settings: Settings, text: str | None) -> Moment:
+    from engine.customers.moment import read_moment  # noqa: PLC0415
+    from engine.customers.store import newest_moment  # noqa: PLC0415
+
+    if text is None:
+        return newest_moment(settings, now=datetime.now(UTC))
+    return read_moment(text, settings.timezone)
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[str], None]]:
+    with progress() as bar:
+        task = bar.add_task("customers", total=None)
+        yield lambda step: bar.update(task, description=step)
+
+
+def _tell(facts: dict[str, Any], json: bool) -> None:
+    for note in facts["notes"]:
+        err.print(f"note: {note}", markup=False)
+    if json:
+        print_json(facts)
+        return
+    value, chance = facts["lifetime_value"], facts["return_model"]
+    print_facts(
+        f"{facts['customers']:,} customers as of {facts['as_of']}",
+        {
+            "of whom ordered": facts["ordered"],
+            "orders": facts["orders"],
+            "data": f"{facts['first_order_at']} to {facts['last_order_at']}",
+            "buying model": value["model"] if value else None,
+            f"chance of no order in {facts['horizon_days']} days": (
+                f"AUC {chance['model']['value']:.3f} (recency alone {chance['recency_alone']['value']:.3f}, expected "
+                f"orders alone {chance['expected_orders_alone']['value']:.3f}), Brier {chance['brier']:.3f}"
+                if chance
+                else "not judged"
+            ),
+            "typical gap, days": facts["cadence"]["typical_gap_days"],
+            "written to": facts.get("out", "the home"),
+        },
+    )
+    if chance:
+        print_table(
+            f"Reliability on {chance['customers']:,} customers from {chance['tested_from']}",
+            ["chance of an order, forecast", "observed", "customers"],
+            [[b["forecast"], b["observed"], b["n"]] for b in chance["reliability"]],
+        )
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, list):
+        return ", ".join(f"{v:.2f}" if isinstance(v, float) else str(v) for v in value)
+    return value.isoformat() if isinstance(value, datetime) else value

@@ -1,0 +1,138 @@
+"""Which kinds of customers there are by themselves: k-means over habits and value, each kind with a readable name.
+
+k is the one with the largest mean silhouette (Rousseeuw 1987) on a sample; seeds follow k-means++ (Arthur &
+Vassilvitskii 2007). Figures are standardised, skewed ones by their logarithm, and cut at three deviations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.customers.config import Groups
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+SAMPLE, JUDGED = 20_000, 1_500
+STEPS = 60
+LEAST_CUSTOMERS = 50
+# Column of the table, logarithm or not, and how a high or a low value is said.
+FEATURES = (
+    ("orders", True, "frequent", "one-time"),
+    ("recency_days", True, "long silent", "recent"),
+    ("average_order_cents", True, "big baskets", "small baskets"),
+    ("discounted_orders", False, "discount users", "full price"),
+    ("lunch_share", False, "lunch", "not at lunch"),
+    ("weekend_share", False, "weekend", "weekday"),
+    ("distinct_items", True, "adventurous", "few dishes"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One natural group: its name, share of customers, and mean of every feature in its own units."""
+
+    name: str
+    share: float
+    means: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """The groups found; `member` is each customer's, `silhouette` the mean for every k tried."""
+
+    kinds: tuple[Kind, ...]
+    member: Ints
+    silhouette: dict[int, float]
+
+
+def find_kinds(features: Floats, config: Groups, rng: np.random.Generator) -> Kinds | None:
+    """Group customers by `features` (customers, len(FEATURES)), NaN unknown; None with fewer than 50 of them."""
+    if len(features) < LEAST_CUSTOMERS:
+        return None
+    logged = np.column_stack(
+        [
+            np.log1p(np.maximum(features[:, i], 0)) if log else features[:, i]
+            for i, (_, log, _, _) in enumerate(FEATURES)
+        ]
+    )
+    with np.errstate(invalid="ignore"):
+        centre = np.array([np.nanmean(c) if np.isfinite(c).any() else 0.0 for c in logged.T])
+        width = np.array([np.nanstd(c) if np.isfinite(c).any() else 0.0 for c in logged.T])
+    Z = np.clip(np.nan_to_num((logged - centre) / np.where(width > 0, width, 1.0)), -3, 3)
+    sample = Z[np.sort(rng.choice(len(Z), min(SAMPLE, len(Z)), replace=False))]
+    judged = sample[np.sort(rng.choice(len(sample), min(JUDGED, len(sample)), replace=False))]
+    tried: dict[int, float] = {}
+    best: tuple[float, Floats] | None = None
+    for k in range(config.k_min, config.k_max + 1):
+        centres = _centres(sample, k, rng)
+        tried[k] = silhouette(judged, nearest(judged, centres))
+        if best is None or tried[k] > best[0]:
+            best = tried[k], centres
+    assert best is not None  # noqa: S101 - k_min <= k_max is checked where the configuration is read
+    member = nearest(Z, best[1])
+    # The largest group first, so that numbers are stable from build to build as far as they can be.
+    used = np.argsort(-np.bincount(member, minlength=len(best[1])), kind="stable")
+    place = np.empty(len(used), np.int64)
+    place[used] = np.arange(len(used))
+    return Kinds(_named(features, best[1][used], place[member]), place[member], tried)
+
+
+def nearest(Z: Floats, centres: Floats) -> Ints:
+    """Return the nearest centre of each row; the first of equals."""
+    distance: Floats = (centres**2).sum(axis=1) - 2 * Z @ centres.T
+    found: Ints = np.argmin(distance, axis=1).astype(np.int64)
+    return found
+
+
+def silhouette(Z: Floats, member: Ints) -> float:
+    """Return the mean silhouette: how much nearer others of her group are than those of the next; -1 for one group."""
+    squares = (Z**2).sum(axis=1)
+    distance = np.sqrt(np.maximum(squares[:, None] + squares[None, :] - 2 * Z @ Z.T, 0))
+    groups, member = np.unique(member, return_inverse=True)
+    if len(groups) < 2:
+        return -1.0
+    inside = np.eye(len(groups))[member]
+    n = inside.sum(axis=0)
+    to_group = distance @ inside
+    rows = np.arange(len(Z))
+    own = to_group[rows, member] / np.maximum(n[member] - 1, 1)
+    mean = to_group / n
+    mean[rows, member] = np.inf
+    other = mean.min(axis=1)
+    score = (other - own) / np.maximum(np.maximum(other, own), 1e-12)
+    return float(np.where(n[member] > 1, score, 0.0).mean())
+
+
+def _centres(Z: Floats, k: int, rng: np.random.Generator) -> Floats:
+    centres = Z[[int(rng.integers(len(Z)))]]
+    for _ in range(1, k):
+        far = np.maximum(((Z[:, None, :] - centres[None, :, :]) ** 2).sum(axis=2).min(axis=1), 1e-12)
+        centres = np.vstack([centres, Z[int(rng.choice(len(Z), p=far / far.sum()))]])
+    for _ in range(STEPS):
+        member = nearest(Z, centres)
+        n = np.bincount(member, minlength=k)
+        sums = np.column_stack([np.bincount(member, column, minlength=k) for column in Z.T])
+        moved = np.where(n[:, None] > 0, sums / np.maximum(n[:, None], 1), centres)
+        if np.allclose(moved, centres, atol=1e-6):
+            break
+        centres = moved
+    return centres
+
+
+def _named(features: Floats, centres: Floats, member: Ints) -> tuple[Kind, ...]:
+    found, seen = [], set()
+    for i, centre in enumerate(centres):
+        strong = [j for j in np.argsort(-np.abs(centre), kind="stable")[:3] if abs(centre[j]) >= 0.4]
+        words = [FEATURES[j][2] if centre[j] > 0 else FEATURES[j][3] for j in strong]
+        name = ", ".join(words) or "average"
+        name = f"{name} ({i + 1})" if name in seen else name
+        seen.add(name)
+        hers = features[member == i]
+        known = [np.isfinite(hers[:, j]) for j in range(len(FEATURES))]
+        means = {FEATURES[j][0]: float(hers[k, j].mean()) for j, k in enumerate(known) if k.any()}
+        found.append(Kind(name, float((member == i).mean()), means))
+    return tuple(found)

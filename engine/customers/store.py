@@ -1,0 +1,122 @@
+"""The customer table in the home: built, stored with its manifest, and read back whole.
+
+tables/customer_table.parquet    schema CUSTOMER_TABLE, sorted by customer_id
+tables/customer_table.json       moment, data window, models chosen, calibration figures, history's fingerprint
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+import polars as pl
+
+from engine.atomic import locked, replace
+from engine.customers.columns import CUSTOMER_TABLE
+from engine.customers.config import CustomerConfig, read_config
+from engine.customers.moment import Moment, end_of
+from engine.customers.table import Built, Sources, customer_table
+from engine.errors import BadFile, NoHistory, NotFound
+from engine.history import History
+from engine.settings import Settings
+from engine.tables import read_table
+
+FORMAT = 1
+
+
+def table_file(settings: Settings) -> Path:
+    """Return where the stored table lies, whether or not it exists."""
+    return settings.tables_folder / "customer_table.parquet"
+
+
+def sources(settings: Settings) -> Sources:
+    """Return the home's history and tables as the builder reads them."""
+    history = History(settings.history_folder)
+    return Sources(
+        history.orders(),
+        history.lines(),
+        read_table(settings, "customers"),
+        read_table(settings, "items"),
+        read_table(settings, "vendors"),
+    )
+
+
+def newest_moment(settings: Settings, *, now: datetime) -> Moment:
+    """Return the end of the day of the newest order, but never later than `now`.
+
+    Raises NoHistory where there is no order.
+    """
+    window = History(settings.history_folder).window()
+    if window is None:
+        raise NoHistory("there is no order yet; import some first", where=str(settings.history_folder))
+    last = end_of(window[1].astimezone(ZoneInfo(settings.timezone)).date(), settings.timezone)
+    return last if last.at <= now else Moment(now, settings.timezone)
+
+
+def build_customer_table(
+    settings: Settings,
+    *,
+    now: datetime,
+    as_of: Moment | None = None,
+    horizon_days: int | None = None,
+    config: CustomerConfig | None = None,
+    report: Callable[[str], None] = lambda _: None,
+) -> Built:
+    """Build the table as of `as_of` (None: the newest order's day) and store it in the home, atomically.
+
+    `horizon_days` None takes the configured one; `config` None reads `<home>/customers.yaml`. Raises NoHistory without
+    an order, BadDefinition for a wrong configuration.
+    """
+    chosen = config or read_config(None, home=settings.home)
+    moment = as_of or newest_moment(settings, now=now)
+    fingerprint = History(settings.history_folder).fingerprint()
+    built = compute(settings, moment, horizon_days=horizon_days, config=chosen, report=report)
+    manifest = {"format": FORMAT, "built_at": now.isoformat(), "history": fingerprint, **built.facts}
+    with locked(settings.tables_folder):
+        path = table_file(settings)
+        replace(path, lambda file: built.table.write_parquet(file, compression="zstd", row_group_size=131_072))
+        replace(path.with_suffix(".json"), lambda file: file.write_bytes(_json(manifest)))
+    return Built(built.table, manifest)
+
+
+def compute(
+    settings: Settings,
+    moment: Moment,
+    *,
+    horizon_days: int | None,
+    config: CustomerConfig,
+    report: Callable[[str], None] = lambda _: None,
+) -> Built:
+    """Build the table of the home's data as of `moment` without storing it.
+
+    Raises NoHistory where nobody is known by then.
+    """
+    horizon = horizon_days or config.returning.horizon_days
+    built = customer_table(sources(settings), moment, horizon_days=horizon, config=config, report=report)
+    if not built.table.height:
+        raise NoHistory(f"nobody is known as of {moment.date}; import orders or customers, or choose a later moment")
+    return built
+
+
+def read_customer_table(settings: Settings) -> Built:
+    """Return the stored table and its manifest.
+
+    Raises NotFound where none was built, BadFile where it is broken.
+    """
+    path = table_file(settings)
+    if not path.exists():
+        raise NotFound("the customer table is not built yet; run: regulars customers build", where=str(path))
+    try:
+        frame = pl.read_parquet(path, glob=False)
+        facts: dict[str, Any] = orjson.loads(path.with_suffix(".json").read_bytes())
+        return Built(frame.select(list(CUSTOMER_TABLE)), facts)
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        raise BadFile("is no customer table of ours; run: regulars customers build", where=str(path)) from error
+
+
+def _json(manifest: dict[str, Any]) -> bytes:
+    return orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY)

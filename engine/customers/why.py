@@ -1,0 +1,97 @@
+"""Why she is in each group: one sentence per group, from her row and the table's manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from engine.customers.config import CustomerConfig
+
+Row = Mapping[str, Any]
+
+
+def explain(row: Row, table: pl.DataFrame, facts: Mapping[str, Any], config: CustomerConfig) -> dict[str, str]:
+    """Return a sentence for each group she is in; `row` is her row of `table`, `facts` the table's manifest."""
+    if row["orders"] == 0:
+        told = {"lifecycle": "prospect: no delivered order by then"}
+        if row["prospect_rank"] is not None:
+            told["prospect_rank"] = (
+                f"{row['prospect_rank']} of {int((table['orders'] == 0).sum())} prospects, by likeness to the best"
+            )
+        return told
+    told = {
+        "rfm_group": _rfm(row, facts, config),
+        "tier": _tier(row, table, config),
+        "abcd": _abcd(row, config),
+        "lifecycle": _lifecycle(row, config),
+    }
+    if row["p_no_order"] is not None:
+        told["p_no_order"] = _chance(row, facts)
+    if row["unhappy_at"] is not None:
+        valuable = "and worth much" if row["unhappy_valuable"] else "but not lately, or not among the most valuable"
+        told["unhappy_valuable"] = f"made unhappy on {_day(row['unhappy_at'])} (low rating or refund), {valuable}"
+    if row["natural_group"] is not None:
+        told["natural_group"] = f"nearest to the group “{row['natural_group']}”"
+    return told
+
+
+def _rfm(row: Row, facts: Mapping[str, Any], config: CustomerConfig) -> str:
+    if row["frequency"] == 0:
+        return f"{row['rfm_group']}: no order in the newest {config.rfm.window_days} days, so r, f and m are 1"
+    cuts = facts["cut_points"]
+    parts = (
+        f"r {row['r']} (last order {row['recency_days']} days ago; fifths end at "
+        f"{_list(sorted(-cut for cut in cuts['recency_days']))})",
+        f"f {row['f']} ({row['frequency']} orders; fifths end at {_list(cuts['frequency'])})",
+        f"m {row['m']} ({row['monetary']:.2f}; fifths end at {_list(cuts['monetary'])})",
+    )
+    return f"{row['rfm_group']}: " + ", ".join(parts)
+
+
+def _tier(row: Row, table: pl.DataFrame, config: CustomerConfig) -> str:
+    value = row["tier_value"]
+    if value is None or value <= 0:
+        return f"{row['tier']}: no margin in the newest {config.rfm.window_days} days"
+    ordered = table.filter(pl.col("orders") > 0)["tier_value"]
+    above = int((ordered > value).sum())
+    return f"{row['tier']}: {above:,} of {len(ordered):,} customers bring more than her {value:.2f}"
+
+
+def _abcd(row: Row, config: CustomerConfig) -> str:
+    meaning = {
+        "A": f"among those who together make up the first {config.abcd.a:.0%} of revenue",
+        "B": f"among those who make up the next {config.abcd.b:.0%} of revenue",
+        "C": "among those who make up the last of revenue",
+        "D": f"no order in the newest {config.rfm.window_days} days",
+    }
+    return f"{row['abcd']}: {meaning[row['abcd']]}"
+
+
+def _lifecycle(row: Row, config: CustomerConfig) -> str:
+    last = f"last order {_day(row['last_order_at'])}"
+    dates = (
+        f"slowing from {_day(row['slowing_at'])}, likely lapsed from {_day(row['likely_lapsed_at'])}, "
+        f"lapsed from {_day(row['lapsed_at'])}"
+    )
+    own = "no gap of her own yet" if row["own_gap_days"] is None else f"own gaps {row['own_gap_days']:.1f} days on mean"
+    if row["lifecycle"] == "new":
+        return f"new: first order {_day(row['first_order_at'])}, less than {config.cadence.new_days} days ago"
+    back = ", which ended a lapse" if row["lifecycle"] == "won_back" else ""
+    return f"{row['lifecycle']}: {last}{back}; {dates} ({own}, typical {row['cadence_days']:.1f})"
+
+
+def _chance(row: Row, facts: Mapping[str, Any]) -> str:
+    judged = facts.get("return_model")
+    trust = f"AUC {judged['model']['value']:.3f} on days from {judged['tested_from']}" if judged else "not judged yet"
+    return f"{row['p_no_order']:.0%} chance of no order in {facts['horizon_days']} days ({trust})"
+
+
+def _list(values: list[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
+
+
+def _day(at: datetime) -> str:
+    return at.date().isoformat()
