@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 from cli import (  # noqa: F401 - importing a group of verbs registers it
     campaigns,
     city,
+    customers,
     demo,
     docs,
     imports,
