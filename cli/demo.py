@@ -52,18 +52,16 @@ def demo(
     """
     from cli import demo_home  # noqa: PLC0415 - loads the data libraries, which other verbs need not wait for
 
-    # A supervisor's stop and a closed terminal must end the server child too: they take the way out of Ctrl-C.
-    for each in (signal.SIGTERM, signal.SIGHUP):
+    # A supervisor's stop and a closed terminal must end the server child too: they take the way out of Ctrl-C, which a
+    # shell may have told its background children to ignore.
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, _interrupted)
     folder = demo_home.home_of(home, os.environ)
     steps = Steps()
     with demo_home.claimed(folder) as before:
-        if before is None:
-            err.print(
-                f"A demo in {folder}; its history ends today, so that who is dormant is dormant now", markup=False
-            )
-        else:
-            err.print(f"A demo in {folder}; the one of {before:%Y-%m-%d %H:%M} UTC is built anew", markup=False)
+        built = f"the one of {before:%Y-%m-%d %H:%M} UTC is built anew" if before else "a new one"
+        said = f"A demo in {folder}, {built}; its history ends today, so that who is dormant is dormant now"
+        err.print(said, markup=False, soft_wrap=True)
         run = Run(demo_home.demo_settings(folder), steps, quiet=json)
         with ExitStack() as held:
             summary = run.all(held, customers=customers, seed=seed, port=port)
