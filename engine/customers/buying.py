@@ -71,7 +71,7 @@ def summarise(x: Ints, tx_days: Ints, t_days: Ints) -> tuple[Summaries, Ints]:
 
 def log_likelihoods(model: Buying, data: Summaries) -> Floats:
     """Return each summary's log likelihood (one customer's)."""
-    return _terms(np.log([model.r, model.alpha, model.a, model.b]), data, model.shift)[0]
+    return likelihood_and_slope(np.log([model.r, model.alpha, model.a, model.b]), data, model.shift)[0]
 
 
 def fit(name: ModelName, data: Summaries) -> Buying:
@@ -148,13 +148,13 @@ def _climb(start: Floats, data: Summaries, shift: int, ftol: float) -> tuple[Flo
     total = data.total
 
     def down(logs: Floats) -> tuple[float, Floats]:
-        value, slope = _terms(logs, data, shift, slope=True)
+        value, slope = likelihood_and_slope(logs, data, shift, slope=True)
         return -float(value @ data.customers) / total, -slope / total
 
     return climb(down, start, ftol=ftol)
 
 
-def _terms(logs: Floats, data: Summaries, shift: int, *, slope: bool = False) -> tuple[Floats, Floats]:
+def likelihood_and_slope(logs: Floats, data: Summaries, shift: int, *, slope: bool = False) -> tuple[Floats, Floats]:
     """Return each summary's log likelihood, and the gradient of their weighted sum in log parameters (or zeros)."""
     r, alpha, a, b = (float(each) for each in np.exp(logs))
     n, x = data.customers, data.x

@@ -74,16 +74,29 @@ def reliability(probability: Floats, happened: Bools, *, bins: int = 10) -> tupl
 def calibrate(score: Floats, happened: Bools) -> Isotonic:
     """Fit the rising curve from score to probability by pool-adjacent-violators over groups of equal size.
 
-    Groups, not single customers: no probability rests on a handful and none is 0 or 1.
+    Groups, not single customers: no probability rests on a handful and none is 0 or 1. Each pooled block stands at its
+    centre (Oron & Flournoy 2017), so that the curve rises throughout and equal probabilities do not undo the ranking.
     """
     order = np.argsort(score, kind="stable")
     parts = [part for part in np.array_split(order, min(BINS, max(1, len(order) // 25))) if len(part)]
     middle = np.array([score[part].mean() for part in parts])
     weight = np.array([len(part) for part in parts], np.float64)
     share = np.array([(happened[part].sum() + 0.5) / (len(part) + 1) for part in parts])
-    rising = optimize.isotonic_regression(share, weights=weight).x
-    keep = np.concatenate(([True], np.diff(middle) > 0))
-    return Isotonic(middle[keep], np.asarray(rising, np.float64)[keep])
+    rising = np.asarray(optimize.isotonic_regression(share, weights=weight).x, np.float64)
+    level, block = np.unique(rising, return_inverse=True)
+    centre = np.bincount(block, middle * weight) / np.bincount(block, weight)
+    return Isotonic(np.concatenate(([score.min()], centre, [score.max()])), _ended(level, centre, score))
+
+
+def _ended(level: Floats, centre: Floats, score: Floats) -> Floats:
+    """Return the levels with one more at each end: the outer blocks keep half their step, so that nothing is flat."""
+    if len(level) < 2:
+        return np.concatenate((level, level, level))
+    low = level[0] - (level[1] - level[0]) * min(0.5, (centre[0] - score.min()) / max(centre[1] - centre[0], 1e-12))
+    high = level[-1] + (level[-1] - level[-2]) * min(
+        0.5, (score.max() - centre[-1]) / max(centre[-1] - centre[-2], 1e-12)
+    )
+    return np.concatenate(([max(low, level[0] / 2)], level, [min(high, (1 + level[-1]) / 2)]))
 
 
 def _spread(values: Floats) -> float:

@@ -90,14 +90,14 @@ class ReturnModel:
     """A fitted model: trees as text and their curve; None where too little history leaves the buying model's own."""
 
     horizon_days: int
-    trees: str | None
+    trees: tuple[str, ...]
     curve: Isotonic | None
     quality: Quality | None
     note: str | None = None
 
     def p_no_order(self, known: Known) -> Floats:
         """Return the chance of no order in the next `horizon_days` of everybody in `known`."""
-        if self.trees is None or self.curve is None:
+        if self.curve is None:
             return known.features[:, FEATURES.index("p_no_order")]
         return 1 - self.curve(_raw(self.trees, known.features))
 
@@ -147,7 +147,7 @@ def fit_return_model(
     try:
         trees, curve = _learn(sample, day, horizon_days, model)
     except NoHistory as error:
-        return ReturnModel(horizon_days, None, None, None, error.message)
+        return ReturnModel(horizon_days, (), None, None, error.message)
     try:
         quality = judge(sample, day, horizon_days, model)
     except NoHistory as error:
@@ -181,8 +181,8 @@ def judge(days: OrderDays, day: int, horizon_days: int, model: buying.ModelName)
     )
 
 
-def _learn(days: OrderDays, day: int, horizon_days: int, model: buying.ModelName) -> tuple[str, Isotonic]:
-    """Return trees and curve from moments whose outcome is known at `day`."""
+def _learn(days: OrderDays, day: int, horizon_days: int, model: buying.ModelName) -> tuple[tuple[str, ...], Isotonic]:
+    """Return trees (one part per fold, to be averaged) and curve from moments whose outcome is known at `day`."""
     first = int(days.day.min()) if len(days.day) else day
     moments = [cut for cut in (day - horizon_days, day - horizon_days * 3 // 2) if cut - first >= horizon_days / 2]
     knowns = [know(days, cut, horizon_days, *_learnt_before(days, cut, model)) for cut in moments]
@@ -199,11 +199,12 @@ def _learn(days: OrderDays, day: int, horizon_days: int, model: buying.ModelName
     # The same customer stays in one fold over all moments: her other self must not give her away.
     fold = np.concatenate([known.recency.customer for known in knowns]) * 2_654_435_761 % 2**32 * FOLDS // 2**32
     raw = np.empty(len(y))
+    trees = tuple(_grow(X[fold != each], y[fold != each]) for each in range(FOLDS))
     for each in range(FOLDS):
-        raw[fold == each] = _raw(_grow(X[fold != each], y[fold != each]), X[fold == each])
+        raw[fold == each] = _raw((trees[each],), X[fold == each])
     # The newest moment alone sets the level: habits drift, and it is the nearest to today.
     newest = slice(0, len(outcomes[0]))
-    return _grow(X, y), calibrate(raw[newest], y[newest])
+    return trees, calibrate(raw[newest], y[newest])
 
 
 def _learnt_before(days: OrderDays, cut: int, name: buying.ModelName) -> tuple[buying.Buying | None, cadence.Rhythm]:
@@ -221,9 +222,11 @@ def _grow(X: Floats, y: Bools) -> str:
     return str(lightgbm.train(TREES, data, num_boost_round=ROUNDS).model_to_string())
 
 
-def _raw(trees: str, features: Floats) -> Floats:
-    learnt = lightgbm.Booster(model_str=trees).predict(features, raw_score=True, num_threads=2)
-    return np.asarray(learnt, np.float64) + _start(features)
+def _raw(trees: tuple[str, ...], features: Floats) -> Floats:
+    learnt = np.zeros(len(features))
+    for part in trees:
+        learnt += np.asarray(lightgbm.Booster(model_str=part).predict(features, raw_score=True, num_threads=2))
+    return learnt / len(trees) + _start(features)
 
 
 def _start(features: Floats) -> Floats:

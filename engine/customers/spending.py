@@ -59,7 +59,7 @@ def fit(x: Ints, value: Floats) -> Spending:
 
 def log_likelihoods(model: Spending, x: Ints, value: Floats) -> Floats:
     """Return each customer's log likelihood; `x` > 0 repeats of mean `value` > 0."""
-    return _terms(np.log([model.p, model.q, model.v]), x, value)[0]
+    return likelihood_and_slope(np.log([model.p, model.q, model.v]), x, value)[0]
 
 
 def expected_value(model: Spending, x: Ints, value: Floats) -> Floats:
@@ -78,13 +78,13 @@ def expected_value(model: Spending, x: Ints, value: Floats) -> Floats:
 
 def _climb(start: Floats, x: Ints, value: Floats, ftol: float) -> tuple[Floats, float]:
     def down(logs: Floats) -> tuple[float, Floats]:
-        values, slope = _terms(logs, x, value)
+        values, slope = likelihood_and_slope(logs, x, value)
         return -float(values.mean()), -slope / len(x)
 
     return climb(down, start, ftol=ftol)
 
 
-def _terms(logs: Floats, x: Ints, value: Floats) -> tuple[Floats, Floats]:
+def likelihood_and_slope(logs: Floats, x: Ints, value: Floats) -> tuple[Floats, Floats]:
     """Return each customer's log likelihood, and the gradient of their sum in log parameters."""
     p, q, v = (float(each) for each in np.exp(logs))
     xs = np.arange(1, int(x.max()) + 1)
