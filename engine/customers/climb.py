@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 from scipy import optimize
+from threadpoolctl import threadpool_limits
 
 Floats = npt.NDArray[np.float64]
 BOUND = 12.0
@@ -17,12 +18,14 @@ def climb(down: Callable[[Floats], tuple[float, Floats]], start: Floats, *, ftol
     """Return the log parameters where `down` (value and gradient) is least, each within +-12, and its value there."""
     # scipy's stubs know no objective that returns its gradient as an array.
     minimise = cast("Callable[..., Any]", optimize.minimize)
-    found = minimise(
-        down,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(-BOUND, BOUND)] * len(start),
-        options={"ftol": ftol, "gtol": 1e-8, "maxiter": 500},
-    )
+    # Vectors of three and four numbers: a second BLAS thread costs more than the whole step, several times over.
+    with threadpool_limits(1, "blas"):
+        found = minimise(
+            down,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(-BOUND, BOUND)] * len(start),
+            options={"ftol": ftol, "gtol": 1e-8, "maxiter": 500},
+        )
     return np.asarray(found.x, np.float64), float(found.fun)

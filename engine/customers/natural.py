@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from engine.customers.config import Groups
 
@@ -53,6 +54,12 @@ def find_kinds(features: Floats, config: Groups, rng: np.random.Generator) -> Ki
     """Group customers by `features` (customers, len(FEATURES)), NaN unknown; None with fewer than 50 of them."""
     if len(features) < LEAST_CUSTOMERS:
         return None
+    # Products of thin matrices: more BLAS threads only wait for each other.
+    with threadpool_limits(1, "blas"):
+        return _find(features, config, rng)
+
+
+def _find(features: Floats, config: Groups, rng: np.random.Generator) -> Kinds:
     logged = np.column_stack(
         [
             np.log1p(np.maximum(features[:, i], 0)) if log else features[:, i]
