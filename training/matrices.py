@@ -12,7 +12,7 @@ import polars as pl
 
 from engine.errors import NoHistory
 from engine.models.base import Baskets, Place, Query
-from engine.ranking.served import default_place
+from engine.ranking.places import default_place, went_to
 
 BASKET_CLOCK_START = 946_857_600  # 2000-01-03T00:00Z: where a source has only basket numbers, they count days from here
 DAY_S = 86_400
@@ -127,7 +127,9 @@ def queries_for(
         first, end = int(baskets.customer_start[row]), int(baskets.customer_start[row + 1])
         starts = baskets.basket_start[first : end + 1].tolist()
         own = tuple(baskets.items[a:b] for a, b in pairwise(starts))
-        queries.append(Query(own, baskets.at[first:end], at, default_place(baskets, row, place), row))
+        place = default_place(baskets, row, place)  # noqa: PLW2901 - the place asked from, from here on
+        here = went_to(place, baskets.zone[first:end], baskets.latitude[first:end], baskets.longitude[first:end])
+        queries.append(Query(own, baskets.at[first:end], at, place, row, here))
     return queries
 
 

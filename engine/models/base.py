@@ -8,7 +8,7 @@ Rows are customers or queries and columns are items everywhere; `IdMap` owns the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 import numpy as np
@@ -66,7 +66,8 @@ class Baskets:
 class Query:
     """One request: the customer's past baskets, newest last, and where and when she asks.
 
-    `baskets[i]` holds distinct item columns and `at[i]` its instant in seconds; both empty for an unknown customer.
+    `baskets[i]` holds distinct item columns, `at[i]` its instant in seconds, and `here[i]` says whether it went to the
+    place she asks from; all empty for an unknown customer.
     """
 
     baskets: tuple[IntArray, ...]
@@ -74,6 +75,7 @@ class Query:
     now: int
     place: Place = Place()
     row: int = -1
+    here: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
 
 
 class Recommender(Protocol):

@@ -13,8 +13,8 @@ from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, Place, Query
 
 DAY_S = 86_400
-# Map cells in degrees of latitude, coarse to fine: about 4 km, 2 km and 1 km.
-CELL_DEGREES = (0.04, 0.02, 0.01)
+# Map cells in degrees of latitude, coarse to fine: from about 10 km down to a block of 250 m.
+CELL_DEGREES = (0.1, 0.04, 0.02, 0.01, 0.005, 0.0025)
 
 
 @dataclass(slots=True)
@@ -27,7 +27,7 @@ class Popular:
     """
 
     name: str = "popular"
-    half_life_days: float = 30.0
+    half_life_days: float = 90.0
     shrink: float = 20.0
     overall: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
     keys: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
@@ -129,7 +129,7 @@ class Trending(Popular):
     """Popularity of the last days: what has just become liked, or new on the menu."""
 
     name: str = "trending"
-    half_life_days: float = 5.0
+    half_life_days: float = 7.0
 
 
 def place_chain(place: Place) -> tuple[int, ...]:

@@ -21,8 +21,17 @@ PRIOR_BUYERS = 10.0
 RECENT_BASKETS = 3
 RECENT_DAYS = 14
 
-OWN = ("own_count", "own_share", "baskets_since", "days_since", "gaps_since", "own_recent")
-CUSTOMER = ("baskets", "mean_size", "days_since_last", "distinct_share")
+OWN = (
+    "own_count",
+    "own_share",
+    "baskets_since",
+    "days_since",
+    "gaps_since",
+    "own_recent",
+    "own_here",
+    "own_here_share",
+)
+CUSTOMER = ("baskets", "mean_size", "days_since_last", "distinct_share", "baskets_here")
 ITEM = ("rebuy_rate", "log_buyers", "trend")
 
 
@@ -131,8 +140,12 @@ def _own(query: Query, columns: IntArray) -> FloatArray:
     days = (query.now - query.at[last]) / DAY_S
     gap = np.where(count > 1, (query.at[last] - query.at[first]) / DAY_S / np.maximum(count - 1, 1), np.nan)
     recent = np.bincount(inverse[basket >= n_baskets - RECENT_BASKETS], minlength=len(distinct))[at]
+    went = int(query.here.sum())
+    here = np.bincount(inverse[query.here[basket]], minlength=len(distinct))[at] if went else np.zeros(len(at))
+    share_here = here / went if went else np.full(len(at), np.nan)
     own[known] = np.stack(
-        [count, count / n_baskets, n_baskets - last, days, days / np.maximum(gap, 0.5), recent], axis=1
+        [count, count / n_baskets, n_baskets - last, days, days / np.maximum(gap, 0.5), recent, here, share_here],
+        axis=1,
     )
     return own
 
@@ -140,7 +153,7 @@ def _own(query: Query, columns: IntArray) -> FloatArray:
 def _customer(query: Query) -> FloatArray:
     """Return (CUSTOMER,): her habits, the same for every candidate."""
     if not query.baskets:
-        return np.array([0, np.nan, np.nan, np.nan], dtype=np.float32)
+        return np.array([0, np.nan, np.nan, np.nan, 0], dtype=np.float32)
     items = np.concatenate(query.baskets)
     return np.array(
         [
@@ -148,6 +161,7 @@ def _customer(query: Query) -> FloatArray:
             len(items) / len(query.baskets),
             (query.now - query.at[-1]) / DAY_S,
             len(np.unique(items)) / len(items),
+            query.here.sum(),
         ],
         dtype=np.float32,
     )

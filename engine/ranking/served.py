@@ -23,6 +23,7 @@ from engine.models.popular import Popular, Trending
 from engine.models.repeat import Repeat
 from engine.models.user_knn import UserKnn
 from engine.ranking.blend import Blend
+from engine.ranking.places import default_place, went_to
 from engine.ranking.ranker import Ranker
 
 MODELS: Mapping[str, type[Recommender]] = {
@@ -67,13 +68,16 @@ class Served:
         Where the request does not say where she is, the place of her last order stands in.
         """
         row = self.customers.row(customer_id) if customer_id is not None else -1
-        baskets = _own_baskets(self.baskets, row)
-        instants = self._instants(row)
         place = default_place(self.baskets, row, place)
-        for columns, at in self._fresh_baskets(fresh):
+        own = slice(*self.baskets.customer_start[row : row + 2].tolist()) if row >= 0 else slice(0, 0)
+        baskets, instants = _own_baskets(self.baskets, own), self.baskets.at[own].tolist()
+        here = went_to(place, self.baskets.zone[own], self.baskets.latitude[own], self.baskets.longitude[own]).tolist()
+        for columns, at, went in self._fresh_baskets(fresh):
             baskets.append(columns)
             instants.append(at)
-        return Query(tuple(baskets), np.array(instants, dtype=np.int64), now, place, row)
+            position = np.array([[went.zone], [went.latitude], [went.longitude]])
+            here.append(bool(went_to(place, *position)[0]))
+        return Query(tuple(baskets), np.array(instants, dtype=np.int64), now, place, row, np.array(here, dtype=bool))
 
     def language(self, customer_id: str | None) -> str:
         """Return the language of the customers table at training time; `en` where it is unknown."""
@@ -93,17 +97,9 @@ class Served:
         """Return the columns ever ordered at, or listed by, the vendor."""
         return self.vendor_items[self.vendor_item_start[vendor] : self.vendor_item_start[vendor + 1]]
 
-    def _instants(self, row: int) -> list[int]:
-        if row < 0:
-            return []
-        own: list[int] = self.baskets.at[
-            self.baskets.customer_start[row] : self.baskets.customer_start[row + 1]
-        ].tolist()
-        return own
-
-    def _fresh_baskets(self, fresh: Sequence[Event]) -> list[tuple[IntArray, int]]:
-        """Return (item columns, instant) of orders placed since training, oldest first, undone ones left out."""
-        placed: dict[str, tuple[IntArray, int]] = {}
+    def _fresh_baskets(self, fresh: Sequence[Event]) -> list[tuple[IntArray, int, Place]]:
+        """Return (item columns, instant, place) of orders placed since training, oldest first, undone ones left out."""
+        placed: dict[str, tuple[IntArray, int, Place]] = {}
         for event in sorted((e for e in fresh if e.seq > self.inbox_through), key=lambda e: (e.at, e.seq)):
             if event.type not in {"order", "order_status"}:
                 continue
@@ -115,8 +111,22 @@ class Served:
                 continue
             columns = {column for item in ordered_items(event) if (column := self.items.row(item)) >= 0}
             if columns:
-                placed[order_id] = (np.array(sorted(columns), dtype=np.int32), int(event.at.timestamp()))
+                placed[order_id] = (
+                    np.array(sorted(columns), dtype=np.int32),
+                    int(event.at.timestamp()),
+                    self._place_of(event),
+                )
         return list(placed.values())
+
+    def _place_of(self, event: Event) -> Place:
+        told = event.properties
+        latitude, longitude, zone = told.get("latitude"), told.get("longitude"), told.get("zone")
+        return self.place(
+            zone if isinstance(zone, str) else None,
+            None,
+            float(latitude) if isinstance(latitude, int | float) else None,
+            float(longitude) if isinstance(longitude, int | float) else None,
+        )
 
 
 def ordered_items(event: Event) -> list[str]:
@@ -125,17 +135,6 @@ def ordered_items(event: Event) -> list[str]:
     if not isinstance(lines, list):
         return []
     return [str(line["item_id"]) for line in lines if isinstance(line, dict) and line.get("item_id") is not None]
-
-
-def default_place(baskets: Baskets, row: int, place: Place) -> Place:
-    """Return `place`, its unknown parts taken from the customer's last basket; the vendor is never guessed."""
-    if row < 0 or baskets.customer_start[row] == baskets.customer_start[row + 1]:
-        return place
-    last = int(baskets.customer_start[row + 1]) - 1
-    located = np.isfinite(place.latitude) and np.isfinite(place.longitude)
-    if place.zone >= 0 or located:  # a request that says where she is now knows better than history
-        return place
-    return Place(int(baskets.zone[last]), place.vendor, float(baskets.latitude[last]), float(baskets.longitude[last]))
 
 
 def arrays_of(
@@ -188,9 +187,6 @@ def open_served(artifact: Artifact) -> Served:
         raise ArtifactBroken(f"lacks {error}; train again", where=str(artifact.folder)) from error
 
 
-def _own_baskets(baskets: Baskets, row: int) -> list[IntArray]:
-    if row < 0:
-        return []
-    first, end = int(baskets.customer_start[row]), int(baskets.customer_start[row + 1])
-    starts = baskets.basket_start[first : end + 1].tolist()
+def _own_baskets(baskets: Baskets, own: slice) -> list[IntArray]:
+    starts = baskets.basket_start[own.start : own.stop + 1].tolist()
     return [baskets.items[a:b] for a, b in pairwise(starts)]
