@@ -108,12 +108,19 @@ def expected_orders(model: Buying, data: Summaries, days: float) -> Floats:
     Euler's transformation keeps the hypergeometric's upper parameters free of x, so heavy buyers stay exact.
     """
     r, alpha, a, b = model.r, model.alpha, model.a, model.b + model.shift
+    # The formula is smooth but divides by zero at a = 1, and at a + b = 1 for who has no repeat.
     if abs(a - 1) < 1e-6:
         a = 1 + 1e-6
+    if abs(a + b - 1) < 1e-6:
+        b += 2e-6
     t, age = days / WEEK, data.t_days / WEEK
     z = t / (alpha + age + t)
     lower = a + b + data.x - 1
-    left = np.exp((a - 1) * np.log1p(-z)) * special.hyp2f1(a + b - 1 - r, a - 1, lower, z)
+    with np.errstate(over="ignore", invalid="ignore"):
+        left = np.exp((a - 1) * np.log1p(-z)) * special.hyp2f1(a + b - 1 - r, a - 1, lower, z)
+    # With a in the thousands everybody leaves with nearly the same chance, and the series overflows into its limit.
+    stays = np.clip((b + data.x) / lower, 0.0, 1.0)
+    left = np.where(np.isfinite(left), left, ((1 - z) / (1 - stays * z)) ** (r + data.x))
     expected: Floats = np.maximum(lower / (a - 1) * (1 - left), 0.0) * p_alive(model, data)
     return expected
 

@@ -6,6 +6,7 @@ metadata holds its meaning and its range, from which both the check and the guid
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -185,9 +186,9 @@ def _value(value: object, kind: type, rule: Any, where: str) -> object:
         if value not in rule["choices"]:
             raise BadDefinition(f"{value!r} is none of {', '.join(rule['choices'])}", where=where)
         return value
-    if not isinstance(value, int | float) or isinstance(value, bool) or (kind is int and value != int(value)):
+    if not isinstance(value, int | float) or isinstance(value, bool) or (kind is int and not float(value).is_integer()):
         raise BadDefinition(f"{value!r} is no {'whole ' if kind is int else ''}number", where=where)
-    if not rule["low"] <= value <= rule["high"]:
+    if math.isnan(value) or not rule["low"] <= value <= rule["high"]:
         raise BadDefinition(f"{value!r} must lie between {rule['low']} and {rule['high']}", where=where)
     return int(value) if kind is int else float(value)
 

@@ -103,11 +103,18 @@ def tastes(lines: Lines, menu: Menu, n: int) -> dict[str, pl.Series]:
 
 def party_size(lines: Lines, n: int) -> Floats:
     """Return the median portions of her orders; NaN where no line is known. Orders of one second count as one."""
-    key = pl.DataFrame({"customer": lines.customer, "second": lines.second, "quantity": lines.quantity})
-    sizes = key.group_by("customer", "second").agg(pl.col("quantity").sum())
-    median = sizes.group_by("customer").agg(pl.col("quantity").median())
+    key = pl.Series(lines.customer) * 2**34 + pl.Series(lines.second)
+    sizes = pl.DataFrame({"key": key, "quantity": lines.quantity}).group_by("key").agg(pl.col("quantity").sum())
+    # Bits of floats above zero rise with them, so one whole number sorts by customer, then size, exactly.
+    size = sizes["quantity"].cast(pl.Float32).to_numpy().view(np.uint32).astype(np.int64)
+    packed = pl.Series((sizes["key"].to_numpy() >> 34 << 32) + size).sort().to_numpy()
+    ordered = (packed & 0xFFFFFFFF).astype(np.uint32).view(np.float32).astype(np.float64)
+    count = np.bincount(packed >> 32, minlength=n)
+    start = np.cumsum(count) - count
     found = np.full(n, np.nan)
-    found[median["customer"].to_numpy()] = median["quantity"].to_numpy()
+    there = count > 0
+    lower, upper = start[there] + (count[there] - 1) // 2, start[there] + count[there] // 2
+    found[there] = (ordered[lower] + ordered[upper]) / 2
     return found
 
 
@@ -163,7 +170,7 @@ def places(purchases: Purchases) -> dict[str, pl.Series]:
     second = purchases.orders["second"].to_numpy()
     found = {}
     for column, name in (("top_vendors", "vendor_id"), ("zones", "zone"), ("payment_method", "payment_method")):
-        number, names = _numbered(purchases.orders[name].cast(pl.String))
+        number, names = _numbered(purchases.orders[name])
         top = top_things(count_pairs(purchases.customer, number, second), purchases.n)
         found[column] = words(top, names)
     found["payment_method"] = found["payment_method"].list.first()
@@ -193,9 +200,14 @@ def _regrouped(pairs: Pairs, number: Ints, groups: int) -> Pairs:
 
 def _numbered(column: pl.Series) -> tuple[Ints, pl.Series]:
     """Return numbers (-1 for null) into the sorted distinct words, and those words."""
-    names = column.drop_nulls().unique().sort()
-    codes = column.cast(pl.Enum(names)).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
-    return codes, names
+    coded = column.cast(pl.Categorical)
+    seen = coded.drop_nulls().unique()
+    words = pl.DataFrame({"code": seen.to_physical(), "name": seen.cast(pl.String)}).sort("name")
+    known = words["code"].to_numpy()
+    place = np.full(int(known.max(initial=0)) + 1, -1, np.int64)
+    place[known] = np.arange(words.height)
+    code = coded.to_physical().fill_null(0).to_numpy()
+    return np.where(coded.is_null().to_numpy(), -1, place[code]), words["name"]
 
 
 def _counts(customer: Ints, value: Ints, n: int, width: int) -> Ints:

@@ -50,8 +50,10 @@ def lookalike_scores(known: pl.DataFrame, ordered: Bools, best: Bools) -> Floats
         n = np.bincount(code[ordered], minlength=len(words) + 1)
         hits = np.bincount(code[ordered & best], minlength=len(words) + 1)
         common = (n + 0.5) / (total + 0.5 * len(n))
-        among_best = (hits + SHRUNK_BY * common) / (good + SHRUNK_BY)
-        among_rest = (n - hits + SHRUNK_BY * common) / (total - good + SHRUNK_BY)
+        # Both are shrunk by their share of the prior, so that a value nobody has weighs nothing.
+        few, many = SHRUNK_BY * share, SHRUNK_BY * (1 - share)
+        among_best = (hits + few * common) / (good + few)
+        among_rest = (n - hits + many * common) / (total - good + many)
         weight = np.log(among_best) - np.log(among_rest)
         weight[len(words)] = 0.0
         odds += weight[code]

@@ -100,7 +100,7 @@ def market(
     recent = seen & (pl.col("status") == "delivered") & (pl.col("ordered_at") >= pl.lit(since).cast(UTC_INSTANT))
     placed = orders.filter(recent).select("order_id", "vendor_id", "zone", week.alias("week")).collect()
     first = orders.filter(seen & (pl.col("status") == "delivered")).select(pl.col("ordered_at").min()).collect().item()
-    whole = 0 if first is None else min(WEEKS, (moment.at - first).days // 7)
+    whole = 0 if first is None else min(WEEKS, (moment.day - Moment(first, moment.zone).day + 1) // 7)
     if whole < LEAST_WEEKS:
         return Market(whole, 0.0, (), ())
     kitchen = vendors.lazy().select("vendor_id", pl.col("cuisine").alias("kitchen")).unique("vendor_id")

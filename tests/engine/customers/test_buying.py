@@ -81,6 +81,8 @@ def test_expected_orders_are_those_of_the_paper_before_any_transformation(
 ) -> None:
     if abs(a - 1) < 1e-3:
         a = 1.01
+    if abs(a + b - 1) < 1e-3:
+        b += 0.01  # the paper's form divides by zero there
     tx = max(tx, x) if x else 0
     t_days = tx + more
     model = Buying(n, r, alpha, a, b)
@@ -141,6 +143,22 @@ def test_heavy_buyers_and_far_horizons_stay_finite_and_below_their_past_rate() -
         expected = buying.expected_orders(CDNOW, data, days)
         assert np.isfinite(expected).all()
         assert 0 < expected[0] < 601 / 701 * days * 1.1
+
+
+@pytest.mark.parametrize(("a", "b"), [(1.0, 2.0), (0.5, 0.5), (0.4, 0.6)])
+def test_where_the_formula_divides_by_zero_its_neighbours_are_met(a: float, b: float) -> None:
+    data = Summaries(np.array([0, 2]), np.array([0, 50]), np.array([60, 80]), np.ones(2))
+    there = buying.expected_orders(Buying("bg_nbd", 0.7, 3.0, a, b), data, 90)
+    beside = buying.expected_orders(Buying("bg_nbd", 0.7, 3.0, a + 1e-4, b + 1e-4), data, 90)
+    assert there == pytest.approx(beside, rel=1e-3)
+
+
+def test_a_chance_of_leaving_shared_by_all_is_the_limit_of_large_a_and_b() -> None:
+    data = Summaries(np.array([0, 3, 9]), np.array([0, 60, 90]), np.array([100, 80, 95]), np.ones(3))
+    large, huge = (Buying("bg_nbd", 0.8, 3.0, 0.3 * n, 0.7 * n) for n in (2_000, 150_000))
+    for days in (30, 365):
+        found = buying.expected_orders(huge, data, days)
+        assert found == pytest.approx(buying.expected_orders(large, data, days), rel=1e-2)
 
 
 @settings(max_examples=60, deadline=None)
