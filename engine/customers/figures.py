@@ -38,6 +38,15 @@ def customer_figures(orders: pl.LazyFrame, customers: pl.DataFrame, *, as_of: da
     and share are null. `discounted_orders` is a share from 0 to 1. Revenue is null where she ordered but no amount is
     known. `zone` is that of her latest order that names one, else her home zone.
     """
+    query = figures_query(orders, customers.lazy().unique("customer_id", keep="last"), as_of=as_of)
+    return query.sort("customer_id").collect()
+
+
+def figures_query(orders: pl.LazyFrame, customers: pl.LazyFrame, *, as_of: datetime) -> pl.LazyFrame:
+    """Return `customer_figures` unsorted and uncollected, so that a reader of few columns computes only those.
+
+    `customers` names each customer once.
+    """
     counted = orders.filter((pl.col("status") == "delivered") & (pl.col("ordered_at") <= as_of))
     known_amounts = pl.col("order_cents").count()
     figures = counted.group_by("customer_id").agg(
@@ -49,9 +58,10 @@ def customer_figures(orders: pl.LazyFrame, customers: pl.DataFrame, *, as_of: da
         (pl.col("discount_cents").fill_null(0) > 0).mean().alias("discounted_orders"),
         pl.col("zone").sort_by("ordered_at", "order_id").drop_nulls().last().alias("order_zone"),
     )
-    known = customers.lazy().unique("customer_id", keep="last")
     joined = figures.join(
-        known.select("customer_id", *FROM_CUSTOMERS, pl.col("zone").alias("home_zone"), pl.lit(True).alias("known")),
+        customers.select(
+            "customer_id", *FROM_CUSTOMERS, pl.col("zone").alias("home_zone"), pl.lit(True).alias("known")
+        ),
         on="customer_id",
         how="full",
         coalesce=True,
@@ -68,8 +78,6 @@ def customer_figures(orders: pl.LazyFrame, customers: pl.DataFrame, *, as_of: da
             pl.coalesce("order_zone", "home_zone").alias("zone"),
         )
         .select(pl.col(name).cast(dtype) for name, dtype in FIGURES.items())
-        .sort("customer_id")
-        .collect()
     )
 
 

@@ -75,12 +75,12 @@ def build_customer_table(
     moment = as_of or newest_moment(settings, now=now)
     fingerprint = History(settings.history_folder).fingerprint()
     built = compute(settings, moment, horizon_days=horizon_days, config=chosen, report=report)
-    manifest = {"format": FORMAT, "built_at": now.isoformat(), "history": fingerprint, **built.facts}
+    content = _json({"format": FORMAT, "built_at": now.isoformat(), "history": fingerprint, **built.facts})
     with locked(settings.tables_folder):
         path = table_file(settings)
         replace(path, lambda file: built.table.write_parquet(file, compression="zstd", row_group_size=131_072))
-        replace(path.with_suffix(".json"), lambda file: file.write_bytes(_json(manifest)))
-    return Built(built.table, manifest)
+        replace(path.with_suffix(".json"), lambda file: file.write_bytes(content))
+    return Built(built.table, orjson.loads(content))
 
 
 def compute(

@@ -102,9 +102,7 @@ def test_prospects_have_no_figures_but_a_rank(town) -> None:
 def test_equal_data_give_an_equal_table(town) -> None:
     built, placed, known = town
     again = build(placed.sample(fraction=1.0, shuffle=True, seed=1), known, horizon=60)
-    for name in ("customer_id", "expected_orders", "p_no_order", "r", "lifecycle", "natural_group", "slowing_at"):
-        if name == "natural_group":
-            continue
+    for name in ("customer_id", "expected_orders", "p_no_order", "r", "lifecycle", "slowing_at"):
         assert again.table[name].equals(built.table[name], null_equal=True), name
 
 
