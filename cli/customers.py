@@ -50,13 +50,14 @@ AsOfOption = Annotated[
 ]
 HorizonOption = Annotated[
     int | None,
-    typer.Option("--horizon-days", min=1, max=3650, help="How far ahead; default 90, or as configured."),
+    typer.Option("--horizon-days", help="How far ahead, 1 to 3650; default 90, or as configured."),
 ]
 ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", help="YAML of windows, shares and thresholds; default customers.yaml in the home."),
 ]
 HISTORY_SHOWN = 10
+LONGEST_HORIZON_DAYS = 3_650
 
 
 class ModelChoice(StrEnum):
@@ -152,6 +153,7 @@ def table(
     from engine.errors import BadFile  # noqa: PLC0415
 
     settings = settings_for(home)
+    _check_horizon(horizon_days)
     chosen = _config(settings, config)
     with _bar() as report:
         built = compute(settings, _moment(settings, as_of), horizon_days=horizon_days, config=chosen, report=report)
@@ -180,6 +182,7 @@ def build(
     from engine.database import connect, transaction  # noqa: PLC0415
 
     settings = settings_for(home)
+    _check_horizon(horizon_days)
     now = datetime.now(UTC)
     chosen = _config(settings, config)
     database = connect(settings)
@@ -307,6 +310,13 @@ def _config(settings: Settings, path: Path | None) -> CustomerConfig:
     from engine.customers.config import read_config  # noqa: PLC0415
 
     return read_config(path, home=settings.home)
+
+
+def _check_horizon(days: int | None) -> None:
+    from engine.errors import BadRequest  # noqa: PLC0415
+
+    if days is not None and not 1 <= days <= LONGEST_HORIZON_DAYS:
+        raise BadRequest(f"{days} is not between 1 and {LONGEST_HORIZON_DAYS}", where="--horizon-days")
 
 
 def _moment(settings: Settings, text: str | None) -> Moment:

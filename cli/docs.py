@@ -19,6 +19,7 @@ from api.keys import SCOPES
 from cli.app import app
 from cli.output import HomeOption, JsonOption, print_facts, print_json
 from engine.columns import CUSTOMER_COLUMNS, ITEM_COLUMNS, LINE_COLUMNS, OFFER_COLUMNS, ORDER_COLUMNS, VENDOR_COLUMNS
+from engine.customers.columns import TABLE_COLUMNS
 from engine.errors import RegularsError
 from engine.events import EVENT_TYPES
 from engine.settings import described
@@ -106,6 +107,15 @@ def tables_page() -> str:
     return "".join(parts)
 
 
+def customer_table_page() -> str:
+    """Return the page of the customer table's columns, with unit and source."""
+    rows = "".join(f"| `{c.name}` | {c.dtype} | {c.unit} | {c.source} | {c.about} |\n" for c in TABLE_COLUMNS)
+    return (
+        f"{HEAD}# The customer table\n\nOne row per customer, from `regulars customers build` or `table`. Null is unknown "
+        "or not applicable, never 0.\n\n| column | type | unit | source | meaning |\n|---|---|---|---|---|\n" + rows
+    )
+
+
 def cli_page() -> str:
     """Return the page of commands, their arguments and options."""
     root = typer.main.get_command(app)
@@ -162,5 +172,6 @@ PAGES: dict[str, Callable[[], str]] = {
     "events.md": events_page,
     "errors.md": errors_page,
     "tables.md": tables_page,
+    "customer_table.md": customer_table_page,
     "cli.md": cli_page,
 }
