@@ -110,10 +110,11 @@ def tables_page() -> str:
 def customer_table_page() -> str:
     """Return the page of the customer table's columns, with unit and source."""
     rows = "".join(f"| `{c.name}` | {c.dtype} | {c.unit} | {c.source} | {c.about} |\n" for c in TABLE_COLUMNS)
-    return (
-        f"{HEAD}# The customer table\n\nOne row per customer, from `regulars customers build` or `table`. Null is unknown "
-        "or not applicable, never 0.\n\n| column | type | unit | source | meaning |\n|---|---|---|---|---|\n" + rows
+    head = (
+        "One row per customer, from `regulars customers build` or `table`. Null is unknown or not applicable, never 0."
     )
+    table = "| column | type | unit | source | meaning |\n|---|---|---|---|---|\n"
+    return f"{HEAD}# The customer table\n\n{head}\n\n{table}{rows}"
 
 
 def cli_page() -> str:
