@@ -118,9 +118,8 @@ def lifetime_value(
     moment = _moment(settings, as_of)
     purchases = read_purchases(History(settings.history_folder).orders(), read_table(settings, "customers"), moment)
     fitted = fit_lifetime_model(order_days(purchases, count=chosen.count), moment.day, chosen)
-    facts = fitted.as_json() | {"as_of": moment.at.isoformat(), "counted": chosen.count}
     if json:
-        print_json(facts)
+        print_json(fitted.as_json())
         return
     gamma = fitted.spending
     print_facts(

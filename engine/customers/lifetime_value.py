@@ -66,18 +66,23 @@ class LifetimeModel:
     note: str | None = None
 
     def as_json(self) -> dict[str, object]:
-        """Return the stable form scripts read; time in weeks, v in major units."""
+        """Return the stable form scripts read; time in weeks, v in major units.
+
+        What the choice rested on, and a note, are there only where there is one.
+        """
         value = self.spending
-        return {
+        stable: dict[str, object] = {
             "model": self.buying.model,
             "parameters": {name: getattr(self.buying, name) for name in ("r", "alpha", "a", "b")},
             "gamma_gamma": None if value is None else {"p": value.p, "q": value.q, "v": value.v},
             "log_likelihood": self.buying.log_likelihood,
             "customers": self.customers,
-            "held_out_log_likelihood": self.held_out,
-            "calibration": None if self.calibration is None else asdict(self.calibration),
-            "note": self.note,
         }
+        if self.held_out:
+            stable["held_out_log_likelihood"] = self.held_out
+        if self.calibration is not None:
+            stable["calibration"] = asdict(self.calibration)
+        return stable | ({"note": self.note} if self.note else {})
 
 
 @dataclass(frozen=True, slots=True)

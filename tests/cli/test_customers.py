@@ -62,6 +62,7 @@ def regulars(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
 def test_lifetime_value_prints_the_stable_form(regulars: Call) -> None:
     found = regulars("customers", "lifetime-value", "--as-of", "2026-03-01", "--model", "bg_nbd", "--json").json
+    assert set(found) == {"model", "parameters", "gamma_gamma", "log_likelihood", "customers"}
     assert found["model"] == "bg_nbd"
     assert set(found["parameters"]) == {"r", "alpha", "a", "b"}
     assert set(found["gamma_gamma"]) == {"p", "q", "v"}
@@ -161,7 +162,7 @@ def test_a_home_without_orders_and_a_table_not_built_are_told_apart(regulars: Ca
 
 
 def test_the_calibration_sample_s_conventions_hold(regulars: Call, tmp_path: Path) -> None:
-    """A customer's T is whole days from her first order day to the date, orders on the date itself count."""
+    """A date means its last instant: T is whole days to it, and orders on the date itself count."""
     settings = Settings.from_environment({}, home=tmp_path / "home")
     placed = drawn_town(60, seed=1)
     History(settings.history_folder).append(placed, lines_of(placed, [["d"]] * placed.height))
@@ -170,4 +171,4 @@ def test_the_calibration_sample_s_conventions_hold(regulars: Call, tmp_path: Pat
     second = regulars("customers", "lifetime-value", "--as-of", f"{last}T23:59:59.999999Z", "--json",
                       home=settings.home).json  # fmt: skip
     assert midnight["parameters"] == second["parameters"]
-    assert midnight["as_of"] == second["as_of"]
+    assert midnight["customers"] == second["customers"]
