@@ -74,7 +74,8 @@ def learn_rhythm(days: OrderDays) -> Rhythm:
     if len(used) < LEAST_GAPS:
         return UNKNOWN
     logs = np.log(gap[used].astype(np.float64))
-    _, group = np.unique(days.customer[1:][used], return_inverse=True)
+    hers = days.customer[1:][used]
+    group = np.cumsum(np.concatenate(([0], hers[1:] != hers[:-1])))
     n = np.bincount(group).astype(np.float64)
     means = np.bincount(group, logs) / n
     total, groups = float(n.sum()), len(n)

@@ -12,7 +12,7 @@ from engine.columns import UTC_INSTANT
 from engine.customers.columns import DAYPARTS, PRICE_BANDS
 from engine.customers.config import Dayparts
 from engine.customers.purchases import Purchases
-from engine.customers.tops import Pairs, count_pairs, top_things, words
+from engine.customers.tops import count_pairs, regroup, top_things, words
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -97,17 +97,24 @@ def tastes(lines: Lines, menu: Menu, n: int) -> dict[str, pl.Series]:
         ("top_categories", menu.category, menu.categories),
         ("top_cuisines", menu.cuisine, menu.cuisines),
     ):
-        columns[name] = words(top_things(_regrouped(pairs, number, len(names)), n), names)
+        columns[name] = words(top_things(regroup(pairs, number, len(names), n), n), names)
     return columns
 
 
 def party_size(lines: Lines, n: int) -> Floats:
     """Return the median portions of her orders; NaN where no line is known. Orders of one second count as one."""
-    key = pl.Series(lines.customer) * 2**34 + pl.Series(lines.second)
-    sizes = pl.DataFrame({"key": key, "quantity": lines.quantity}).group_by("key").agg(pl.col("quantity").sum())
+    key = (lines.customer << 34) + lines.second
+    # History keeps an order's lines together; whatever is not is brought together below.
+    first = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1]))) if len(key) else np.empty(0, np.int64)
+    keys = key[first]
+    portions = np.add.reduceat(lines.quantity, first) if len(first) else np.empty(0)
+    in_order = pl.Series(keys).sort().to_numpy()
+    if (in_order[1:] == in_order[:-1]).any():
+        parts = pl.DataFrame({"key": keys, "portions": portions}).group_by("key").agg(pl.col("portions").sum())
+        keys, portions = parts["key"].to_numpy(), parts["portions"].to_numpy()
     # Bits of floats above zero rise with them, so one whole number sorts by customer, then size, exactly.
-    size = sizes["quantity"].cast(pl.Float32).to_numpy().view(np.uint32).astype(np.int64)
-    packed = pl.Series((sizes["key"].to_numpy() >> 34 << 32) + size).sort().to_numpy()
+    size = portions.astype(np.float32).view(np.uint32).astype(np.int64)
+    packed = pl.Series((keys >> 34 << 32) + size).sort().to_numpy()
     ordered = (packed & 0xFFFFFFFF).astype(np.uint32).view(np.float32).astype(np.float64)
     count = np.bincount(packed >> 32, minlength=n)
     start = np.cumsum(count) - count
@@ -185,17 +192,6 @@ def price_bands(average_cents: Floats) -> pl.Series:
     cuts = np.quantile(average_cents[known], [1 / 3, 2 / 3], method="inverted_cdf")
     band = np.searchsorted(cuts, average_cents, side="left").clip(0, 2)
     return _where(pl.Series(np.array(PRICE_BANDS)[band]), known)
-
-
-def _regrouped(pairs: Pairs, number: Ints, groups: int) -> Pairs:
-    """Return pairs of customer and group of the thing, from pairs of customer and thing."""
-    group = number[pairs.thing] if groups else np.full(len(pairs.thing), -1)
-    known = group >= 0
-    packed = pairs.customer[known] * 2**31 + group[known]
-    frame = pl.DataFrame({"pair": packed, "times": pairs.times[known], "last": pairs.last[known]})
-    counted = frame.group_by("pair").agg(pl.col("times").sum(), pl.col("last").max()).sort("pair")
-    pair, last = counted["pair"].to_numpy(), counted["last"].to_numpy()
-    return Pairs(pair // 2**31, pair % 2**31, counted["times"].to_numpy(), last, last)
 
 
 def _numbered(column: pl.Series) -> tuple[Ints, pl.Series]:
