@@ -6,13 +6,15 @@ import hashlib
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import polars as pl
 
 from campaigns.definition import Definition
 from engine.consents import refusal
 from engine.experiments.assignment import Arm, assign
-from engine.segments.compile import members
+from engine.segments.compile import Clock, expression
+from engine.segments.facts import Sources, figures_suffice, members
 
 ALREADY_DECIDED = "already_decided"
 NOT_IN_SEGMENT = "not_in_segment"
@@ -39,20 +41,27 @@ class Audience:
         return self.eligible.filter(pl.col("arm") == Arm.TREATED.value)
 
 
+def in_segment(definition: Definition, figures: pl.DataFrame, sources: Sources, at: datetime) -> pl.DataFrame:
+    """Return the rows of `figures` (schema FIGURES, as of `at`) in the campaign's segment."""
+    if figures_suffice(definition.segment):
+        return figures.filter(expression(definition.segment, Clock(at, (sources.zone,))))
+    ids = members(definition.segment, sources, at).collect()
+    return figures.join(ids, on="customer_id", how="semi", maintain_order="left")
+
+
 def choose(
     definition: Definition,
-    figures: pl.DataFrame,
+    within: pl.DataFrame,
     *,
     said: Mapping[str, bool],
     decided: Collection[str],
     global_holdout: float,
 ) -> Audience:
-    """Return the audience of `figures` (schema FIGURES); pure, so a plan and its launch cannot differ.
+    """Return the audience of those `within` the segment (schema FIGURES); pure, so a plan and its launch cannot differ.
 
     `said` is the consent log's latest word per customer, `decided` the ids this campaign decided before: once ever.
     Arms are drawn after eligibility, so that treated and held-out customers passed the same gates.
     """
-    within = members(figures, definition.segment)
     reasons: dict[str, str] = {}
     arms: list[str | None] = []
     for customer_id, imported in zip(within["customer_id"], within["marketing_consent"], strict=True):

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import polars as pl
+from sqlalchemy.orm import Session
 
 from engine.customers.figures import customer_figures
 from engine.errors import NoHistory
 from engine.history import History
 from engine.seal import Seal, seal_of
+from engine.segments.facts import Sources
+from engine.segments.sources import sources_of
 from engine.settings import Settings
 from engine.tables import read_table, table_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignData:
-    """Orders and their lines (schemas ORDERS, LINES), customers, items and offers as imported, and this home's own."""
+    """Orders and their lines (schemas ORDERS, LINES), customers, items and offers as imported, and this home's own.
+
+    `segments` opens what segments read through a session; False takes a fresh stored customer table for "now".
+    """
 
     orders: pl.LazyFrame
     lines: pl.LazyFrame
@@ -29,6 +36,7 @@ class CampaignData:
     currency: str
     timezone: str
     seal: Seal
+    segments: Callable[[Session, bool], Sources]
 
     def figures(self, as_of: datetime) -> pl.DataFrame:
         """Return the customer figures at `as_of`."""
@@ -55,6 +63,7 @@ def read_data(settings: Settings) -> CampaignData:
         currency=settings.currency,
         timezone=settings.timezone,
         seal=seal_of(settings),
+        segments=lambda session, exact: sources_of(settings, lambda: nullcontext(session), exact=exact),
     )
 
 

@@ -17,7 +17,9 @@ from campaigns.template import Template, compile_template
 from campaigns.terms import OfferTerms, parse_terms
 from engine.consents import ConsentRule
 from engine.errors import BadDefinition, BadFile, MissingFile, NotFound, did_you_mean
-from engine.segments.rule import Rule, parse_rule
+from engine.segments.library import inlined, lookup_in
+from engine.segments.parse import Lookup, parse_rule
+from engine.segments.rule import InSegment, Rule, walk
 
 READY = Path(__file__).parent / "ready"
 MAX_FILE_BYTES = 256 * 1024
@@ -93,8 +95,8 @@ def find_file(target: str) -> Path | None:
     return None
 
 
-def load(target: str, *, currency: str) -> Definition:
-    """Read a definition from a file or by a ready one's name.
+def load(target: str, *, currency: str, lookup: Lookup | None = None) -> Definition:
+    """Read a definition from a file or by a ready one's name; `lookup` finds segments it names, as in `parse`.
 
     Raises NotFound, MissingFile, BadFile for what cannot be read, BadDefinition for what it says.
     """
@@ -108,13 +110,16 @@ def load(target: str, *, currency: str) -> Definition:
     except (OSError, UnicodeDecodeError) as error:
         raise BadFile(f"cannot be read as UTF-8 text ({error})", where=target) from error
     try:
-        return parse(text, currency=currency)
+        return parse(text, currency=currency, lookup=lookup)
     except BadDefinition as error:
         raise BadDefinition(error.message, where=f"{target}: {error.where}" if error.where else target) from error
 
 
-def parse(text: str, *, currency: str) -> Definition:
+def parse(text: str, *, currency: str, lookup: Lookup | None = None) -> Definition:
     """Check a YAML (or JSON) text; amounts in it are in major units of `currency`.
+
+    A segment it names is found by `lookup` (None: among the ready ones) and written out in `source`, so that what was
+    planned means the same whatever is saved under that name later.
 
     Raises BadDefinition whose `where` is the field's path.
     """
@@ -132,13 +137,15 @@ def parse(text: str, *, currency: str) -> Definition:
     for field in REQUIRED:
         if field not in tree:
             raise BadDefinition("missing", where=field)
-    return _build(tree, currency)
+    return _build(tree, currency, lookup or lookup_in(None))
 
 
-def _build(tree: Mapping[object, object], currency: str) -> Definition:
+def _build(tree: Mapping[object, object], currency: str, lookup: Lookup) -> Definition:
     campaign_id = _identifier(tree["id"], "id")
     name, name_zh = _names(tree.get("name", campaign_id), "name")
-    segment = parse_rule(tree["segment"], currency=currency)
+    segment = parse_rule(tree["segment"], currency=currency, lookup=lookup)
+    if any(isinstance(each, InSegment) for each in walk(segment)):
+        tree = {**tree, "segment": inlined(tree["segment"], lookup)}
     offer = parse_terms(tree.get("offer"), campaign_id=campaign_id, currency=currency)
     source = orjson.dumps(tree, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS).decode()
     return Definition(

@@ -83,7 +83,7 @@ def launch(
     session.scalar(select(CampaignRow.id).where(CampaignRow.id == definition.id).with_for_update())
     plan = _plan_to_launch(session, definition, now, plan_hash)
     at = plan.as_of if plan.as_of_given else now
-    audience = audience_at(session, definition, data, at, global_holdout=global_holdout)
+    audience = audience_at(session, definition, data, at, global_holdout=global_holdout, exact=plan.as_of_given)
     people, left = _still_eligible(definition, plan, audience)
     offer = offer_of(definition, data, now)
     run = RunRow(

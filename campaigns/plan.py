@@ -17,7 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from campaigns.audience import Audience, choose, fingerprint
+from campaigns.audience import Audience, choose, fingerprint, in_segment
 from campaigns.coupons import SAMPLE_CODE
 from campaigns.data import CampaignData
 from campaigns.definition import Definition
@@ -96,7 +96,7 @@ def make_plan(
     """
     at = as_of or now
     offer = offer_of(definition, data, now)
-    audience = audience_at(session, definition, data, at, global_holdout=global_holdout)
+    audience = audience_at(session, definition, data, at, global_holdout=global_holdout, exact=as_of is not None)
     plan_hash = fingerprint(definition, audience.eligible)
     _know_campaign(session, definition, now)
     row = PlanRow(
@@ -134,12 +134,15 @@ def make_plan(
 
 
 def audience_at(
-    session: Session, definition: Definition, data: CampaignData, at: datetime, *, global_holdout: float
+    session: Session, definition: Definition, data: CampaignData, at: datetime, *, global_holdout: float, exact: bool
 ) -> Audience:
-    """Choose the audience as of `at`, with consents and earlier decisions read in the caller's transaction."""
+    """Choose the audience as of `at`, with consents and earlier decisions read in the caller's transaction.
+
+    `exact` False (`at` is now) lets a fresh stored customer table answer, see `engine.segments.sources`.
+    """
     return choose(
         definition,
-        data.figures(at),
+        in_segment(definition, data.figures(at), data.segments(session, exact), at),
         said=consents.latest(session, channel=definition.channel),
         decided=decided_before(session, definition.id),
         global_holdout=global_holdout,

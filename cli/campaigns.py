@@ -27,6 +27,7 @@ from engine.errors import InputError, NotFound
 from engine.experiments.statistics import Difference, NotEnough
 from engine.history import History
 from engine.money import money_text
+from engine.segments.library import lookup_in
 from engine.settings import Settings
 from engine.tables import read_table
 
@@ -54,7 +55,8 @@ def validate(target: Target, home: HomeOption = None, json: JsonOption = False) 
     Example: [bold]regulars campaigns validate dormant_winback[/bold]
     """
     settings = settings_for(home)
-    definition = load(target, currency=settings.currency)
+    with _session(settings) as session:
+        definition = load(target, currency=settings.currency, lookup=lookup_in(session))
     if definition.offer is not None:
         definition.offer.resolve(read_table(settings, "offers"), currency=settings.currency)
     facts = {
@@ -242,7 +244,7 @@ def _session(settings: Settings, *, fresh: bool = False) -> Iterator[Session]:
 def _definition(session: Session, target: str, settings: Settings) -> Definition:
     """Return the definition of a file or ready name, or that of the newest plan of a campaign id."""
     if find_file(target) is not None:
-        return load(target, currency=settings.currency)
+        return load(target, currency=settings.currency, lookup=lookup_in(session))
     newest = select(PlanRow.definition).where(PlanRow.campaign_id == target).order_by(PlanRow.id.desc()).limit(1)
     source = session.scalar(newest)
     if source is None:
@@ -254,7 +256,11 @@ def _definition(session: Session, target: str, settings: Settings) -> Definition
 
 
 def _id(target: str, settings: Settings) -> str:
-    return target if find_file(target) is None else load(target, currency=settings.currency).id
+    # The id is the same whatever a segment it names means, so no database is asked.
+    known = {"orders": {"known": True}}
+    if find_file(target) is None:
+        return target
+    return load(target, currency=settings.currency, lookup=lambda _name, _parameters: known).id
 
 
 def _instant(text: str | None) -> datetime | None:

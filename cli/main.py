@@ -16,6 +16,7 @@ from cli import (  # noqa: F401 - importing a group of verbs registers it
     docs,
     imports,
     keys,
+    segments,
     serve,
     training,
     worker,

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 import polars as pl
 
-from engine.customers.figures import FIGURES
-from engine.segments.compile import expression
-from engine.segments.rule import FIELDS, All, AnyOf, Clause, Not, Rule, Value
+from engine.errors import NotFound
+from engine.segments.compile import bucket_column, expression, measure_column
+from engine.segments.facts import Sources, gather
+from engine.segments.rule import (
+    FIELDS,
+    All,
+    AnyOf,
+    Clause,
+    EventClause,
+    InSegment,
+    Not,
+    Rule,
+    Sample,
+    inner_rules,
+    walk,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
     """One node of a rule, in the rule's own order and nesting.
 
-    `kind` is all, any, not or clause. For a clause `field`, `operator` and `expected` are the rule's, in the column's
-    units (money in minor units), and `value` is the customer's: None means unknown. For the rest they are None.
+    `kind` is all, any, not, segment, sample, clause, or an event's count, sum, first, last. For a clause `field` (an
+    event's type), `operator` and `expected` are the rule's, in the column's units (money in minor units), and `value`
+    is the customer's: None means unknown. `about` says a segment's name, or which events count.
     """
 
     kind: str
@@ -25,28 +40,87 @@ class Explained:
     inner: tuple[Explained, ...] = ()
     field: str | None = None
     operator: str | None = None
-    expected: Value | None = None
+    expected: object = None
     value: object = None
+    about: str | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """Return it for scripts, without what does not apply."""
+        found: dict[str, object] = {"kind": self.kind, "matched": self.matched}
+        if self.field is not None:
+            found |= {"field": self.field, "operator": self.operator, "expected": self.expected, "value": self.value}
+        if self.about:
+            found["about"] = self.about
+        if self.inner:
+            found["inner"] = [each.as_json() for each in self.inner]
+        return found
 
 
-def explain(rule: Rule, row: Mapping[str, object]) -> Explained:
-    """Say for one customer's figures (a row of FIGURES; a missing key is unknown) what every clause makes of them.
+def explain(rule: Rule, sources: Sources, as_of: datetime, customer_id: str) -> Explained:
+    """Say what every clause makes of one customer as of `as_of`; her rows alone are read.
 
     Each node is judged by the very expression that selects audiences, so the two cannot disagree.
+    Raises NotFound where nobody of that id is known by then.
     """
-    one = pl.DataFrame({name: [row.get(name)] for name in FIGURES}, schema=FIGURES)
-    return _explain(rule, one)
+    found = gather(rule, sources, as_of, customer_id=customer_id)
+    nodes = list(walk(rule))
+    frame = found.frame.with_columns(expression(node, found.clock).alias(f"node:{i}") for i, node in enumerate(nodes))
+    row = frame.collect().row(0, named=True)
+    if not known(sources, as_of, customer_id):
+        raise NotFound(f"nobody is known as {customer_id!r} as of {as_of:%Y-%m-%d %H:%M} UTC", where="customer_id")
+    numbers = iter(range(len(nodes)))
+    return _explained(rule, row, numbers)
 
 
-def _explain(rule: Rule, one: pl.DataFrame) -> Explained:
-    matched = bool(one.select(expression(rule).alias("matched"))["matched"][0])
+def known(sources: Sources, as_of: datetime, customer_id: str) -> bool:
+    """Say whether she is registered, or has a delivered order, by `as_of`."""
+    own = pl.col("customer_id") == customer_id
+    card = sources.customers.filter(own).select("registered_at").collect()
+    if card.height and (card["registered_at"][0] is None or card["registered_at"][0] <= as_of):
+        return True
+    counted = own & (pl.col("status") == "delivered") & (pl.col("ordered_at") <= as_of)
+    return sources.orders.filter(counted).select("customer_id").head(1).collect().height > 0
+
+
+def _explained(rule: Rule, row: dict[str, object], numbers: Iterator[int]) -> Explained:
+    matched = bool(row[f"node:{next(numbers)}"])
+    inner = tuple(_explained(each, row, numbers) for each in inner_rules(rule))
     match rule:
-        case All(rules):
-            return Explained("all", matched, tuple(_explain(each, one) for each in rules))
-        case AnyOf(rules):
-            return Explained("any", matched, tuple(_explain(each, one) for each in rules))
-        case Not(inner):
-            return Explained("not", matched, (_explain(inner, one),))
-        case Clause(field, operator, expected):
-            value: object = one[FIELDS[field].column][0]
-            return Explained("clause", matched, field=field, operator=operator, expected=expected, value=value)
+        case All():
+            return Explained("all", matched, inner)
+        case AnyOf():
+            return Explained("any", matched, inner)
+        case Not():
+            return Explained("not", matched, inner)
+        case InSegment(name, _):
+            return Explained("segment", matched, inner, about=name)
+        case Sample(salt, start, end):
+            value = row[bucket_column(salt)]
+            return Explained("sample", matched, (), salt, "between", (start, end), value, "bucket of 10,000")
+        case EventClause(measure, operator, expected):
+            value = row[measure_column(measure)]
+            about = _about(rule)
+            return Explained(measure.what, matched, (), measure.event, operator, expected, value, about)
+        case Clause(name, operator, expected):
+            return Explained("clause", matched, (), name, operator, expected, row[FIELDS[name].column])
+
+
+def _about(rule: EventClause) -> str:
+    measure, window = rule.measure, rule.measure.window
+    parts = [f"of {measure.of}"] if measure.of else []
+    parts += [f"{each.field} {each.operator} {_plain(each.value)}" for each in measure.where]
+    if window.last_days is not None:
+        parts.append(f"in the last {window.last_days:g} days")
+    if window.before_days is not None:
+        parts.append(f"up to {window.before_days:g} days ago")
+    if window.start is not None:
+        parts.append(f"from {window.start.isoformat()}")
+    if window.end is not None:
+        parts.append(f"before {window.end.isoformat()}")
+    return ", ".join(parts)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_plain, value))})"
+    return value.isoformat() if isinstance(value, datetime) else str(value)

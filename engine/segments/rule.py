@@ -1,64 +1,100 @@
-"""What a segment is: a small typed tree over the customer figures, and its YAML or JSON form.
+"""What a segment is: one small typed tree over attributes, figures, events, other segments and sample buckets.
 
-    all: [...]          every one matches            any: [...]      at least one matches
-    not: {...}          the rule does not match      orders: {at_least: 2, below: 10}
-    zone: {in: [north, centre]}                      language: zh    (short for {equals: zh})
+    all | any | not         nested freely                   zone: {in: [north, centre]}      language: zh
+    count | sum | first | last | absent                     of an event type, filtered, within a window
+    segment: platinum       membership in another           sample: {salt: spring, share: 0.1}
 
-Logic is two-valued: a comparison with an unknown figure does not match, and `not` turns that around, so
+Logic is two-valued: a comparison with an unknown value does not match, and `not` turns that around, so
 `not: {language: zh}` includes those whose language nobody knows. Say `language: {known: true}` beside it to leave them
-out. Further kinds of rule join by a dataclass here and a branch in `compile.expression` and `explain.explain`.
+out. `engine.segments.parse` reads the tree, `compile` turns it into expressions, `facts` gathers what it needs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Literal
 
-from engine.errors import BadDefinition, did_you_mean
-from engine.money import minor_units
+import polars as pl
 
-Kind = Literal["number", "money", "word", "boolean", "instant"]
-Scalar = int | float | str | bool | datetime
+from engine.customers.columns import TABLE_COLUMNS
+from engine.customers.figures import FIGURES
+
+Kind = Literal["number", "money", "word", "words", "boolean", "instant", "date", "weekday", "daypart"]
+Origin = Literal["card", "history", "table", "consent"]
+Scalar = int | float | str | bool | datetime | date
 Value = Scalar | tuple[Scalar, ...]
 
-MAX_DEPTH = 20
-MAX_CLAUSES = 500
+ORDERED = ("at_least", "above", "at_most", "below", "equals")
+OPERATORS: Mapping[Kind, tuple[str, ...]] = {
+    "number": (*ORDERED, "in", "between"),
+    "money": (*ORDERED, "in", "between"),
+    "instant": (*ORDERED, "between", "within_days", "older_than_days", "in_next_days"),
+    "date": (*ORDERED, "between", "anniversary_within_days"),
+    "word": ("equals", "in", "not_in"),
+    "words": ("contains", "contains_any"),
+    "boolean": ("equals",),
+    "weekday": ("equals", "in", "not_in"),
+    "daypart": ("equals", "in", "not_in"),
+}
+DAY_OPERATORS = ("within_days", "older_than_days", "in_next_days")
+LISTS = ("in", "not_in", "contains_any")
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One figure a clause may name; `column` is where it lies in `engine.customers.figures.FIGURES`."""
+    """One figure or attribute a clause may name; `column` is where it lies, `origin` who knows it."""
 
     column: str
     kind: Kind
     about: str
+    origin: Origin
 
 
-FIELDS: Mapping[str, Field] = {
-    "orders": Field("orders", "number", "Delivered orders."),
-    "revenue": Field("revenue_cents", "money", "What all delivered orders came to, in major units."),
-    "average_order": Field("average_order_cents", "money", "What a delivered order comes to, in major units."),
-    "days_since_first_order": Field("days_since_first_order", "number", "Days; unknown without an order."),
-    "days_since_last_order": Field("days_since_last_order", "number", "Days; unknown without an order."),
-    "first_order_at": Field("first_order_at", "instant", "Instant of the first delivered order."),
-    "last_order_at": Field("last_order_at", "instant", "Instant of the latest delivered order."),
-    "discounted_orders": Field("discounted_orders", "number", "Share of orders with a discount, 0 to 1."),
-    "zone": Field("zone", "word", "Zone of the latest order."),
-    "language": Field("language", "word", "en or zh."),
-    "timezone": Field("timezone", "word", "IANA zone."),
-    "registered_at": Field("registered_at", "instant", "When she signed up."),
-    "marketing_consent": Field("marketing_consent", "boolean", "Consent as of the import."),
-}
-ORDERED = ("at_least", "above", "at_most", "below", "equals")
-OPERATORS: Mapping[Kind, tuple[str, ...]] = {
-    "number": (*ORDERED, "in"),
-    "money": (*ORDERED, "in"),
-    "instant": ORDERED,
-    "word": ("equals", "in", "not_in"),
-    "boolean": ("equals",),
-}
+def _kind(column: str, dtype: pl.DataType | type[pl.DataType]) -> Kind | None:
+    if dtype == pl.List(pl.String):
+        return "words"
+    if isinstance(dtype, pl.List):
+        return None
+    if column.endswith("_cents"):
+        return "money"
+    if dtype == pl.String:
+        return "word"
+    if dtype == pl.Boolean:
+        return "boolean"
+    if dtype == pl.Date:
+        return "date"
+    return "instant" if isinstance(dtype, pl.Datetime) else "number"
+
+
+ON_CARD = ("language", "timezone", "birthday", "registered_at", "marketing_consent")
+OWN_FIELDS = {
+    "gender": Field("gender", "word", "As given at registration.", "card"),
+    "home_zone": Field("home_zone", "word", "Zone she registered with.", "card"),
+    "push_reachable": Field("push_reachable", "boolean", "A push token is known; never unknown.", "card"),
+    "sms_reachable": Field("sms_reachable", "boolean", "A phone number is known; never unknown.", "card"),
+    "email_reachable": Field("email_reachable", "boolean", "An e-mail address is known; never unknown.", "card"),
+    "consent": Field(
+        "consent", "boolean", "Her latest word on marketing by any channel, else the import's; unknown if none.",
+        "consent",
+    ),
+}  # fmt: skip
+
+
+def _fields() -> dict[str, Field]:
+    found: dict[str, Field] = {}
+    for each in TABLE_COLUMNS:
+        kind = _kind(each.name, each.dtype)
+        if kind is None or each.name == "customer_id":
+            continue
+        origin: Origin = "card" if each.name in ON_CARD else "history" if each.name in FIGURES else "table"
+        about = f"{each.about} [{', '.join(each.values) or ('major units' if kind == 'money' else each.unit)}]"
+        found[each.name.removesuffix("_cents")] = Field(each.name, kind, about, origin)
+    return found | OWN_FIELDS
+
+
+FIELDS: Mapping[str, Field] = _fields()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,108 +120,90 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """A comparison of one figure; `value` is in the column's own units (money in minor units)."""
+    """A comparison of one figure, or of one property of an event; `value` is in the column's units (money minor)."""
 
     field: str
     operator: str
     value: Value
 
 
-Rule = All | AnyOf | Not | Clause
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which instants count, all bounds together; None leaves an end open. Nothing after `as_of` ever counts.
 
-
-def parse_rule(tree: object, *, currency: str, where: str = "segment") -> Rule:
-    """Return the typed rule of a parsed YAML or JSON `tree`; money in it is in major units of `currency`.
-
-    Raises BadDefinition whose `where` is the path of the wrong clause.
+    `last_days` is (as_of - n days, as_of]; `before_days` is up to and including as_of - n days; `start` is included and
+    `end` is not.
     """
-    return _Parser(currency).rule(tree, where, 0)
+
+    last_days: float | None = None
+    before_days: float | None = None
+    start: datetime | None = None
+    end: datetime | None = None
 
 
-class _Parser:
-    """Counts what it has read, so that a file of aliases within aliases ends in an error and not in an hour."""
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What is worked out per customer from events: `what` is count, sum (of property `of`), first or last.
 
-    def __init__(self, currency: str) -> None:
-        self.currency = currency
-        self.read = 0
+    Without an event count is 0, sum 0, first and last unknown; sum is unknown where no event has a known value.
+    """
 
-    def rule(self, tree: object, where: str, depth: int) -> Rule:
-        self.read += 1
-        if depth > MAX_DEPTH or self.read > MAX_CLAUSES:
-            raise BadDefinition(f"too large; at most {MAX_DEPTH} levels and {MAX_CLAUSES} clauses", where=where)
-        if not isinstance(tree, Mapping):
-            raise BadDefinition("expected a clause such as `orders: {at_least: 2}`", where=where)
-        if len(tree) != 1:
-            raise BadDefinition("expected one clause here; put several under `all:` as a list", where=where)
-        name, inner = next(iter(tree.items()))
-        here = f"{where}.{name}"
-        if name in ("all", "any"):
-            if not isinstance(inner, list) or not inner:
-                raise BadDefinition("expected a list with at least one clause", where=here)
-            rules = tuple(self.rule(each, f"{here}[{i}]", depth + 1) for i, each in enumerate(inner))
-            return All(rules) if name == "all" else AnyOf(rules)
-        if name == "not":
-            return Not(self.rule(inner, here, depth + 1))
-        field = FIELDS.get(name) if isinstance(name, str) else None
-        if field is None:
-            raise BadDefinition(f"unknown field{did_you_mean(str(name), (*FIELDS, 'all', 'any', 'not'))}", where=here)
-        return self.clauses(str(name), field, inner, here)
+    what: Literal["count", "sum", "first", "last"]
+    event: str
+    where: tuple[Clause, ...] = ()
+    window: Window = Window()
+    of: str | None = None
 
-    def clauses(self, name: str, field: Field, inner: object, where: str) -> Rule:
-        if not isinstance(inner, Mapping):
-            if field.kind not in ("word", "boolean"):
-                raise BadDefinition("expected a comparison such as {at_least: 2}", where=where)
-            inner = {"equals": inner}
-        if not inner:
-            raise BadDefinition("expected a comparison such as {at_least: 2}", where=where)
-        found = tuple(self.clause(name, field, op, value, f"{where}.{op}") for op, value in inner.items())
-        return found[0] if len(found) == 1 else All(found)
-
-    def clause(self, name: str, field: Field, operator: object, value: object, where: str) -> Clause:
-        valid = (*OPERATORS[field.kind], "known")
-        if not isinstance(operator, str) or operator not in valid:
-            raise BadDefinition(f"unknown comparison{did_you_mean(str(operator), valid)}", where=where)
-        if operator == "known":
-            if not isinstance(value, bool):
-                raise BadDefinition("expected true or false", where=where)
-            return Clause(name, operator, value)
-        if operator in ("in", "not_in"):
-            if not isinstance(value, list) or not value or len(value) > 10_000:
-                raise BadDefinition("expected a list of 1 to 10,000 values", where=where)
-            listed = tuple(self.scalar(field, each, f"{where}[{i}]") for i, each in enumerate(value))
-            return Clause(name, operator, listed)
-        return Clause(name, operator, self.scalar(field, value, where))
-
-    def scalar(self, field: Field, value: object, where: str) -> Scalar:
-        if field.kind == "money":
-            cents = minor_units(value, self.currency)
-            if cents is None:
-                raise BadDefinition(f"expected an amount in {self.currency} such as 50", where=where)
-            return cents
-        if field.kind == "number":
-            if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e15:
-                raise BadDefinition("expected a number such as 30", where=where)
-            return value
-        if field.kind == "boolean":
-            if not isinstance(value, bool):
-                raise BadDefinition("expected true or false", where=where)
-            return value
-        if field.kind == "word":
-            if not isinstance(value, str) or not value:
-                raise BadDefinition('expected text; put quotes around it if it looks like a number ("12")', where=where)
-            return value
-        return _instant(value, where)
+    @property
+    def kind(self) -> Kind:
+        """The kind its value is compared as."""
+        if self.what in ("first", "last"):
+            return "instant"
+        return "money" if self.what == "sum" and self.of in ("amount", "discount") else "number"
 
 
-def _instant(value: object, where: str) -> datetime:
-    # YAML reads 2026-03-01 as a date and 2026-03-01T10:00:00Z as an instant; JSON has only text.
-    try:
-        if isinstance(value, str):
-            value = datetime.fromisoformat(value)
-        if isinstance(value, date) and not isinstance(value, datetime):
-            value = datetime(value.year, value.month, value.day, tzinfo=UTC)
-        if isinstance(value, datetime):
-            return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
-    raise BadDefinition("expected an instant such as 2026-03-01 or 2026-03-01T10:00:00Z", where=where)
+@dataclass(frozen=True, slots=True)
+class EventClause:
+    """A comparison of a measure; `absent` is a count that equals 0."""
+
+    measure: Measure
+    operator: str
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class InSegment:
+    """Membership in the segment `name`, whose rule is `rule`."""
+
+    name: str
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Buckets [start, end) of 10,000 by hash(salt, customer): the same customers every time."""
+
+    salt: str
+    start: int
+    end: int
+
+
+Rule = All | AnyOf | Not | Clause | EventClause | InSegment | Sample
+
+
+def inner_rules(rule: Rule) -> tuple[Rule, ...]:
+    """Return the rules right below `rule`; none below a clause."""
+    match rule:
+        case All(rules) | AnyOf(rules):
+            return rules
+        case Not(inner) | InSegment(_, inner):
+            return (inner,)
+        case _:
+            return ()
+
+
+def walk(rule: Rule) -> Iterator[Rule]:
+    """Yield `rule` and everything below it, parents first."""
+    yield rule
+    for each in inner_rules(rule):
+        yield from walk(each)

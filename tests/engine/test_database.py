@@ -16,6 +16,7 @@ import api.keys
 import campaigns.rows
 import engine.consents
 import engine.events
+import engine.segments.library
 from engine.audit import AuditRow, record
 from engine.database import Base, connect, migrate, transaction
 from engine.errors import DatabaseUnavailable, InputError
@@ -24,6 +25,7 @@ from tests.servers import free_port
 assert api.keys
 assert campaigns.rows
 assert engine.consents
+assert engine.segments.library
 
 
 @pytest.fixture

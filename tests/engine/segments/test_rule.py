@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from engine.errors import BadDefinition
-from engine.segments.rule import All, AnyOf, Clause, Not, parse_rule
+from engine.segments.parse import parse_rule
+from engine.segments.rule import All, AnyOf, Clause, Not
 
 
 def test_a_tree_of_clauses_becomes_a_typed_rule() -> None:

@@ -1,0 +1,268 @@
+"""What a rule needs to know of each customer, gathered lazily: only the columns, months and tables it names.
+
+Nothing after `as_of` is seen; the instant itself still counts, as in `engine.customers.figures`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import reduce
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import polars as pl
+
+from engine.columns import UTC_INSTANT
+from engine.customers.config import Dayparts
+from engine.customers.figures import FIGURES, figures_query
+from engine.experiments.assignment import bucket
+from engine.segments.compile import Clock, bounds, bucket_column, event_filter, event_value, expression, measure_column
+from engine.segments.properties import BY_CLOCK, BY_MENU, FROM_HISTORY
+from engine.segments.rule import FIELDS, All, AnyOf, Clause, EventClause, InSegment, Measure, Rule, Sample, walk
+
+CONTACTS = {"push_reachable": "push_token", "sms_reachable": "phone", "email_reachable": "email"}
+NEVER_NULL = tuple(CONTACTS)
+ALL_BUCKETS = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where facts come from; frames as `engine.columns` has them, `customers` naming each customer once.
+
+    `menu` returns item_id, category, cuisine (the vendor's where the dish has none) and vendor_id. `table` returns the
+    customer table as of an instant, `inbox` the events of a type (customer_id, at, item_id, rating) after an instant
+    (None: all) of one customer (None: all), `consents` customer_id and said as of an instant.
+    """
+
+    orders: pl.LazyFrame
+    lines: pl.LazyFrame
+    customers: pl.LazyFrame
+    menu: Callable[[], pl.DataFrame]
+    table: Callable[[datetime], pl.LazyFrame]
+    inbox: Callable[[str, datetime | None, str | None], pl.DataFrame]
+    consents: Callable[[datetime, str | None], pl.DataFrame]
+    zone: str
+    dayparts: Dayparts = field(default_factory=Dayparts)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One row per customer with every column the rule's expression reads, and the clock it reads them by."""
+
+    frame: pl.LazyFrame
+    clock: Clock
+
+
+def figures_suffice(rule: Rule) -> bool:
+    """Say whether the columns of `engine.customers.figures.FIGURES` alone answer the rule, whoever's clock it is."""
+    for each in walk(rule):
+        if isinstance(each, EventClause | Sample):
+            return False
+        if isinstance(each, Clause) and (
+            FIELDS[each.field].column not in FIGURES or each.operator == "anniversary_within_days"
+        ):
+            return False
+    return True
+
+
+def members(rule: Rule, sources: Sources, as_of: datetime) -> pl.LazyFrame:
+    """Return customer_id of everyone in the segment as of `as_of`, in no order."""
+    found = gather(rule, sources, as_of)
+    return found.frame.filter(expression(rule, found.clock)).select("customer_id")
+
+
+def gather(rule: Rule, sources: Sources, as_of: datetime, *, customer_id: str | None = None) -> Facts:
+    """Return what `rule` needs of everybody, or of one customer alone, who then has a row whether known or not."""
+    if customer_id is not None:
+        sources = _only(sources, customer_id)
+    leaves = list(walk(rule))
+    fields = sorted({each.field for each in leaves if isinstance(each, Clause)})
+    measures = list(dict.fromkeys(each.measure for each in leaves if isinstance(each, EventClause)))
+    clock = Clock(as_of, _zones(leaves, measures, sources), sources.dayparts)
+    frame = _population(rule, fields, sources, clock, customer_id)
+    frame = _with_others(frame, fields, sources, as_of, customer_id)
+    for event in dict.fromkeys(each.event for each in measures):
+        same = [each for each in measures if each.event == event]
+        frame = _joined(frame, _measured(event, same, sources, clock, customer_id), same)
+    for salt in sorted({each.salt for each in leaves if isinstance(each, Sample)}):
+        frame = frame.with_columns(_buckets(salt))
+    return Facts(frame, clock)
+
+
+def _only(sources: Sources, customer_id: str) -> Sources:
+    own = pl.col("customer_id") == customer_id
+    return Sources(
+        orders=sources.orders.filter(own),
+        lines=sources.lines.filter(own),
+        customers=sources.customers.filter(own),
+        menu=sources.menu,
+        table=lambda at: sources.table(at).filter(own),
+        inbox=sources.inbox,
+        consents=sources.consents,
+        zone=sources.zone,
+        dayparts=sources.dayparts,
+    )
+
+
+def _zones(leaves: Sequence[Rule], measures: Iterable[Measure], sources: Sources) -> tuple[str, ...]:
+    """Return every valid zone customers live in, the house's first; that alone where no clause looks at a clock."""
+    local = any(clause.field in BY_CLOCK for each in measures for clause in each.where)
+    if not local and not any(isinstance(e, Clause) and e.operator == "anniversary_within_days" for e in leaves):
+        return (sources.zone,)
+    found = sources.customers.select(pl.col("timezone").unique()).collect()["timezone"].drop_nulls().sort()
+    return (sources.zone, *(zone for zone in found if zone != sources.zone and _is_zone(zone)))
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def _population(
+    rule: Rule, fields: Sequence[str], sources: Sources, clock: Clock, customer_id: str | None
+) -> pl.LazyFrame:
+    """Return the figures and attributes needed, one row per customer known at `as_of`."""
+    columns = [FIELDS[each].column for each in fields if FIELDS[each].origin in ("history", "card")]
+    if len(clock.zones) > 1:
+        columns.append("timezone")
+    history = [FIELDS[each].column for each in fields if FIELDS[each].origin == "history"]
+    extras = [name for name in columns if name in ("gender", "home_zone", *CONTACTS)]
+    plain = sorted({name for name in columns if name not in extras})
+    card = _cards(sources.customers)
+    if customer_id is not None and not history:
+        one = pl.LazyFrame({"customer_id": [customer_id]})
+        frame = one.join(card.select("customer_id", *plain, *extras), on="customer_id", how="left")
+    elif not history and _needs_card(rule) and _all_registered(sources.customers, clock.as_of):
+        # Whoever has no card cannot match, so nobody needs to be looked for in history.
+        frame = card.select("customer_id", *plain, *extras)
+    else:
+        frame = figures_query(sources.orders, sources.customers, as_of=clock.as_of).select("customer_id", *plain)
+        if customer_id is not None:
+            frame = pl.LazyFrame({"customer_id": [customer_id]}).join(frame, on="customer_id", how="left")
+        if extras:
+            frame = frame.join(card.select("customer_id", *extras), on="customer_id", how="left")
+    return frame.with_columns(pl.col(name).fill_null(False) for name in extras if name in NEVER_NULL)
+
+
+def _cards(customers: pl.LazyFrame) -> pl.LazyFrame:
+    reachable = [pl.col(column).is_not_null().alias(name) for name, column in CONTACTS.items()]
+    return customers.with_columns(pl.col("zone").alias("home_zone"), *reachable)
+
+
+def _needs_card(rule: Rule) -> bool:
+    """Say whether the rule surely fails for a customer without a card, whatever else is known of her."""
+    match rule:
+        case All(rules):
+            return any(_needs_card(each) for each in rules)
+        case AnyOf(rules):
+            return all(_needs_card(each) for each in rules)
+        case InSegment(_, inner):
+            return _needs_card(inner)
+        case Clause(name, operator, value):
+            field_ = FIELDS[name]
+            if field_.origin != "card":
+                return False
+            if field_.column in NEVER_NULL:
+                return operator == "equals" and value is True
+            return operator != "known" or value is True
+        case _:
+            return False
+
+
+def _all_registered(customers: pl.LazyFrame, as_of: datetime) -> bool:
+    newest = customers.select(pl.col("registered_at").max()).collect()["registered_at"][0]
+    return newest is None or newest <= as_of
+
+
+def _with_others(
+    frame: pl.LazyFrame, fields: Sequence[str], sources: Sources, as_of: datetime, customer_id: str | None
+) -> pl.LazyFrame:
+    """Add columns of the customer table and the consent log."""
+    wanted = [FIELDS[each].column for each in fields if FIELDS[each].origin == "table"]
+    if wanted:
+        table = sources.table(as_of).select("customer_id", *(_widened(name) for name in wanted))
+        frame = frame.join(table, on="customer_id", how="left")
+    if "consent" in fields:
+        imported = sources.customers.select("customer_id", pl.col("marketing_consent").alias("imported"))
+        said = sources.consents(as_of, customer_id).lazy()
+        frame = (
+            frame.join(imported, on="customer_id", how="left")
+            .join(said, on="customer_id", how="left")
+            .with_columns(pl.coalesce("said", "imported").alias("consent"))
+            .drop("said", "imported")
+        )
+    return frame
+
+
+def _widened(name: str) -> pl.Expr:
+    # A score of eight bits cannot be compared with 200.
+    return pl.col(name).cast(pl.Int64) if name in ("r", "f", "m", "favourite_weekday", "best_hour") else pl.col(name)
+
+
+def _measured(
+    event: str, measures: Sequence[Measure], sources: Sources, clock: Clock, customer_id: str | None
+) -> pl.LazyFrame:
+    """Return one row per customer with an event: a column per measure, and how many events each counted."""
+    clauses = [clause for each in measures for clause in each.where]
+    by_menu = any(each.field in BY_MENU or (each.field == "vendor" and event not in FROM_HISTORY) for each in clauses)
+    menu = sources.menu() if by_menu else pl.DataFrame(schema={"item_id": pl.String})
+    starts = [bounds(each, clock)[0] for each in measures]
+    earliest = None if None in starts else min(each for each in starts if each is not None)
+    frame = _events(event, sources, earliest, customer_id)
+    if earliest is not None:
+        frame = frame.filter(pl.col("at") >= pl.lit(earliest).cast(UTC_INSTANT))
+    if len(clock.zones) > 1 and any(each.field in BY_CLOCK for each in clauses):
+        frame = frame.join(sources.customers.select("customer_id", "timezone"), on="customer_id", how="left")
+    filters = [event_filter(each, clock, menu) for each in measures]
+    frame = frame.filter(reduce(lambda a, b: a | b, filters))
+    aggregates: list[pl.Expr] = []
+    for measure, counted in zip(measures, filters, strict=True):
+        alone = len(measures) == 1
+        aggregates += _aggregates(measure, None if alone else counted)
+    return frame.group_by("customer_id").agg(aggregates)
+
+
+def _aggregates(measure: Measure, counted: pl.Expr | None) -> list[pl.Expr]:
+    name = measure_column(measure)
+    n = pl.len() if counted is None else counted.sum()
+    if measure.what == "count":
+        return [n.cast(pl.Int64).alias(name)]
+    value = event_value(measure) if measure.what == "sum" else pl.col("at")
+    value = value if counted is None else value.filter(counted)
+    if measure.what == "sum":
+        total = pl.when(value.count() > 0).then(value.sum())
+        return [total.alias(name), n.cast(pl.Int64).alias(f"{name}:n")]
+    return [(value.min() if measure.what == "first" else value.max()).alias(name)]
+
+
+def _events(event: str, sources: Sources, since: datetime | None, customer_id: str | None) -> pl.LazyFrame:
+    if event == "order":
+        discounted = (pl.col("discount_cents").fill_null(0) > 0).alias("discounted")
+        return sources.orders.rename({"ordered_at": "at"}).with_columns(discounted)
+    if event == "order_line":
+        return sources.lines.rename({"ordered_at": "at"})
+    return sources.inbox(event, since, customer_id).lazy()
+
+
+def _joined(frame: pl.LazyFrame, measured: pl.LazyFrame, measures: Sequence[Measure]) -> pl.LazyFrame:
+    frame = frame.join(measured, on="customer_id", how="left")
+    filled = []
+    for measure in measures:
+        name = measure_column(measure)
+        if measure.what == "count":
+            filled.append(pl.col(name).fill_null(0))
+        elif measure.what == "sum":
+            nothing = pl.col(f"{name}:n").fill_null(0) == 0
+            filled.append(pl.when(nothing).then(0).otherwise(pl.col(name)).alias(name))
+    return frame.with_columns(filled)
+
+
+def _buckets(salt: str) -> pl.Expr:
+    def drawn(ids: pl.Series) -> pl.Series:
+        return pl.Series([int(bucket(salt, each) * ALL_BUCKETS) for each in ids], dtype=pl.Int64)
+
+    return pl.col("customer_id").map_batches(drawn, return_dtype=pl.Int64).alias(bucket_column(salt))

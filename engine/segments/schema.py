@@ -1,0 +1,115 @@
+"""The JSON Schema of a segment, made from the tree's own definition so that the two cannot part."""
+
+from __future__ import annotations
+
+from engine.customers.columns import DAYPARTS
+from engine.segments.parse import MAX_CLAUSES, MAX_DEPTH, MEASURES, MOST_DAYS, WEEKDAYS
+from engine.segments.properties import EVENTS, EventKind
+from engine.segments.rule import DAY_OPERATORS, FIELDS, LISTS, OPERATORS, Kind
+
+Schema = dict[str, object]
+VALUES: dict[Kind, Schema] = {
+    "number": {"type": "number"},
+    "money": {"type": ["number", "string"], "description": "An amount in major units, such as 50 or 3.20."},
+    "word": {"type": "string", "minLength": 1},
+    "words": {"type": "string", "minLength": 1},
+    "boolean": {"type": "boolean"},
+    "instant": {"type": "string", "description": "2026-03-01 (UTC midnight) or 2026-03-01T10:00:00Z."},
+    "date": {"type": "string", "format": "date"},
+    "weekday": {"enum": [*range(1, 8), *WEEKDAYS]},
+    "daypart": {"enum": list(DAYPARTS)},
+}
+PLAIN: tuple[Kind, ...] = ("word", "boolean", "weekday", "daypart")
+DAYS: Schema = {"type": "number", "exclusiveMinimum": 0, "maximum": MOST_DAYS}
+RULE: Schema = {"$ref": "#/$defs/rule"}
+
+
+def json_schema() -> Schema:
+    """Return the schema (draft 2020-12) of a rule, or of the name of a ready or saved segment."""
+    kinds = {f"compare_{kind}": _comparison(kind) for kind in OPERATORS}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Segment",
+        "description": f"One clause; at most {MAX_DEPTH} levels and {MAX_CLAUSES} clauses.",
+        "oneOf": [{"type": "string", "description": "The name of a ready or saved segment."}, RULE],
+        "$defs": {"rule": _rule(), **kinds},
+    }
+
+
+def _rule() -> Schema:
+    several: Schema = {"type": "array", "items": RULE, "minItems": 1}
+    properties: dict[str, object] = {"all": several, "any": several, "not": RULE}
+    properties["segment"] = {
+        "oneOf": [
+            {"type": "string"},
+            {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "rule": RULE}},
+        ]
+    }
+    properties["sample"] = _object(
+        {
+            "salt": {"type": "string", "minLength": 1, "maxLength": 200},
+            "share": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+            "from": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+        },
+        required=["salt", "share"],
+    )
+    for what in MEASURES:
+        kinds = [kind for kind in EVENTS if what != "sum" or EVENTS[kind].summed]
+        properties[what] = {"oneOf": [_event(what, name, EVENTS[name]) for name in kinds]}
+    for name, field in FIELDS.items():
+        properties[name] = {"description": field.about, **_reference(field.kind)}
+    return {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": False,
+            "properties": properties}  # fmt: skip
+
+
+def _event(what: str, name: str, kind: EventKind) -> Schema:
+    where: dict[str, object] = {
+        key: {"description": each.about, **_reference(each.kind)} for key, each in kind.properties.items()
+    }
+    instant = VALUES["instant"]
+    properties: dict[str, object] = {
+        "event": {"const": name, "description": kind.about},
+        "where": {**_object(where), "minProperties": 1},
+        "last_days": DAYS,
+        "before_days": DAYS,
+        "between": {"type": "array", "items": instant, "minItems": 2, "maxItems": 2},
+        "before": instant,
+    }
+    required = ["event"]
+    if what == "sum":
+        properties["of"] = {"enum": list(kind.summed)}
+        required.append("of")
+    if what != "absent":
+        # A sum may be of money or of a number, and both are numbers here.
+        compared: Kind = "instant" if what in ("first", "last") else "number"
+        for operator in (*OPERATORS[compared], "known"):
+            properties.setdefault(operator, _value(compared, operator))
+    return _object(properties, required=required)
+
+
+def _comparison(kind: Kind) -> Schema:
+    operators: dict[str, object] = {operator: _value(kind, operator) for operator in (*OPERATORS[kind], "known")}
+    return {**_object(operators), "minProperties": 1}
+
+
+def _value(kind: Kind, operator: str) -> Schema:
+    one = VALUES[kind]
+    if operator == "known":
+        return {"type": "boolean"}
+    if operator in DAY_OPERATORS:
+        return DAYS
+    if operator == "anniversary_within_days":
+        return {"type": "integer", "minimum": 1, "maximum": 366}
+    if operator in LISTS:
+        return {"type": "array", "items": one, "minItems": 1, "maxItems": 10_000}
+    return {"type": "array", "items": one, "minItems": 2, "maxItems": 2} if operator == "between" else one
+
+
+def _reference(kind: Kind) -> Schema:
+    full: Schema = {"$ref": f"#/$defs/compare_{kind}"}
+    return {"oneOf": [VALUES[kind], full]} if kind in PLAIN else full
+
+
+def _object(properties: dict[str, object], required: list[str] | None = None) -> Schema:
+    found: Schema = {"type": "object", "additionalProperties": False, "properties": properties}
+    return found | {"required": required} if required else found

@@ -1,0 +1,134 @@
+"""Where a home's segments read: history and tables lazily, the inbox and the consent log through the session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+import orjson
+import polars as pl
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from engine.columns import CUSTOMERS, UTC_INSTANT
+from engine.consents import ANY_CHANNEL, MARKETING, ConsentRow
+from engine.customers import store
+from engine.customers.columns import CUSTOMER_TABLE
+from engine.customers.config import read_config
+from engine.customers.moment import Moment
+from engine.errors import BadFile
+from engine.events import EventRow
+from engine.history import History
+from engine.segments.facts import Sources
+from engine.settings import Settings
+from engine.tables import read_table, table_file
+
+# A stored customer table answers for "now" until it is a day and a half old: one missed night is forgiven.
+FRESH = timedelta(hours=36)
+INBOX: dict[str, pl.DataType | type[pl.DataType]] = {
+    "customer_id": pl.String,
+    "at": UTC_INSTANT,
+    "item_id": pl.String,
+    "rating": pl.Float64,
+}
+# Opens a unit of work, or lends the one that is open.
+Reading = Callable[[], AbstractContextManager[Session]]
+SAID = {"customer_id": pl.String, "said": pl.Boolean}
+
+
+def sources_of(settings: Settings, reading: Reading, *, exact: bool = True) -> Sources:
+    """Return what segments read of the home; each look at the database is one `reading`, so that none holds it long.
+
+    A column of the customer table is computed as of the very instant asked, unless the stored table is of that instant
+    and history. With `exact` False (the instant is "now") a stored table of the last 36 hours answers in its place.
+    """
+    history = History(settings.history_folder)
+    config = read_config(None, home=settings.home)
+
+    @cache
+    def menu() -> pl.DataFrame:
+        kitchens = read_table(settings, "vendors").select("vendor_id", pl.col("cuisine").alias("vendor_cuisine"))
+        dishes = read_table(settings, "items").select("item_id", "category", "cuisine", "vendor_id")
+        joined = dishes.join(kitchens, on="vendor_id", how="left", maintain_order="left")
+        return joined.with_columns(pl.coalesce("cuisine", "vendor_cuisine").alias("cuisine")).drop("vendor_cuisine")
+
+    @cache
+    def table(as_of: datetime) -> pl.LazyFrame:
+        stored = _stored_table(settings, as_of, exact=exact)
+        if stored is not None:
+            return stored
+        moment = Moment(as_of, settings.timezone)
+        if history.window() is None and read_table(settings, "customers").is_empty():
+            return pl.LazyFrame(schema=CUSTOMER_TABLE)
+        return store.compute(settings, moment, horizon_days=None, config=config).table.lazy()
+
+    return Sources(
+        orders=history.orders(),
+        lines=history.lines(),
+        customers=_customers(settings),
+        menu=menu,
+        table=table,
+        inbox=lambda kind, since, customer_id: _inbox(reading, kind, since, customer_id),
+        consents=lambda as_of, customer_id: _consents(reading, as_of, customer_id),
+        zone=settings.timezone,
+        dayparts=config.dayparts,
+    )
+
+
+def _customers(settings: Settings) -> pl.LazyFrame:
+    path = table_file(settings, "customers")
+    if not path.exists():
+        return pl.LazyFrame(schema=CUSTOMERS)
+    try:
+        frame = pl.scan_parquet(path, glob=False)
+        there = frame.collect_schema()
+    except pl.exceptions.PolarsError as error:
+        raise BadFile("is not a table of ours; import it again or restore a backup", where=str(path)) from error
+    # A table written before a column existed reads as if that column were unknown.
+    return frame.select(
+        (pl.col(name) if name in there else pl.lit(None)).cast(dtype).alias(name) for name, dtype in CUSTOMERS.items()
+    )
+
+
+def _stored_table(settings: Settings, as_of: datetime, *, exact: bool) -> pl.LazyFrame | None:
+    path = store.table_file(settings)
+    try:
+        facts = orjson.loads(path.with_suffix(".json").read_bytes())
+        at = datetime.fromisoformat(facts["as_of"])
+        fingerprint = facts["history"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    same = at == as_of and fingerprint == History(settings.history_folder).fingerprint()
+    fresh = not exact and timedelta(0) <= as_of - at <= FRESH
+    return pl.scan_parquet(path, glob=False) if path.exists() and (same or fresh) else None
+
+
+def _inbox(reading: Reading, kind: str, since: datetime | None, customer_id: str | None) -> pl.DataFrame:
+    query = select(EventRow.customer_id, EventRow.at, EventRow.body).where(EventRow.type == kind)
+    if since is not None:
+        query = query.where(EventRow.at >= since)
+    if customer_id is not None:
+        query = query.where(EventRow.customer_id == customer_id)
+    with reading() as session:
+        found = session.execute(query).all()
+    rows = []
+    for customer, at, body in found:
+        told = orjson.loads(body)
+        rating = told.get("rating")
+        rows.append((customer, at.astimezone(UTC), told.get("item_id"), None if rating is None else float(rating)))
+    return pl.DataFrame(rows, schema=INBOX, orient="row")
+
+
+def _consents(reading: Reading, as_of: datetime, customer_id: str | None) -> pl.DataFrame:
+    newest = select(func.max(ConsentRow.id)).where(
+        ConsentRow.channel == ANY_CHANNEL, ConsentRow.purpose == MARKETING, ConsentRow.at <= as_of
+    )
+    if customer_id is not None:
+        newest = newest.where(ConsentRow.customer_id == customer_id)
+    query = select(ConsentRow.customer_id, ConsentRow.granted).where(
+        ConsentRow.id.in_(newest.group_by(ConsentRow.customer_id))
+    )
+    with reading() as session:
+        return pl.DataFrame([tuple(row) for row in session.execute(query)], schema=SAID, orient="row")
