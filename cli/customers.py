@@ -57,6 +57,7 @@ ConfigOption = Annotated[
     typer.Option("--config", help="YAML of windows, shares and thresholds; default customers.yaml in the home."),
 ]
 HISTORY_SHOWN = 10
+RATINGS_SHOWN, TREND_ROWS = 5, 10
 LONGEST_HORIZON_DAYS = 3_650
 
 
@@ -274,18 +275,20 @@ def transitions(
 
 @app.command()
 def market(as_of: AsOfOption = None, home: HomeOption = None, json: JsonOption = False) -> None:
-    """Show which dishes, cuisines, vendors and zones grow or fall, and which dropped against their own forecast.
+    """Show which dishes, cuisines, vendors and zones grow or fall, what dropped against its own forecast, and ratings.
 
     Example: [bold]regulars market --as-of 2026-03-01[/bold]
     """
     from engine.customers.market import market as look  # noqa: PLC0415
+    from engine.customers.satisfaction import satisfaction_by_thing  # noqa: PLC0415
     from engine.customers.store import sources  # noqa: PLC0415
 
     settings = settings_for(home)
     moment, data = _moment(settings, as_of), sources(settings)
     found = look(data.orders, data.lines, data.items, data.vendors, moment)
+    content = satisfaction_by_thing(data.orders, data.lines, data.items, moment, _config(settings, None).satisfaction)
     if json:
-        print_json({"as_of": moment.at.isoformat(), **asdict(found)})
+        print_json({"as_of": moment.at.isoformat(), **asdict(found), "satisfaction": content.to_dicts()})
         return
     told = [trend for trend in found.trends if trend.direction != "steady"]
     told.sort(key=lambda trend: (trend.kind, -trend.change))
@@ -303,6 +306,10 @@ def market(as_of: AsOfOption = None, home: HomeOption = None, json: JsonOption =
             ["kind", "name", "orders", "expected", "at least"],
             [[d.kind, d.name, d.orders, d.expected, d.least_expected] for d in found.drops],
         )
+    worst = [row for row in content.iter_rows(named=True) if row["ratings"] >= RATINGS_SHOWN][:TREND_ROWS]
+    if worst:
+        names = ("kind", "name", "ratings", "average_rating", "low_share", "trend")
+        print_table(f"Rated lowest, of {RATINGS_SHOWN} ratings or more", names, [[r[n] for n in names] for r in worst])
 
 
 def _config(settings: Settings, path: Path | None) -> CustomerConfig:

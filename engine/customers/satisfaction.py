@@ -61,22 +61,39 @@ def unhappy_valuable(table: pl.DataFrame, moment: Moment, config: Satisfaction) 
     return table.select(((pl.col("unhappy_at") > since) & worth).fill_null(False).alias("unhappy_valuable")).to_series()
 
 
-def satisfaction_of(purchases: Purchases, column: str) -> pl.DataFrame:
-    """Return ratings, average and trend per value of an order column such as vendor_id, worst average first.
+def satisfaction_by_thing(
+    orders: pl.LazyFrame, lines: pl.LazyFrame, items: pl.DataFrame, moment: Moment, config: Satisfaction
+) -> pl.DataFrame:
+    """Return kind (vendor or dish), name, ratings, average_rating, low_share, trend; worst average first.
 
-    `trend` is the mean of the newest 28 days less that of before; null where either has no rating.
+    A dish shares the ratings of the orders it was in. `trend` is the mean of the newest 28 days less that of before,
+    null where either has no rating; `low_share` the share of ratings that make unhappy.
     """
-    recent = pl.col("day") > purchases.moment.day - TREND_DAYS
-    mean = pl.col("rating").cast(pl.Float64)
+    rated = orders.filter(
+        (pl.col("status") == "delivered")
+        & (pl.col("ordered_at") <= pl.lit(moment.at).cast(UTC_INSTANT))
+        & pl.col("rating").is_not_null()
+    ).select("order_id", "vendor_id", pl.col("rating").cast(pl.Float64), "ordered_at")
+    named = items.lazy().unique("item_id").select("item_id", "name")
+    dishes = (
+        lines.select("order_id", "item_id")
+        .unique()
+        .join(rated, on="order_id")
+        .join(named, on="item_id", how="left")
+        .with_columns(pl.coalesce("name", "item_id").alias("thing"), pl.lit("dish").alias("kind"))
+    )
+    vendors = rated.with_columns(pl.col("vendor_id").alias("thing"), pl.lit("vendor").alias("kind"))
+    recent = pl.col("ordered_at") > pl.lit(moment.back(TREND_DAYS).at).cast(UTC_INSTANT)
+    both = pl.concat([each.select("kind", "thing", "rating", "ordered_at") for each in (vendors, dishes)])
     return (
-        purchases.orders.lazy()
-        .filter(pl.col("rating").is_not_null() & pl.col(column).is_not_null())
-        .group_by(pl.col(column).cast(pl.String))
+        both.filter(pl.col("thing").is_not_null())
+        .group_by("kind", pl.col("thing").alias("name"))
         .agg(
             pl.len().alias("ratings"),
-            mean.mean().alias("average_rating"),
-            (mean.filter(recent).mean() - mean.filter(~recent).mean()).alias("trend"),
+            pl.col("rating").mean().alias("average_rating"),
+            (pl.col("rating") <= config.low_rating).mean().alias("low_share"),
+            (pl.col("rating").filter(recent).mean() - pl.col("rating").filter(~recent).mean()).alias("trend"),
         )
-        .sort("average_rating", column)
+        .sort("average_rating", "kind", "name")
         .collect()
     )

@@ -2,6 +2,7 @@
 
 tables/customer_table.parquet    schema CUSTOMER_TABLE, sorted by customer_id
 tables/customer_table.json       moment, data window, models chosen, calibration figures, history's fingerprint
+    tables/customer_table.svg        the return model's reliability plot, where it could be judged
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from engine.atomic import locked, replace
 from engine.customers.columns import CUSTOMER_TABLE
 from engine.customers.config import CustomerConfig, read_config
 from engine.customers.moment import Moment, end_of
+from engine.customers.plot import reliability_svg
 from engine.customers.table import Built, Sources, customer_table
 from engine.errors import BadFile, NoHistory, NotFound
 from engine.history import History
@@ -80,6 +82,7 @@ def build_customer_table(
         path = table_file(settings)
         replace(path, lambda file: built.table.write_parquet(file, compression="zstd", row_group_size=131_072))
         replace(path.with_suffix(".json"), lambda file: file.write_bytes(content))
+        _draw(path.with_suffix(".svg"), orjson.loads(content)["return_model"])
     return Built(built.table, orjson.loads(content))
 
 
@@ -116,6 +119,14 @@ def read_customer_table(settings: Settings) -> Built:
         return Built(frame.select(list(CUSTOMER_TABLE)), facts)
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         raise BadFile("is no customer table of ours; run: regulars customers build", where=str(path)) from error
+
+
+def _draw(path: Path, quality: dict[str, Any] | None) -> None:
+    if quality is None:
+        path.unlink(missing_ok=True)
+        return
+    drawn = reliability_svg(quality)
+    replace(path, lambda file: file.write_text(drawn, encoding="utf-8"))
 
 
 def _json(manifest: dict[str, Any]) -> bytes:

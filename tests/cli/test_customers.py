@@ -122,6 +122,7 @@ def test_transitions_add_up_to_everybody(regulars: Call) -> None:
 def test_the_market_tells_trends(regulars: Call) -> None:
     found = regulars("market", "--as-of", "2026-03-01", "--json").json
     assert found["weeks"] == 12
+    assert {rated["kind"] for rated in found["satisfaction"]} == {"vendor", "dish"}
     assert {trend["kind"] for trend in found["trends"]} >= {"dish", "vendor", "zone"}
     assert "Trends of the newest 12 weeks" in regulars("market").stdout
 

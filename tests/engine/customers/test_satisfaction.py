@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import polars as pl
 import pytest
 
 from engine.customers.config import CustomerConfig, Satisfaction
 from engine.customers.purchases import read_purchases
-from engine.customers.satisfaction import satisfaction, satisfaction_of
+from engine.customers.satisfaction import satisfaction, satisfaction_by_thing
 from engine.customers.table import customer_table
-from tests.engine.customers.histories import NOW, customers, moment, order, orders, sources
+from tests.engine.customers.histories import NOW, customers, lines_of, moment, order, orders, sources
 
 
 def found_of(*rows: dict[str, object], at=NOW) -> dict[str, dict[str, object]]:
@@ -48,10 +47,16 @@ def test_an_unhappy_valuable_customer_is_found_that_very_day_and_not_before() ->
     assert unhappy == {"2026-02-28": [], "2026-03-01": ["best"]}
 
 
-def test_vendors_are_ranked_worst_first_with_their_trend() -> None:
+def test_vendors_and_dishes_are_ranked_worst_first_with_their_trend() -> None:
     rows = [order("a", d, vendor_id="good", rating=5.0) for d in (60, 5)]
     rows += [order("a", 50, vendor_id="bad", rating=4.0), order("b", 5, vendor_id="bad", rating=1.0)]
-    found = satisfaction_of(read_purchases(orders(*rows).lazy(), customers(), NOW), "vendor_id")
-    assert found["vendor_id"].to_list() == ["bad", "good"]
-    assert found["trend"].to_list() == [-3.0, 0.0]
-    assert isinstance(found, pl.DataFrame)
+    rows += [order("b", -1, vendor_id="bad", rating=5.0), order("b", 4, vendor_id="bad")]
+    placed = orders(*rows)
+    data = sources(placed, lines_of(placed, [["dal"], ["dal", "naan"], ["naan"], ["naan"], ["naan"], ["naan"]]))
+    found = satisfaction_by_thing(data.orders, data.lines, data.items, NOW, Satisfaction())
+    assert found.rows() == [
+        ("vendor", "bad", 2, 2.5, 0.5, -3.0),
+        ("dish", "naan", 3, pytest.approx(10 / 3), pytest.approx(1 / 3), pytest.approx(-1.0)),
+        ("dish", "dal", 2, 5.0, 0.0, 0.0),
+        ("vendor", "good", 2, 5.0, 0.0, 0.0),
+    ]

@@ -33,6 +33,7 @@ def test_what_was_built_is_read_back_with_its_manifest(filled: Settings) -> None
     assert stored.facts["history"] == History(filled.history_folder).fingerprint()
     assert stored.facts["horizon_days"] == 30
     assert len(told) >= 4
+    assert table_file(filled).with_suffix(".svg").read_text().startswith("<svg")
 
 
 def test_by_default_it_is_as_of_the_newest_orders_day_but_never_of_tomorrow(filled: Settings) -> None:
