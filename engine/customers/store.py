@@ -2,7 +2,7 @@
 
 tables/customer_table.parquet    schema CUSTOMER_TABLE, sorted by customer_id
 tables/customer_table.json       moment, data window, models chosen, calibration figures, history's fingerprint
-    tables/customer_table.svg        the return model's reliability plot, where it could be judged
+tables/customer_table.svg        the return model's reliability plot, where it could be judged
 """
 
 from __future__ import annotations
