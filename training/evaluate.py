@@ -15,7 +15,8 @@ from engine.ranking.ranker import masked
 from engine.ranking.top import top_k
 from training.learn import Learned
 from training.matrices import TrainingSet
-from training.metrics import Judged, coverage, interval, judge, novelty, paired_interval
+from training.metrics import Judged, coverage, judge, novelty, paired_interval
+from training.metrics import intervals as resampled
 from training.split import Target
 
 BLEND, RANKER = "blend", "ranker"
@@ -41,7 +42,7 @@ class Evaluation:
         rng = np.random.default_rng([self.seed, 7])
         models = {name: {**judged.means(), **self.beyond[name]} for name, judged in self.judged.items()}
         intervals = {
-            name: {metric: interval(judged.values[:, i], rng) for i, metric in enumerate(judged.metrics)}
+            name: dict(zip(judged.metrics, resampled(judged.values, rng), strict=True))
             for name, judged in self.judged.items()
         }
         returning = sum(1 for target in self.targets if target.query.baskets)

@@ -12,9 +12,11 @@ from engine.ranking.blend import DEFAULT_WEIGHTS, Blend, components
 from engine.ranking.top import top_k
 from training.split import Target
 
-CANDIDATES = 60
+CANDIDATES = 50
 CHUNK = 256
 LEAST_TARGETS = 50
+# More held-out baskets move the weights by less than they move from day to day.
+MOST_TARGETS = 4_000
 K = 10
 # Multiples tried for one weight while the others stand; 0 drops the model.
 STEPS = (0.0, 0.25, 0.5, 0.7, 0.85, 1.2, 1.5, 2.0, 4.0)
@@ -31,7 +33,7 @@ def learn_blend(models: Sequence[Recommender], targets: Sequence[Target]) -> Ble
     start = np.array([DEFAULT_WEIGHTS.get(name, 0.05) for name in names])
     if len(targets) < LEAST_TARGETS:
         return Blend(dict(zip(names, start.tolist(), strict=True)))
-    features, relevant, ideal = _candidates(models, targets)
+    features, relevant, ideal = _candidates(models, targets[:MOST_TARGETS])
     best, best_value = start, _ndcg(features, relevant, ideal, start)
     for _ in range(ROUNDS):
         before = best_value
@@ -68,7 +70,8 @@ def _candidates(
                 features[first + i, : len(columns), m] = np.nan_to_num(part[i, columns], nan=0.0)
             relevant[first + i, : len(columns)] = np.isin(columns, target.truth)
             ideal[first + i] = discount[: max(1, min(K, len(target.truth) + target.unseen))].sum()
-    return features, relevant, ideal
+    widest = int((np.abs(features).sum(axis=(0, 2)) > 0).nonzero()[0].max(initial=0)) + 1
+    return features[:, :widest], relevant[:, :widest], ideal
 
 
 def _ndcg(
@@ -78,6 +81,7 @@ def _ndcg(
     weights: npt.NDArray[np.float64],
 ) -> float:
     scores: FloatArray = features @ weights.astype(np.float32)
-    order = top_k(scores, K)
-    gain = np.take_along_axis(relevant, order, axis=1) @ (1 / np.log2(np.arange(2, K + 2)))
+    some = np.argpartition(-scores, K, axis=1)[:, :K] if scores.shape[1] > K else np.argsort(-scores, axis=1)
+    order = np.take_along_axis(some, np.argsort(-np.take_along_axis(scores, some, axis=1), axis=1), axis=1)
+    gain = np.take_along_axis(relevant, order, axis=1) @ (1 / np.log2(np.arange(2, order.shape[1] + 2)))
     return float((gain / ideal).mean())

@@ -22,6 +22,8 @@ CHUNK = 256
 LEAST_TARGETS = 400
 COMPARED = 0.25
 ROUNDS = 200
+# Of each basket's candidates, the blend's best and a draw of the rest teach; all others say little and cost much.
+TAUGHT_BEST, TAUGHT_REST = 60, 30
 SETTINGS = {
     "objective": "lambdarank",
     "num_leaves": 31,
@@ -32,7 +34,8 @@ SETTINGS = {
     "lambdarank_truncation_level": 20,
     "deterministic": True,
     "force_row_wise": True,
-    "num_threads": 2,
+    # One thread: the same trees on every machine, and no spinning where others need the cores.
+    "num_threads": 1,
     "verbose": -1,
 }
 
@@ -57,7 +60,7 @@ def learn_ranker(
     cut = int(len(targets) * COMPARED)
     compared, taught = [targets[i] for i in order[:cut]], [targets[i] for i in order[cut:]]
     facts = ItemFacts.of(past, now=now)
-    table, relevant, sizes = _examples(models, blend, taught, facts)
+    table, relevant, sizes = _examples(models, blend, taught, facts, np.random.default_rng([seed, 95]))
     if not relevant.any():
         return None
     dataset = lgb.Dataset(table, relevant, group=sizes, feature_name=names([model.name for model in models]))
@@ -68,7 +71,11 @@ def learn_ranker(
 
 
 def _examples(
-    models: Sequence[Recommender], blend: Blend, targets: Sequence[Target], facts: ItemFacts
+    models: Sequence[Recommender],
+    blend: Blend,
+    targets: Sequence[Target],
+    facts: ItemFacts,
+    rng: np.random.Generator,
 ) -> tuple[FloatArray, npt.NDArray[np.int8], list[int]]:
     """Return features (rows, features), whether each row was ordered, and how many rows each target has."""
     rows, relevant, sizes = [], [], []
@@ -80,9 +87,13 @@ def _examples(
             ordered = np.isin(columns, target.truth)
             if not ordered.any():  # nothing to tell apart
                 continue
-            rows.append(features(parts, blended, i, target.query, columns, facts))
-            relevant.append(ordered.astype(np.int8))
-            sizes.append(len(columns))
+            table = features(parts, blended, i, target.query, columns, facts)
+            kept = ordered | (np.argsort(np.argsort(-blended[i, columns], kind="stable")) < TAUGHT_BEST)
+            rest = np.flatnonzero(~kept)
+            kept[rng.choice(rest, min(TAUGHT_REST, len(rest)), replace=False)] = True
+            rows.append(table[kept])
+            relevant.append(ordered[kept].astype(np.int8))
+            sizes.append(int(kept.sum()))
     if not rows:
         return np.empty((0, 0), np.float32), np.empty(0, np.int8), []
     return np.concatenate(rows), np.concatenate(relevant), sizes

@@ -30,7 +30,7 @@ from training.matrices import TrainingSet, training_set
 from training.split import sample
 
 K = 10
-MOST_JUDGED = 20_000
+MOST_JUDGED = 10_000
 LEAST_JUDGED = 30
 KEPT_VERSIONS = 5
 
