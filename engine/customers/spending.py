@@ -53,7 +53,7 @@ def fit(x: Ints, value: Floats) -> Spending:
     first, _ = _climb(np.log(START), x[::step], scaled[::step], 1e-9)
     found, least = _climb(first, x, scaled, 1e-14)
     p, q, v = (float(each) for each in np.exp(found))
-    likelihood = -least * len(x) - len(x) * np.log(overall)
+    likelihood = -len(x) * (least + float(np.log(overall)))
     return Spending(p, q, v * overall, overall, likelihood)
 
 
