@@ -131,15 +131,14 @@ def margins(lines: Lines, menu: Menu, purchases: Purchases, since_second: int) -
     NaN where no dish of hers has a known margin.
     """
     n = purchases.n
-    each = menu.margin_cents[lines.item] if len(menu.margin_cents) else np.empty(0)
-    known = np.isfinite(each)
-    earned = np.where(known, each * lines.quantity, 0.0)
-    some = np.bincount(lines.customer, known, minlength=n) > 0
-    recent = lines.second >= since_second
-    totals = (
-        np.bincount(lines.customer, earned, minlength=n),
-        np.bincount(lines.customer[recent], earned[recent], minlength=n),
-    )
+    known = np.isfinite(menu.margin_cents)
+    if not known.any():
+        return np.full(n, np.nan), np.full(n, np.nan)
+    # What is unknown is settled per dish, a handful, before it is spread over all lines.
+    earned = np.where(known, menu.margin_cents, 0.0)[lines.item] * lines.quantity
+    some = np.bincount(lines.customer, known[lines.item], minlength=n) > 0
+    totals = [np.bincount(lines.customer, earned, minlength=n)]
+    totals.append(np.bincount(lines.customer, earned * (lines.second >= since_second), minlength=n))
     discount, late = purchases.orders["discount"].to_numpy(), purchases.orders["second"].to_numpy() >= since_second
     given = (
         np.bincount(purchases.customer, discount, minlength=n),
