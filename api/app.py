@@ -15,7 +15,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import coupons, customers, health, receiving, recommending
+from api import coupons, customers, health, receiving, recommending, segments
 from api.keys import Caller, KeyRing, requires
 from api.live import Live
 from api.problems import install, problem
@@ -23,6 +23,7 @@ from engine.database import connect
 from engine.logs import configure_logs
 from engine.online import open_online
 from engine.settings import Settings
+from engine.threads import one_blas_thread
 
 MOST_BYTES = 4 * 1024 * 1024
 TOO_LARGE = f"the body is larger than {MOST_BYTES:,} bytes; send smaller batches"
@@ -41,6 +42,7 @@ def build(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        one_blas_thread()
         engine = connect(settings)
         app.state.keys = KeyRing(engine)
         app.state.live = Live(settings, engine, open_online(settings.redis_url))
@@ -62,8 +64,8 @@ def build(settings: Settings) -> FastAPI:
     install(app)
     app.add_middleware(LimitBody)
     app.add_middleware(health.Measured)
-    for router in (recommending.router, coupons.router, receiving.router, customers.router, health.router):
-        app.include_router(router)
+    for room in (recommending, coupons, receiving, customers, segments, health):
+        app.include_router(room.router)
     _document(app)
     return app
 

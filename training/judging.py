@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.errors import NoHistory
 from engine.settings import Settings
+from engine.threads import one_blas_thread
 from training.evaluate import evaluate
 from training.future import read_future
 from training.learn import Report, hold_out, learn, learn_before
@@ -23,6 +24,7 @@ def evaluate_home(
 
     Raises NoHistory when there is nothing to learn from or nobody came back to judge by.
     """
+    one_blas_thread()
     report("read history")
     data = load_training_set(settings)
     if future is not None:

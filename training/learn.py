@@ -22,7 +22,7 @@ from training.learn_ranker import learn_ranker
 from training.matrices import DAY_S, TrainingSet
 from training.split import Split, Target, sample, split_by_time, split_last_basket
 
-MOST_TUNING = 6_000
+MOST_TUNING = 10_000
 # A horizon longer than this share of the window would leave too little to learn from.
 LARGEST_HELD_OUT = 0.2
 
@@ -103,5 +103,5 @@ def learn_before(data: TrainingSet, split: Split, *, horizon_days: float, seed: 
 
 
 def tuning_sample(targets: list[Target], seed: int) -> list[Target]:
-    """Return the baskets that blend and ranker are learned on, at most 6,000, fixed by `seed`."""
+    """Return the baskets that blend and ranker are learned on, at most 10,000, fixed by `seed`."""
     return sample(targets, MOST_TUNING, np.random.default_rng([seed, 99]))

@@ -22,6 +22,7 @@ from engine.ids import IdMap
 from engine.ranking.served import arrays_of
 from engine.settings import Settings
 from engine.tables import read_table
+from engine.threads import one_blas_thread
 from training.evaluate import Evaluation, evaluate
 from training.gate import Verdict, judge_candidate
 from training.learn import Learned, Report, fit_models, hold_out, learn_before, learn_final
@@ -71,6 +72,7 @@ def train(
     gate would refuse, and the manifest says so.
     Raises NoHistory, Conflict when another run is going on, CandidateRefused with the gate's numbers.
     """
+    one_blas_thread()
     root = settings.artifacts_folder
     with _alone(root):
         live = _live_manifest(settings)

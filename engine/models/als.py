@@ -62,11 +62,10 @@ class Als:
         """Return (queries, items) float32: predicted preference, about 0 to 1; a row of NaN for an unknown customer."""
         scores = np.full((len(queries), len(self.item_factors)), np.nan, dtype=np.float32)
         counts = query_matrix(queries, len(self.item_factors))
-        with threadpool_limits(1, user_api="blas"):
-            for i, query in enumerate(queries):
-                if query.baskets:
-                    own = slice(counts.indptr[i], counts.indptr[i + 1])
-                    scores[i] = self.item_factors @ self.fold_in(counts.indices[own], counts.data[own])
+        for i, query in enumerate(queries):
+            if query.baskets:
+                own = slice(counts.indptr[i], counts.indptr[i + 1])
+                scores[i] = self.item_factors @ self.fold_in(counts.indices[own], counts.data[own])
         return scores
 
     def fold_in(self, columns: npt.NDArray[np.integer], counts: FloatArray) -> FloatArray:
@@ -100,6 +99,5 @@ class Als:
         return model
 
     def _gram(self) -> FloatArray:
-        with threadpool_limits(1, user_api="blas"):
-            gram = self.item_factors.T @ self.item_factors
+        gram = self.item_factors.T @ self.item_factors
         return (gram + self.regularization * np.eye(gram.shape[0])).astype(np.float32)

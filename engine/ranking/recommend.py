@@ -138,7 +138,7 @@ def _reason(served: Served, catalog: Catalog, query: Query, source: str, column:
         return reason("people_like_you", language)
     if source == "als":
         return reason("your_taste", language)
-    if source == "popular":
+    if source in {"popular", "trending"}:
         return reason("popular_nearby" if place_chain(query.place) else "popular", language)
     return reason("offered", language)
 
