@@ -117,9 +117,9 @@ OPENABLE = frozenset({"below_min_spend", "other_zone", "other_vendor", "not_yet_
 
 def _item(each: Qualified, code: str | None, facts: CustomerFacts, language: str) -> dict[str, Any]:
     offer = each.offer
-    if each.saving_cents is not None:
+    if each.saving_cents:
         reason, saving = "saves_now", each.saving_cents
-    elif facts.usual_basket_cents is None:
+    elif each.saving_cents == 0 or facts.usual_basket_cents is None:  # free delivery of what is delivered free
         reason, saving = "yours", 0
     else:
         usual = Basket(facts.usual_basket_cents, facts.usual_delivery_fee_cents or 0)

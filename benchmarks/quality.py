@@ -227,12 +227,13 @@ def main() -> int:
             print("\n".join(rows), flush=True)
             page += rows
     if not quick and page:
+        versions = f"Python {platform.python_version()}, numpy {np.__version__}, polars {pl.__version__}"
         head = (
             "# Recommendation quality\n\n"
-            f"{datetime.now(UTC):%Y-%m-%d}, `python -m benchmarks.quality`, {platform.machine()}, 2 cores, Python "
-            f"{platform.python_version()}, numpy {np.__version__}, polars {pl.__version__}. Peers in italics, written from "
-            "their papers (`benchmarks/peers.py`), on the same baskets, candidates and metric code. The served blend and "
-            f"ranker are learned inside the past only. Not known: {NOT_SEEN}.\n"
+            f"{datetime.now(UTC):%Y-%m-%d}, `python -m benchmarks.quality`, {platform.machine()}, 2 cores, {versions}.\n"
+            "Peers in italics, written from their papers (`benchmarks/peers.py`), on the same baskets, candidates and "
+            "metric code.\nBlend and ranker are learned inside the past only. Not known: "
+            f"{NOT_SEEN}.\n"
         )
         RESULT.write_text(head + "\n".join(page) + "\n", encoding="utf-8")
     return 0

@@ -8,7 +8,7 @@ import orjson
 
 from campaigns.coupons import Coupon
 from engine.seal import seal_of
-from tests.api.conftest import CUSTOMERS, fill
+from tests.api.conftest import CUSTOMERS, OFFERS, fill
 
 
 def coupons(app, customer="c001", **body):
@@ -103,3 +103,10 @@ def test_nobody_is_404_with_a_stable_code(app) -> None:
 
 def test_answers_are_json_that_any_reader_takes(app) -> None:
     assert orjson.loads(app.client.get("/v1/customers/c001").content)["customer_id"] == "c001"
+
+
+def test_free_delivery_of_a_free_delivery_promises_no_saving(app) -> None:
+    fill(app.settings, "offers", OFFERS, [{"offer_id": "ride", "kind": "free_delivery"}])
+    app.client.portal.call(app.client.app.state.live.refresh)
+    found = {item["offer_id"]: item for item in coupons(app, basket_cents=1500)["items"]}
+    assert found["ride"]["reason"] == {"code": "yours", "text": "Yours to use"}
