@@ -26,6 +26,7 @@ SCOPES = {
     "recommend": "POST /v1/recommend/*",
     "events": "POST /v1/events",
     "customers": "GET /v1/customers/{id}",
+    "segments": "/v1/segments: read, save, count, preview and explain segments",
     "metrics": "GET /metrics",
     "docs": "GET /docs and /openapi.json; every key may read them",
 }

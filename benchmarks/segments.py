@@ -1,7 +1,7 @@
 """How long a five-clause segment takes, beside the same question written by hand in DuckDB SQL over the same Parquet.
 
-    python -m benchmarks.segments --home DIR --peer P    1 M customers, 20 M lines: `--make DIR` writes such a home first
-    python -m benchmarks.segments --quick                5 k customers, under a minute; ours alone unless --peer is given
+    python -m benchmarks.segments --home DIR --peer P    1 M customers, 20 M lines, as `--make DIR` writes
+    python -m benchmarks.segments --quick                5 k customers, under a minute; --peer optional
 
 P is the interpreter of an environment made from benchmarks/peers/duckdb.lock. Ours and DuckDB answer in turn, each in a
 process that stays, after a warm-up; the counts must be equal.
@@ -39,12 +39,13 @@ from engine.tables import upsert_table
 RESULT = Path(__file__).parent / "results" / "segments.md"
 UNTIL = datetime(2026, 3, 1, tzinfo=UTC)
 REPEATS = 5
+MAINS = {"category": "main"}
 QUESTION = {
     "all": [
         {"language": "zh"},
         {"registered_at": {"older_than_days": 60}},
         {"count": {"event": "order", "last_days": 90, "at_least": 3}},
-        {"sum": {"event": "order_line", "where": {"category": "main"}, "of": "quantity", "last_days": 60, "at_least": 4}},
+        {"sum": {"event": "order_line", "where": MAINS, "of": "quantity", "last_days": 60, "at_least": 4}},
         {"not": {"push_reachable": False}},
     ]
 }  # fmt: skip
@@ -207,8 +208,8 @@ def report(rows: list[str], command: str) -> str:
     done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     head = (
         f"{datetime.now(UTC):%Y-%m-%d}, commit {done.stdout.strip() or 'unknown'}, {platform.machine()}, "
-        f"{os.cpu_count()} cores shared with others, Python {platform.python_version()}, Polars {pl.__version__}; DuckDB "
-        f"of benchmarks/peers/duckdb.lock. Data: the simulated city, seed 3, history ending 2026-03-01. "
+        f"{os.cpu_count()} cores shared with others, Python {platform.python_version()}, Polars {pl.__version__}; "
+        f"DuckDB of benchmarks/peers/duckdb.lock. Data: the simulated city, seed 3, history ending 2026-03-01. "
         f"Command: `{command}`."
     )
     return "\n".join(
@@ -217,8 +218,8 @@ def report(rows: list[str], command: str) -> str:
             "",
             head,
             "",
-            "Five clauses, two of them event windows (orders of 90 days, main dishes of 60); ours and DuckDB in turn, five",
-            "times after a warm-up. Ratio: DuckDB's seconds over ours, above 1 where ours is faster.",
+            "Five clauses, two of them event windows (orders of 90 days, main dishes of 60); ours and DuckDB in turn,",
+            "five times after a warm-up. Ratio: DuckDB's seconds over ours, above 1 where ours is faster.",
             "",
             "| customers | orders | lines | found | ours s | ours CPU s | DuckDB s | DuckDB CPU s | ratio (range) | "
             "explain ms | slowest |",

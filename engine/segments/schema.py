@@ -32,7 +32,7 @@ def json_schema() -> Schema:
         "title": "Segment",
         "description": f"One clause; at most {MAX_DEPTH} levels and {MAX_CLAUSES} clauses.",
         "oneOf": [{"type": "string", "description": "The name of a ready or saved segment."}, RULE],
-        "$defs": {"rule": _rule(), **kinds},
+        "$defs": {"rule": _rule(), **kinds, **{f"where_{name}": _where(kind) for name, kind in EVENTS.items()}},
     }
 
 
@@ -63,13 +63,10 @@ def _rule() -> Schema:
 
 
 def _event(what: str, name: str, kind: EventKind) -> Schema:
-    where: dict[str, object] = {
-        key: {"description": each.about, **_reference(each.kind)} for key, each in kind.properties.items()
-    }
     instant = VALUES["instant"]
     properties: dict[str, object] = {
         "event": {"const": name, "description": kind.about},
-        "where": {**_object(where), "minProperties": 1},
+        "where": {"$ref": f"#/$defs/where_{name}"},
         "last_days": DAYS,
         "before_days": DAYS,
         "between": {"type": "array", "items": instant, "minItems": 2, "maxItems": 2},
@@ -85,6 +82,13 @@ def _event(what: str, name: str, kind: EventKind) -> Schema:
         for operator in (*OPERATORS[compared], "known"):
             properties.setdefault(operator, _value(compared, operator))
     return _object(properties, required=required)
+
+
+def _where(kind: EventKind) -> Schema:
+    properties: dict[str, object] = {
+        name: {"description": each.about, **_reference(each.kind)} for name, each in kind.properties.items()
+    }
+    return {**_object(properties), "minProperties": 1}
 
 
 def _comparison(kind: Kind) -> Schema:
