@@ -18,7 +18,9 @@ from api.recommending import as_bytes, example_answer
 from campaigns.coupons import open_coupons
 from engine.columns import SEALED
 from engine.consents import ANY_CHANNEL, latest
+from engine.customers.config import read_config
 from engine.customers.figures import customer_figures
+from engine.customers.show import customer_whole
 from engine.database import transaction
 from engine.errors import DatabaseUnavailable, NotFound
 from engine.events import Event, events_of
@@ -33,6 +35,9 @@ FAVOURITES = 5
 CUSTOMER_EXAMPLE = {
     "customer_id": "c-1042",
     "figures": {"orders": 12, "revenue_cents": 28810, "days_since_last_order": 6.2},
+    "profile": {"rfm_group": "loyal", "tier": "gold", "lifecycle": "active", "p_no_order": 0.21},
+    "why": {"lifecycle": "she ordered 6 days ago and usually orders every 9 days"},
+    "as_of": "2026-01-16T00:00:00+00:00",
     "favourites": [{"item_id": "d-0007", "orders": 6}],
     "latest_orders": [{"order_id": "9001", "ordered_at": "2026-01-16T04:09:30+00:00", "order_cents": 3600}],
     "latest_events": [{"event_id": "e-1", "type": "view", "at": "2026-01-16T04:02:11+00:00", "properties": {}}],
@@ -48,9 +53,10 @@ async def customer(
     customer_id: Annotated[str, Path(min_length=1, max_length=200)],
     _caller: Annotated[Caller, Depends(requires("customers"))],
 ) -> Response:
-    """Return her figures, favourites, latest orders and events, open coupons and consent.
+    """Return her figures, groups and why, favourites, latest orders and events, open coupons and consent.
 
-    Figures count delivered orders of history; `latest_events` shows what came in since. Contact details stay sealed:
+    `figures` count delivered orders of history up to now; `profile` and `why` are of the customer table built last, as
+    of `as_of`, null where it does not hold her; `latest_events` shows what came in since. Contact details stay sealed:
     `reachable` says only which there are.
     """
     live: Live = request.app.state.live
@@ -74,6 +80,7 @@ def _whole(live: Live, customer_id: str, now: datetime) -> dict[str, Any] | None
         said = latest(session, channel=ANY_CHANNEL, customer_ids=[customer_id])
     if registered.is_empty() and orders.is_empty() and not events:
         return None
+    profile = _profile(live, customer_id)
     figures = customer_figures(orders.lazy(), registered, as_of=now)
     lines = history.lines().filter(own & (pl.col("status") == "delivered")).select("order_id", "item_id").collect()
     contact = registered.select(*SEALED).row(0, named=True) if registered.height else dict.fromkeys(SEALED)
@@ -82,6 +89,7 @@ def _whole(live: Live, customer_id: str, now: datetime) -> dict[str, Any] | None
         "figures": {k: v for k, v in figures.row(0, named=True).items() if k != "customer_id"}
         if figures.height
         else {},
+        **profile,
         "favourites": favourites(lines),
         "latest_orders": orders.head(LATEST_ORDERS).drop("customer_id", "basket_no").to_dicts(),
         "latest_events": [_event(event) for event in events],
@@ -94,6 +102,15 @@ def _whole(live: Live, customer_id: str, now: datetime) -> dict[str, Any] | None
         },
         "reachable": {name: contact[name] is not None for name in SEALED if name != "name"},
     }
+
+
+def _profile(live: Live, customer_id: str) -> dict[str, Any]:
+    """Return her row of the customer table built last and why she is in each group; null where she is not in it."""
+    try:
+        found = customer_whole(live.settings, customer_id, read_config(None, home=live.settings.home), last_orders=0)
+    except NotFound:
+        return {"profile": None, "why": None, "as_of": None}
+    return {"profile": found["figures"], "why": found["why"], "as_of": found["as_of"]}
 
 
 def favourites(lines: pl.DataFrame) -> list[dict[str, Any]]:

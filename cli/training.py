@@ -25,6 +25,8 @@ from cli.output import (
 from engine.artifact import activate, live_version, manifest_of, versions
 from engine.audit import record
 from engine.compaction import compact_inbox
+from engine.customers.store import build_customer_table, table_file
+from engine.customers.table import Built
 from engine.database import connect, transaction
 from engine.errors import InputError
 from engine.settings import Settings
@@ -84,6 +86,11 @@ def train(
                 inbox_through=inbox_through,
                 report=lambda step: bar.update(task, description=step),
             )
+            table = None
+            if done.published or not table_file(settings).exists():
+                table = build_customer_table(
+                    settings, now=now, report=lambda step: bar.update(task, description=f"customer table: {step}")
+                )
         with transaction(engine) as session:
             outcome = {"published": done.published, "unchanged": done.unchanged, "forced": force}
             record(session, now, actor=actor(), action="train", target=done.version, detail=outcome)
@@ -101,6 +108,7 @@ def train(
                 "weights": done.manifest["weights"],
                 "data": done.manifest["data"],
                 "evaluation": done.manifest["evaluation"],
+                "customer_table": _table_facts(table),
             }
         )
         return
@@ -116,6 +124,8 @@ def train(
         {key: data[key] for key in ("customers", "items", "baskets", "first_at", "last_at")}
         | {"weights": ", ".join(f"{name} {weight:.2f}" for name, weight in done.manifest["weights"].items())},
     )
+    if table:
+        print_facts("Customer table", _table_facts(table) or {})
     for line in (*(done.verdict.problems if done.verdict else ()), *(done.verdict.notes if done.verdict else ())):
         err.print(f"note: {line}", markup=False)
     if done.manifest["evaluation"]:
@@ -227,6 +237,11 @@ def print_quality(found: dict[str, Any], title: str) -> None:
     out.print(
         f"All at {k}. repeat, explore: recall of dishes ordered before, and of new ones; ± is on ndcg; * is served."
     )
+
+
+def _table_facts(built: Built | None) -> dict[str, Any] | None:
+    """Return what a built customer table covers; None where it was left as it was."""
+    return {name: built.facts[name] for name in ("as_of", "customers", "orders", "horizon_days")} if built else None
 
 
 def _described(settings: Settings, version: str) -> dict[str, Any]:

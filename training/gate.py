@@ -44,7 +44,7 @@ def judge_candidate(
     notes: list[str] = []
     figures = candidate["evaluation"]
     if figures is None:
-        notes.append("too few customers came back to judge this version; it is published unjudged")
+        notes.append("too few customers came back to judge this version")
     else:
         problems += _against_single(figures)
     if live is not None:
@@ -70,8 +70,12 @@ def _against_live(candidate: Mapping[str, Any], live: Mapping[str, Any], notes: 
             problems.append(f"{what} fell from {before:,} in live {live['version']} to {now:,}")
     ours, theirs = candidate["evaluation"], live["evaluation"]
     if ours is None or theirs is None or ours["k"] != theirs["k"]:
-        if theirs is not None:
-            notes.append(f"live {live['version']} was judged and this version cannot be compared with it")
+        if ours is None and theirs is not None:
+            problems.append(
+                f"live {live['version']} was judged and of this version too few customers came back to judge"
+            )
+        elif theirs is not None:
+            notes.append(f"live {live['version']} was judged at another k and cannot be compared with")
         return problems
     metric = f"ndcg@{ours['k']}"
     mine, other = ours["intervals"][ours["served"]][metric], theirs["intervals"][theirs["served"]][metric]

@@ -25,6 +25,8 @@ from training.split import Split, Target, sample, split_by_time, split_last_bask
 MOST_TUNING = 10_000
 # A horizon longer than this share of the window would leave too little to learn from.
 LARGEST_HELD_OUT = 0.2
+# Fewer held-out baskets than both of these are no stretch to judge by.
+FEW_BASKETS, FEW_SHARE = 500, 0.05
 
 Report = Callable[[str], None]
 
@@ -64,7 +66,12 @@ def hold_out(data: TrainingSet, horizon_days: float) -> Split:
         return split_last_basket(data)
     window_s = data.last_at - data.first_at
     horizon_s = min(horizon_days * DAY_S, window_s * LARGEST_HELD_OUT)
-    return split_by_time(data, int(data.last_at - horizon_s))
+    at = int(data.last_at - horizon_s)
+    instants = data.baskets.at
+    if (instants >= at).sum() < min(FEW_BASKETS, FEW_SHARE * len(instants)):
+        # A few stray orders long after all others must not be all there is to judge by.
+        at = int(np.quantile(instants, 1 - FEW_SHARE))
+    return split_by_time(data, at)
 
 
 def learn(data: TrainingSet, *, horizon_days: float, seed: int, report: Report) -> Learned:

@@ -61,7 +61,7 @@ def read_rows(
     if "order_id" in read and grain == LINE_GRAIN:
         refusals.add(read["order_id"].is_null(), "missing_order_id")
     elif grain != LINE_GRAIN:
-        read["order_id"] = _derived_ids(read)
+        read["order_id"] = _derived_ids(read, several=grain == ORDER_GRAIN)
     frame = pl.DataFrame({"_row": pl.int_range(0, file.height, dtype=pl.UInt32, eager=True), **read})
     return frame.with_columns(
         _file=pl.lit(number, pl.UInt32), _grain=pl.lit(grain, pl.UInt8), _code=refusals.codes
@@ -196,12 +196,19 @@ def _read_words(file: Mapped, read: dict[str, pl.Series], refusals: fields.Refus
     read.update(place)
 
 
-def _derived_ids(read: dict[str, pl.Series]) -> pl.Series:
-    """Return order ids, derived from customer and basket number or customer and instant where none is given."""
-    frame = pl.DataFrame(
-        {name: read[name] for name in ("order_id", "customer_id", "ordered_at", "basket_no") if name in read}
-    )
+def _derived_ids(read: dict[str, pl.Series], *, several: bool) -> pl.Series:
+    """Return order ids, derived from customer and basket number or customer and instant where none is given.
+
+    `several`: each row is an order of its own, so the n-th one of a customer and instant that names an amount gets its
+    number behind the id: two purchases of one day, in a file that knows only days, are two, and no money is lost.
+    """
+    names = ("order_id", "customer_id", "ordered_at", "basket_no", "order_cents")
+    frame = pl.DataFrame({name: read[name] for name in names if name in read})
     instant = pl.col("customer_id") + "@" + pl.col("ordered_at").dt.strftime("%Y%m%dT%H%M%S%.fZ")
+    if several and "order_cents" in read:
+        nth = pl.int_range(pl.len()).over("customer_id", "ordered_at")
+        repeated = (nth > 0) & pl.col("order_cents").is_not_null()
+        instant = pl.when(repeated).then(instant + "." + (nth + 1).cast(pl.String)).otherwise(instant)
     derived = instant
     if "basket_no" in read:
         derived = pl.coalesce(pl.col("customer_id") + "#" + pl.col("basket_no").cast(pl.String), instant)

@@ -110,3 +110,14 @@ def test_free_delivery_of_a_free_delivery_promises_no_saving(app) -> None:
     app.client.portal.call(app.client.app.state.live.refresh)
     found = {item["offer_id"]: item for item in coupons(app, basket_cents=1500)["items"]}
     assert found["ride"]["reason"] == {"code": "yours", "text": "Yours to use"}
+
+
+def test_her_groups_come_with_why_once_the_customer_table_is_built(app) -> None:
+    from engine.customers.store import build_customer_table
+
+    assert app.client.get("/v1/customers/c001").json()["profile"] is None
+    build_customer_table(app.settings, now=datetime.now(UTC))
+    found = app.client.get("/v1/customers/c001").json()
+    assert found["profile"]["lifecycle"] in {"new", "active", "slowing", "likely_lapsed", "lapsed", "won_back"}
+    assert {"rfm_group", "tier", "abcd", "p_no_order", "next_order_at"} <= found["profile"].keys()
+    assert set(found["why"]) >= {"rfm_group", "tier", "lifecycle"}

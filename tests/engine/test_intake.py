@@ -125,6 +125,15 @@ def test_a_repeated_order_row_is_a_duplicate(settings: Settings, tmp_path: Path)
     assert (summary.accepted, summary.duplicates) == (1, 1)
 
 
+def test_two_purchases_of_one_day_without_ids_are_two_and_lose_no_money(settings: Settings, tmp_path: Path) -> None:
+    text = "customer_id,ordered_at,order_amount\nann,2024-01-01,10\n" + "ann,2024-01-01,5\n" * 2 + "bob,2024-01-01,3\n"
+    path = write(tmp_path, text)
+    assert load(settings, path).accepted == 4
+    assert sorted(order["order_cents"] for order in orders(settings)) == [300, 500, 500, 1000]
+    again = load(settings, path)
+    assert (again.accepted, again.duplicates) == (0, 4)
+
+
 def test_a_new_status_updates_the_order_and_its_absence_leaves_it(settings: Settings, tmp_path: Path) -> None:
     plain = write(tmp_path, "order_id,customer_id,ordered_at\n1,anna,2024-05-01\n2,ben,2024-05-02\n")
     load(settings, plain)

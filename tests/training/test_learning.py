@@ -90,8 +90,15 @@ def test_the_last_basket_split_takes_one_basket_of_everyone_with_two() -> None:
 
 
 def test_a_long_horizon_is_cut_to_a_fifth_of_the_window() -> None:
-    data = learned_from({"ann": [(0, ["a"]), (100, ["b"])]})
+    data = learned_from({"ann": [(0, ["a"]), (90, ["b"]), (100, ["b"])]})
     assert hold_out(data, 365).at == data.last_at - 20 * DAY_S
+
+
+def test_a_stray_late_order_does_not_become_all_there_is_to_judge_by() -> None:
+    town = random_town(100, 8, seed=2)
+    town["late"] = [(700, ["d01"])]
+    split = hold_out(learned_from(town), 28)
+    assert len(split.targets) > 10
 
 
 def test_keeping_all_baskets_changes_nothing() -> None:

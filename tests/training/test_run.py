@@ -116,7 +116,17 @@ def test_too_little_to_judge_is_published_and_says_so(settings) -> None:
     done = run.train(settings, now=NOW)
     assert done.published
     assert done.verdict is not None
-    assert "unjudged" in done.verdict.notes[0]
+    assert "too few customers came back" in done.verdict.notes[0]
+
+
+def test_what_cannot_be_judged_does_not_replace_what_was(settings, tmp_path) -> None:
+    import_town(settings, customers=60)
+    run.train(settings, now=NOW)
+    few = replace(settings, home=tmp_path / "few")
+    import_town(few, customers=31)
+    settings.artifacts_folder.rename(few.artifacts_folder)
+    with pytest.raises(CandidateRefused, match="too few customers"):
+        run.train(few, now=NOW)
 
 
 def test_old_versions_are_pruned_but_never_the_live_one(settings) -> None:
