@@ -72,13 +72,16 @@ class History:
         self.root = root
         self.lock_wait_s = lock_wait_s
 
-    def orders(self, as_of: datetime | None = None) -> pl.LazyFrame:
-        """Return orders (schema ORDERS) placed strictly before `as_of`; all of them where None."""
-        return self._scan("orders", as_of)
+    def orders(self, as_of: datetime | None = None, *, since: datetime | None = None) -> pl.LazyFrame:
+        """Return orders (schema ORDERS) placed strictly before `as_of`; all of them where None.
 
-    def lines(self, as_of: datetime | None = None) -> pl.LazyFrame:
-        """Return order lines (schema LINES) of orders placed strictly before `as_of`; all where None."""
-        return self._scan("lines", as_of)
+        `since` leaves out whole months that end before it; orders of its own month are all there.
+        """
+        return self._scan("orders", as_of, since)
+
+    def lines(self, as_of: datetime | None = None, *, since: datetime | None = None) -> pl.LazyFrame:
+        """Return order lines (schema LINES) as `orders` returns orders."""
+        return self._scan("lines", as_of, since)
 
     def window(self) -> tuple[datetime, datetime] | None:
         """Return the first and last `ordered_at`; None when there is no order."""
@@ -150,12 +153,17 @@ class History:
             parts["lines"][month] = self._write("lines", month, all_lines)
         return order_changes, line_changes
 
-    def _scan(self, kind: str, as_of: datetime | None) -> pl.LazyFrame:
+    def _scan(self, kind: str, as_of: datetime | None, since: datetime | None) -> pl.LazyFrame:
         if as_of is not None and as_of.tzinfo is None:
             raise ValueError("as_of needs a time zone")
         limit = None if as_of is None else as_of.astimezone(UTC)
         parts = self._manifest()[kind].values()
-        files = [self.root / p.file for p in parts if limit is None or datetime.fromisoformat(p.first_at) < limit]
+        files = [
+            self.root / p.file
+            for p in parts
+            if (limit is None or datetime.fromisoformat(p.first_at) < limit)
+            and (since is None or datetime.fromisoformat(p.last_at) >= since)
+        ]
         if not files:
             return pl.LazyFrame(schema=SCHEMAS[kind])
         frame = pl.scan_parquet(files, glob=False)

@@ -79,7 +79,7 @@ def known(sources: Sources, as_of: datetime, customer_id: str) -> bool:
     if card.height and (card["registered_at"][0] is None or card["registered_at"][0] <= as_of):
         return True
     counted = own & (pl.col("status") == "delivered") & (pl.col("ordered_at") <= as_of)
-    return sources.orders.filter(counted).select("customer_id").head(1).collect().height > 0
+    return sources.orders(None).filter(counted).select("customer_id").head(1).collect().height > 0
 
 
 def _explained(rule: Rule, row: dict[str, object], numbers: Iterator[int]) -> Explained:

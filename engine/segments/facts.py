@@ -18,7 +18,7 @@ from engine.customers.config import Dayparts
 from engine.customers.figures import FIGURES, figures_query
 from engine.experiments.assignment import bucket
 from engine.segments.compile import Clock, bounds, bucket_column, event_filter, event_value, expression, measure_column
-from engine.segments.properties import BY_CLOCK, BY_MENU, FROM_HISTORY
+from engine.segments.properties import BY_CLOCK, BY_MENU, EVENTS, FROM_HISTORY
 from engine.segments.rule import FIELDS, All, AnyOf, Clause, EventClause, InSegment, Measure, Rule, Sample, walk
 
 CONTACTS = {"push_reachable": "push_token", "sms_reachable": "phone", "email_reachable": "email"}
@@ -26,17 +26,22 @@ NEVER_NULL = tuple(CONTACTS)
 ALL_BUCKETS = 10_000
 
 
+Scan = Callable[[datetime | None], pl.LazyFrame]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
     """Where facts come from; frames as `engine.columns` has them, `customers` naming each customer once.
+
+    `orders` and `lines` are asked for an instant (None: all) before which nothing need be in the frame.
 
     `menu` returns item_id, category, cuisine (the vendor's where the dish has none) and vendor_id. `table` returns the
     customer table as of an instant, `inbox` the events of a type (customer_id, at, item_id, rating) after an instant
     (None: all) of one customer (None: all), `consents` customer_id and said as of an instant.
     """
 
-    orders: pl.LazyFrame
-    lines: pl.LazyFrame
+    orders: Scan
+    lines: Scan
     customers: pl.LazyFrame
     menu: Callable[[], pl.DataFrame]
     table: Callable[[datetime], pl.LazyFrame]
@@ -68,12 +73,17 @@ def figures_suffice(rule: Rule) -> bool:
 
 def members(rule: Rule, sources: Sources, as_of: datetime) -> pl.LazyFrame:
     """Return customer_id of everyone in the segment as of `as_of`, in no order."""
-    found = gather(rule, sources, as_of)
+    found = gather(rule, sources, as_of, matching=True)
     return found.frame.filter(expression(rule, found.clock)).select("customer_id")
 
 
-def gather(rule: Rule, sources: Sources, as_of: datetime, *, customer_id: str | None = None) -> Facts:
-    """Return what `rule` needs of everybody, or of one customer alone, who then has a row whether known or not."""
+def gather(
+    rule: Rule, sources: Sources, as_of: datetime, *, customer_id: str | None = None, matching: bool = False
+) -> Facts:
+    """Return what `rule` needs of everybody, or of one customer alone, who then has a row whether known or not.
+
+    `matching` may leave out customers who fail the rule anyway, which spares most of the joining.
+    """
     if customer_id is not None:
         sources = _only(sources, customer_id)
     leaves = list(walk(rule))
@@ -84,7 +94,11 @@ def gather(rule: Rule, sources: Sources, as_of: datetime, *, customer_id: str | 
     frame = _with_others(frame, fields, sources, as_of, customer_id)
     for event in dict.fromkeys(each.event for each in measures):
         same = [each for each in measures if each.event == event]
-        frame = _joined(frame, _measured(event, same, sources, clock, customer_id), same)
+        measured = _measured(event, same, sources, clock, customer_id)
+        must = [each for each in _required(rule) if each.measure in same] if matching else []
+        if must:
+            measured = measured.filter([expression(each, clock) for each in must])
+        frame = _joined(frame, measured, same, must=bool(must))
     for salt in sorted({each.salt for each in leaves if isinstance(each, Sample)}):
         frame = frame.with_columns(_buckets(salt))
     return Facts(frame, clock)
@@ -93,8 +107,8 @@ def gather(rule: Rule, sources: Sources, as_of: datetime, *, customer_id: str | 
 def _only(sources: Sources, customer_id: str) -> Sources:
     own = pl.col("customer_id") == customer_id
     return Sources(
-        orders=sources.orders.filter(own),
-        lines=sources.lines.filter(own),
+        orders=lambda since: sources.orders(since).filter(own),
+        lines=lambda since: sources.lines(since).filter(own),
         customers=sources.customers.filter(own),
         menu=sources.menu,
         table=lambda at: sources.table(at).filter(own),
@@ -140,7 +154,7 @@ def _population(
         # Whoever has no card cannot match, so nobody needs to be looked for in history.
         frame = card.select("customer_id", *plain, *extras)
     else:
-        frame = figures_query(sources.orders, sources.customers, as_of=clock.as_of).select("customer_id", *plain)
+        frame = figures_query(sources.orders(None), sources.customers, as_of=clock.as_of).select("customer_id", *plain)
         if customer_id is not None:
             frame = pl.LazyFrame({"customer_id": [customer_id]}).join(frame, on="customer_id", how="left")
         if extras:
@@ -213,6 +227,9 @@ def _measured(
     starts = [bounds(each, clock)[0] for each in measures]
     earliest = None if None in starts else min(each for each in starts if each is not None)
     frame = _events(event, sources, earliest, customer_id)
+    if customer_id is not None:
+        # Her few rows first, by her id alone: nothing else is then read or compared for anybody but her.
+        frame = frame.select(_columns(event, measures, frame)).collect().lazy()
     if earliest is not None:
         frame = frame.filter(pl.col("at") >= pl.lit(earliest).cast(UTC_INSTANT))
     if len(clock.zones) > 1 and any(each.field in BY_CLOCK for each in clauses):
@@ -224,6 +241,14 @@ def _measured(
         alone = len(measures) == 1
         aggregates += _aggregates(measure, None if alone else counted)
     return frame.group_by("customer_id").agg(aggregates)
+
+
+def _columns(event: str, measures: Sequence[Measure], frame: pl.LazyFrame) -> list[str]:
+    """Return the columns of the event's frame that its measures look at."""
+    properties = EVENTS[event].properties
+    named = {each.field for measure in measures for each in measure.where} | {each.of for each in measures if each.of}
+    wanted = {"customer_id", "at", "status", "item_id", "timezone"} | {properties[name].column for name in named}
+    return [name for name in frame.collect_schema().names() if name in wanted]
 
 
 def _aggregates(measure: Measure, counted: pl.Expr | None) -> list[pl.Expr]:
@@ -242,14 +267,31 @@ def _aggregates(measure: Measure, counted: pl.Expr | None) -> list[pl.Expr]:
 def _events(event: str, sources: Sources, since: datetime | None, customer_id: str | None) -> pl.LazyFrame:
     if event == "order":
         discounted = (pl.col("discount_cents").fill_null(0) > 0).alias("discounted")
-        return sources.orders.rename({"ordered_at": "at"}).with_columns(discounted)
+        return sources.orders(since).rename({"ordered_at": "at"}).with_columns(discounted)
     if event == "order_line":
-        return sources.lines.rename({"ordered_at": "at"})
+        return sources.lines(since).rename({"ordered_at": "at"})
     return sources.inbox(event, since, customer_id).lazy()
 
 
-def _joined(frame: pl.LazyFrame, measured: pl.LazyFrame, measures: Sequence[Measure]) -> pl.LazyFrame:
-    frame = frame.join(measured, on="customer_id", how="left")
+def _required(rule: Rule) -> list[EventClause]:
+    """Return the event clauses without which the rule fails, of those that fail for a customer without an event."""
+    match rule:
+        case All(rules):
+            return [found for each in rules for found in _required(each)]
+        case InSegment(_, inner):
+            return _required(inner)
+        case EventClause(measure, operator, value) if measure.what in ("first", "last"):
+            return [rule] if operator != "known" or value is True else []
+        case EventClause(_, "at_least", int() | float() as least) if least > 0:
+            return [rule]
+        case EventClause(_, "above", int() | float() as least) if least >= 0:
+            return [rule]
+        case _:
+            return []
+
+
+def _joined(frame: pl.LazyFrame, measured: pl.LazyFrame, measures: Sequence[Measure], *, must: bool) -> pl.LazyFrame:
+    frame = frame.join(measured, on="customer_id", how="inner" if must else "left")
     filled = []
     for measure in measures:
         name = measure_column(measure)

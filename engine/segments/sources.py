@@ -65,8 +65,8 @@ def sources_of(settings: Settings, reading: Reading, *, exact: bool = True) -> S
         return store.compute(settings, moment, horizon_days=None, config=config).table.lazy()
 
     return Sources(
-        orders=history.orders(),
-        lines=history.lines(),
+        orders=lambda since: history.orders(since=since),
+        lines=lambda since: history.lines(since=since),
         customers=_customers(settings),
         menu=menu,
         table=table,

@@ -223,8 +223,8 @@ def sources_of(town: Town) -> Sources:
         return frame(said, SAID).collect().unique("customer_id", keep="last", maintain_order=True)
 
     return Sources(
-        orders=frame(town.orders, ORDERS),
-        lines=frame(town.lines, LINES),
+        orders=lambda _since: frame(town.orders, ORDERS),
+        lines=lambda _since: frame(town.lines, LINES),
         customers=frame(list(town.cards.values()), CUSTOMERS),
         menu=lambda: pl.DataFrame(list(town.items.values())),
         table=lambda _: frame(table, {"customer_id": pl.String, **TABLE}),
