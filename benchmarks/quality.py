@@ -230,7 +230,7 @@ def main() -> int:
         versions = f"Python {platform.python_version()}, numpy {np.__version__}, polars {pl.__version__}"
         head = (
             "# Recommendation quality\n\n"
-            f"{datetime.now(UTC):%Y-%m-%d}, `python -m benchmarks.quality`, {platform.machine()}, 2 cores, {versions}.\n"
+            f"{datetime.now(UTC):%Y-%m-%d}, `python -m benchmarks.quality`, {platform.machine()}, 2 cores, {versions}\n"
             "Peers in italics, written from their papers (`benchmarks/peers.py`), on the same baskets, candidates and "
             "metric code.\nBlend and ranker are learned inside the past only. Not known: "
             f"{NOT_SEEN}.\n"
