@@ -33,6 +33,16 @@ router = APIRouter(prefix="/v1/segments", tags=["segments"])
 Found = TypeVar("Found")
 MayUse = Annotated[Caller, Depends(requires("segments"))]
 Name = Annotated[str, Path(min_length=1, max_length=80)]
+LISTED_EXAMPLE = {
+    "segment": "lapsed_vip", "ready": False, "version": 2, "created_at": "2026-03-01T09:00:00+00:00",
+    "created_by": "key:3f0c", "rule": {"all": [{"segment": "dormant"}, {"tier": "platinum"}]},
+}  # fmt: skip
+SEGMENT_EXAMPLE = {
+    "segment": "lapsed_vip",
+    "rule": {"all": [{"segment": "dormant"}, {"tier": "platinum"}]},
+    "versions": [{"version": 2, "created_at": "2026-03-01T09:00:00+00:00", "created_by": "key:3f0c"}],
+}
+SAVED_EXAMPLE = {"segment": "lapsed_vip", "version": 2, "new": True}
 COUNT_EXAMPLE = {"as_of": "2026-03-01T00:00:00+00:00", "customers": 1204}
 PREVIEW_EXAMPLE = {
     **COUNT_EXAMPLE,
@@ -52,7 +62,7 @@ EXPLAIN_EXAMPLE = {
 class Asked(BaseModel):
     """Which segment, as of when."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"segment": "one_timers"}]})
     segment: str | dict[str, Any] = Field(description="The name of a ready or saved segment, or a rule's tree.")
     parameters: dict[str, Any] = Field(default_factory=dict, description="What a named segment takes.")
     as_of: str | None = Field(default=None, description="A date or an instant; default the newest order's day.")
@@ -61,23 +71,27 @@ class Asked(BaseModel):
 class PreviewAsked(Asked):
     """Also how many to show."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"segment": {"tier": "platinum"}, "sample": 5}]})
     sample: int = Field(default=20, ge=0, le=1000, description="How many customers to show.")
 
 
 class ExplainAsked(Asked):
     """Also whom to explain."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"segment": "dormant", "customer_id": "c-1042"}]})
     customer_id: str = Field(min_length=1, max_length=200)
 
 
 class Saved(BaseModel):
     """What to save: a rule's tree, or one with name, about, parameters and rule."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"definition": {"orders": {"at_least": 2}}}]}
+    )
     definition: dict[str, Any]
 
 
-@router.get("", summary="Ready and saved segments")
+@router.get("", summary="Ready and saved segments", responses=example_answer({"segments": [LISTED_EXAMPLE]}))
 async def segments(request: Request, _caller: MayUse) -> Response:
     """List every segment with its names, sentence and definition; saved ones with their newest version."""
     live: Live = request.app.state.live
@@ -89,13 +103,13 @@ async def segments(request: Request, _caller: MayUse) -> Response:
     return as_bytes({"segments": await _answer(found)})
 
 
-@router.get("/schema", summary="JSON Schema of a segment")
+@router.get("/schema", summary="JSON Schema of a segment", responses=example_answer({"title": "Segment"}))
 async def schema(_caller: MayUse) -> Response:
     """Return the JSON Schema a segment's tree follows."""
     return as_bytes(json_schema())
 
 
-@router.get("/{name}", summary="One segment and its versions")
+@router.get("/{name}", summary="One segment and its versions", responses=example_answer(SEGMENT_EXAMPLE))
 async def segment(request: Request, name: Name, _caller: MayUse) -> Response:
     """Return a segment's definition, and who saved which version when."""
     live: Live = request.app.state.live
@@ -108,7 +122,7 @@ async def segment(request: Request, name: Name, _caller: MayUse) -> Response:
     return as_bytes(await _answer(found))
 
 
-@router.put("/{name}", summary="Save a segment")
+@router.put("/{name}", summary="Save a segment", responses=example_answer(SAVED_EXAMPLE))
 async def save(request: Request, name: Name, body: Saved, caller: MayUse) -> Response:
     """Save a definition as the next version of `name`; the same again makes none."""
     live: Live = request.app.state.live

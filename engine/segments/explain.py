@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
 from engine.errors import NotFound
 from engine.segments.compile import bucket_column, expression, measure_column
-from engine.segments.facts import Sources, gather
+from engine.segments.facts import HAS_CARD, REGISTERED, Sources, gather
 from engine.segments.rule import (
     FIELDS,
     All,
@@ -66,10 +67,14 @@ def explain(rule: Rule, sources: Sources, as_of: datetime, customer_id: str) -> 
     nodes = list(walk(rule))
     frame = found.frame.with_columns(expression(node, found.clock).alias(f"node:{i}") for i, node in enumerate(nodes))
     row = frame.collect().row(0, named=True)
-    if not known(sources, as_of, customer_id):
+    if not (_registered(row, as_of) or known(sources, as_of, customer_id)):
         raise NotFound(f"nobody is known as {customer_id!r} as of {as_of:%Y-%m-%d %H:%M} UTC", where="customer_id")
     numbers = iter(range(len(nodes)))
     return _explained(rule, row, numbers)
+
+
+def _registered(row: dict[str, Any], as_of: datetime) -> bool:
+    return row.get(HAS_CARD) is True and (row[REGISTERED] is None or row[REGISTERED] <= as_of)
 
 
 def known(sources: Sources, as_of: datetime, customer_id: str) -> bool:

@@ -24,6 +24,8 @@ from engine.segments.rule import FIELDS, All, AnyOf, Clause, EventClause, InSegm
 CONTACTS = {"push_reachable": "push_token", "sms_reachable": "phone", "email_reachable": "email"}
 NEVER_NULL = tuple(CONTACTS)
 ALL_BUCKETS = 10_000
+# Beside one customer's facts: whether she has a card, and since when, so that nobody looks twice.
+HAS_CARD, REGISTERED = "card:known", "card:registered_at"
 
 
 Scan = Callable[[datetime | None], pl.LazyFrame]
@@ -149,7 +151,8 @@ def _population(
     card = _cards(sources.customers)
     if customer_id is not None and not history:
         one = pl.LazyFrame({"customer_id": [customer_id]})
-        frame = one.join(card.select("customer_id", *plain, *extras), on="customer_id", how="left")
+        registered = [pl.col("registered_at").alias(REGISTERED), pl.lit(True).alias(HAS_CARD)]
+        frame = one.join(card.select("customer_id", *plain, *extras, *registered), on="customer_id", how="left")
     elif not history and _needs_card(rule) and _all_registered(sources.customers, clock.as_of):
         # Whoever has no card cannot match, so nobody needs to be looked for in history.
         frame = card.select("customer_id", *plain, *extras)
@@ -230,7 +233,8 @@ def _measured(
     if customer_id is not None:
         # Her few rows first, by her id alone: nothing else is then read or compared for anybody but her.
         frame = frame.select(_columns(event, measures, frame)).collect().lazy()
-    if earliest is not None:
+    if earliest is not None and len(measures) > 1:
+        # Each has its own window; this one, around all, is what the files can be skipped by.
         frame = frame.filter(pl.col("at") >= pl.lit(earliest).cast(UTC_INSTANT))
     if len(clock.zones) > 1 and any(each.field in BY_CLOCK for each in clauses):
         frame = frame.join(sources.customers.select("customer_id", "timezone"), on="customer_id", how="left")

@@ -12,7 +12,7 @@ import polars as pl
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from engine.columns import CUSTOMERS, UTC_INSTANT
+from engine.columns import CUSTOMERS, ITEMS, UTC_INSTANT, VENDORS
 from engine.consents import ANY_CHANNEL, MARKETING, ConsentRow
 from engine.customers import store
 from engine.customers.columns import CUSTOMER_TABLE
@@ -23,11 +23,12 @@ from engine.events import EventRow
 from engine.history import History
 from engine.segments.facts import Sources
 from engine.settings import Settings
-from engine.tables import read_table, table_file
+from engine.tables import TableName, read_table, table_file
 
 # A stored customer table answers for "now" until it is a day and a half old: one missed night is forgiven.
 FRESH = timedelta(hours=36)
-INBOX: dict[str, pl.DataType | type[pl.DataType]] = {
+Schema = dict[str, pl.DataType | type[pl.DataType]]
+INBOX: Schema = {
     "customer_id": pl.String,
     "at": UTC_INSTANT,
     "item_id": pl.String,
@@ -49,10 +50,11 @@ def sources_of(settings: Settings, reading: Reading, *, exact: bool = True) -> S
 
     @cache
     def menu() -> pl.DataFrame:
-        kitchens = read_table(settings, "vendors").select("vendor_id", pl.col("cuisine").alias("vendor_cuisine"))
-        dishes = read_table(settings, "items").select("item_id", "category", "cuisine", "vendor_id")
-        joined = dishes.join(kitchens, on="vendor_id", how="left", maintain_order="left")
-        return joined.with_columns(pl.coalesce("cuisine", "vendor_cuisine").alias("cuisine")).drop("vendor_cuisine")
+        kitchens = _scan(settings, "vendors", VENDORS).select("vendor_id", pl.col("cuisine").alias("vendor_cuisine"))
+        dishes = _scan(settings, "items", ITEMS).select("item_id", "category", "cuisine", "vendor_id")
+        joined = dishes.join(kitchens, on="vendor_id", how="left")
+        cuisine = pl.coalesce("cuisine", "vendor_cuisine").alias("cuisine")
+        return joined.with_columns(cuisine).drop("vendor_cuisine").collect()
 
     @cache
     def table(as_of: datetime) -> pl.LazyFrame:
@@ -67,7 +69,7 @@ def sources_of(settings: Settings, reading: Reading, *, exact: bool = True) -> S
     return Sources(
         orders=lambda since: history.orders(since=since),
         lines=lambda since: history.lines(since=since),
-        customers=_customers(settings),
+        customers=_scan(settings, "customers", CUSTOMERS),
         menu=menu,
         table=table,
         inbox=lambda kind, since, customer_id: _inbox(reading, kind, since, customer_id),
@@ -77,10 +79,10 @@ def sources_of(settings: Settings, reading: Reading, *, exact: bool = True) -> S
     )
 
 
-def _customers(settings: Settings) -> pl.LazyFrame:
-    path = table_file(settings, "customers")
+def _scan(settings: Settings, name: TableName, schema: Schema) -> pl.LazyFrame:
+    path = table_file(settings, name)
     if not path.exists():
-        return pl.LazyFrame(schema=CUSTOMERS)
+        return pl.LazyFrame(schema=schema)
     try:
         frame = pl.scan_parquet(path, glob=False)
         there = frame.collect_schema()
@@ -88,7 +90,7 @@ def _customers(settings: Settings) -> pl.LazyFrame:
         raise BadFile("is not a table of ours; import it again or restore a backup", where=str(path)) from error
     # A table written before a column existed reads as if that column were unknown.
     return frame.select(
-        (pl.col(name) if name in there else pl.lit(None)).cast(dtype).alias(name) for name, dtype in CUSTOMERS.items()
+        (pl.col(each) if each in there else pl.lit(None)).cast(dtype).alias(each) for each, dtype in schema.items()
     )
 
 

@@ -73,6 +73,7 @@ def test_what_is_wrong_has_a_status_a_code_and_a_path(client: TestClient) -> Non
     assert refused(422, "count", segment="new", as_of="soon")["field"] == "as_of"
     assert refused(404, "explain", segment="new", customer_id="nobody")["code"] == "not_found"
     assert refused(422, "count", segment={"segment": "new"}, parameters={"x": 1})["field"] == "parameters"
+    assert refused(422, "preview", segment="new", sampel=3)["code"]
     taken = client.put("/v1/segments/platinum", json={"definition": {"orders": {"at_least": 1}}})
     assert (taken.status_code, taken.json()["code"]) == (409, "conflict")
     assert client.get("/v1/segments/ghosts").status_code == 404
