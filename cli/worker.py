@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-import structlog
 import typer
 
 from campaigns.data import ImportedConsents
@@ -18,6 +15,7 @@ from cli.app import app
 from cli.output import HomeOption, JsonOption, print_facts, print_json, settings_for
 from engine.database import connect
 from engine.errors import InputError
+from engine.logs import configure_logs
 from engine.seal import seal_of
 from engine.settings import Settings
 
@@ -47,7 +45,7 @@ def worker(
         raise InputError("expected seconds from 0.2 to 3600", where="--lease")
     if not 1 <= slots <= 1_000:
         raise InputError("expected 1 to 1000", where="--slots")
-    _log_to_stderr(settings)
+    configure_logs(settings.log_level)
     counts = asyncio.run(_work(settings, "once" if once else "drain" if drain else "forever", lease, slots))
     if json:
         print_json(counts.as_json())
@@ -76,16 +74,3 @@ async def _work(settings: Settings, mode: Mode, lease_s: float, slots: int) -> C
         ).run(mode, stop)
     finally:
         database.dispose()
-
-
-def _log_to_stderr(settings: Settings) -> None:
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

@@ -126,3 +126,16 @@ def query_matrix(queries: Sequence[Query], n_items: int) -> sparse.csr_array:
     matrix = counts.tocsr()
     matrix.sum_duplicates()
     return matrix
+
+
+def strongest_link(
+    start: LongArray, items: IntArray, weight: FloatArray, baskets: Sequence[IntArray], column: int
+) -> int:
+    """Return the item of `baskets` whose row of an item-to-item matrix weighs `column` most; -1 where none does."""
+    best, found = 0.0, -1
+    for item in sorted({int(i) for basket in baskets for i in basket}):
+        row = slice(start[item], start[item + 1])
+        at = np.flatnonzero(items[row] == column)
+        if len(at) and weight[row][at[0]] > best:
+            best, found = float(weight[row][at[0]]), item
+    return found

@@ -13,7 +13,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from engine.errors import NoHistory
-from engine.models.base import Arrays, Baskets, FloatArray, Query, query_matrix, user_items
+from engine.models.base import Arrays, Baskets, FloatArray, Query, query_matrix, strongest_link, user_items
 
 
 @dataclass(slots=True)
@@ -68,13 +68,7 @@ class ItemKnn:
 
     def strongest_seed(self, query: Query, column: int) -> int:
         """Return the item of her baskets that speaks most for `column`; -1 where none does."""
-        best, seed = 0.0, -1
-        for item in sorted({int(i) for basket in query.baskets for i in basket}):
-            own = slice(self.start[item], self.start[item + 1])
-            at = np.flatnonzero(self.items[own] == column)
-            if len(at) and self.similarity[own][at[0]] > best:
-                best, seed = float(self.similarity[own][at[0]]), item
-        return seed
+        return strongest_link(self.start, self.items, self.similarity, query.baskets, column)
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the neighbour lists."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from engine.errors import NoHistory
-from engine.models.base import Arrays, Baskets, FloatArray, Query
+from engine.models.base import Arrays, Baskets, FloatArray, Query, strongest_link
 
 
 @dataclass(slots=True)
@@ -71,13 +71,7 @@ class NextItem:
 
     def strongest_seed(self, query: Query, column: int) -> int:
         """Return the item of her last baskets that speaks most for `column`; -1 where none does."""
-        best, seed = 0.0, -1
-        for item in sorted({int(i) for basket in query.baskets[-self.last :] for i in basket}):
-            own = slice(self.start[item], self.start[item + 1])
-            at = np.flatnonzero(self.items[own] == column)
-            if len(at) and self.share[own][at[0]] > best:
-                best, seed = float(self.share[own][at[0]]), item
-        return seed
+        return strongest_link(self.start, self.items, self.share, query.baskets[-self.last :], column)
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the transition matrix and the settings."""
