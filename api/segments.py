@@ -16,17 +16,15 @@ from sqlalchemy.exc import OperationalError
 from api.keys import Caller, requires, utc_now
 from api.live import Live
 from api.recommending import as_bytes, example_answer
-from engine.customers.moment import read_moment
-from engine.customers.store import newest_moment
 from engine.database import transaction
-from engine.errors import BadDefinition, DatabaseUnavailable, NoHistory
+from engine.errors import BadDefinition, DatabaseUnavailable
 from engine.segments import library, preview
 from engine.segments.explain import explain
 from engine.segments.facts import Sources
 from engine.segments.parse import parse_rule
 from engine.segments.rule import Rule
 from engine.segments.schema import json_schema
-from engine.segments.sources import Reading, sources_of
+from engine.segments.sources import Reading, instant_asked, sources_of
 from engine.settings import Settings
 
 router = APIRouter(prefix="/v1/segments", tags=["segments"])
@@ -153,9 +151,7 @@ async def previewed(request: Request, body: PreviewAsked, _caller: MayUse) -> Re
     """Return how many are in a segment, how many each channel reaches, and a sample drawn by hash."""
 
     def shown(rule: Rule, sources: Sources, at: datetime, reading: Reading) -> dict[str, object]:
-        found = preview.preview(rule, sources, at, reading=reading, sample=body.sample)
-        reach = {name: each.as_json() for name, each in found.reach.items()}
-        return {"as_of": at, "customers": found.customers, "reach": reach, "sample": found.sample}
+        return preview.preview(rule, sources, at, reading=reading, sample=body.sample).as_json()
 
     return as_bytes(await _asked(request, body, shown))
 
@@ -178,7 +174,7 @@ async def _asked(
 
     def found() -> dict[str, object]:
         rule = _rule(live.engine, live.settings, body)
-        at = _moment(live.settings, body.as_of)
+        at = instant_asked(live.settings, body.as_of, now=utc_now(), where="as_of")
 
         def reading() -> Any:
             return transaction(live.engine)
@@ -195,15 +191,6 @@ def _rule(engine: Engine, settings: Settings, body: Asked) -> Rule:
     tree = {"segment": {"name": body.segment, **body.parameters}} if isinstance(body.segment, str) else body.segment
     with transaction(engine) as session:
         return parse_rule(tree, currency=settings.currency, lookup=library.lookup_in(session))
-
-
-def _moment(settings: Settings, text: str | None) -> datetime:
-    if text is not None:
-        return read_moment(text, settings.timezone, where="as_of").at
-    try:
-        return newest_moment(settings, now=utc_now()).at
-    except NoHistory:
-        return utc_now()
 
 
 async def _answer(work: Callable[[], Found]) -> Found:

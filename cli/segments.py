@@ -15,10 +15,11 @@ from rich.markup import escape
 
 from cli.app import app
 from cli.output import HomeOption, JsonOption, actor, out, print_facts, print_json, print_table, settings_for
-from engine.errors import BadDefinition, BadFile, BadRequest, MissingFile, NoHistory
+from engine.errors import BadDefinition, BadFile, BadRequest, MissingFile
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+    from sqlalchemy.orm import Session
 
     from engine.segments.explain import Explained
     from engine.segments.library import Definition
@@ -76,10 +77,7 @@ def validate(target: Target, with_: WithOption = None, home: HomeOption = None, 
 
     with _opened(target, home, None, with_, dated=False) as opened:
         clauses = sum(1 for _ in walk(opened.rule))
-    if json:
-        print_json({"segment": target, "valid": True, "clauses": clauses})
-    else:
-        out.print(f"{target} is valid ({clauses} clauses)", markup=False)
+    _tell({"segment": target, "valid": True, "clauses": clauses}, f"{target} is valid ({clauses} clauses)", json=json)
 
 
 @segments.command()
@@ -104,10 +102,8 @@ def count(
     with _opened(target, home, as_of, with_) as opened:
         sources = sources_of(opened.settings, opened.reading, exact=opened.exact)
         found = previews.count(opened.rule, sources, opened.at)
-    if json:
-        print_json({"segment": target, "as_of": opened.at, "customers": found})
-    else:
-        out.print(f"{found:,} customers in {target} as of {_when(opened.at)}", markup=False)
+    said = f"{found:,} customers in {target} as of {_when(opened.at)}"
+    _tell({"segment": target, "as_of": opened.at, "customers": found}, said, json=json)
 
 
 @segments.command()
@@ -130,16 +126,7 @@ def preview(
         sources = sources_of(opened.settings, opened.reading, exact=opened.exact)
         found = previews.preview(opened.rule, sources, opened.at, reading=opened.reading, sample=sample)
     if json:
-        reach = {name: each.as_json() for name, each in found.reach.items()}
-        print_json(
-            {
-                "segment": target,
-                "as_of": found.as_of,
-                "customers": found.customers,
-                "reach": reach,
-                "sample": found.sample,
-            }
-        )
+        print_json({"segment": target, **found.as_json()})
         return
     out.print(f"{found.customers:,} customers in {target} as of {_when(found.as_of)}", markup=False)
     print_table(
@@ -194,24 +181,17 @@ def save(
 
     Example: [bold]regulars segments save lapsed_vip lapsed.yaml[/bold]
     """
-    from engine.database import connect, transaction  # noqa: PLC0415
     from engine.segments import library  # noqa: PLC0415
 
     settings = settings_for(home)
     tree = library.read_tree(_text(file))
-    database = connect(settings)
-    try:
-        with transaction(database) as session:
-            row, fresh = library.save(
-                session, datetime.now(UTC), name=name, tree=tree, currency=settings.currency, actor=actor()
-            )
-            version = row.version
-    finally:
-        database.dispose()
-    if json:
-        print_json({"segment": name, "version": version, "new": fresh})
-    else:
-        out.print(f"{name}: " + (f"saved as version {version}" if fresh else f"nothing new; still version {version}"))
+    with _session(settings) as session:
+        row, fresh = library.save(
+            session, datetime.now(UTC), name=name, tree=tree, currency=settings.currency, actor=actor()
+        )
+        version = row.version
+    said = f"{name}: " + (f"saved as version {version}" if fresh else f"nothing new; still version {version}")
+    _tell({"segment": name, "version": version, "new": fresh}, said, json=json)
 
 
 @segments.command("list")
@@ -220,15 +200,10 @@ def list_(home: HomeOption = None, json: JsonOption = False) -> None:
 
     Example: [bold]regulars segments list[/bold]
     """
-    from engine.database import connect, transaction  # noqa: PLC0415
     from engine.segments import library  # noqa: PLC0415
 
-    database = connect(settings_for(home))
-    try:
-        with transaction(database) as session:
-            found = library.listed(session)
-    finally:
-        database.dispose()
+    with _session(settings_for(home)) as session:
+        found = library.listed(session)
     if json:
         print_json([each.as_json() for each in found])
         return
@@ -246,16 +221,11 @@ def show(name: Annotated[str, typer.Argument(help="The name of a ready or saved 
 
     Example: [bold]regulars segments show dormant[/bold]
     """
-    from engine.database import connect, transaction  # noqa: PLC0415
     from engine.segments import library  # noqa: PLC0415
 
-    database = connect(settings_for(home))
-    try:
-        with transaction(database) as session:
-            found = library.find_definition(session, name)
-            versions = [row.as_json() for row in library.history_of(session, name)]
-    finally:
-        database.dispose()
+    with _session(settings_for(home)) as session:
+        found = library.find_definition(session, name)
+        versions = [row.as_json() for row in library.history_of(session, name)]
     if json:
         print_json({"segment": name, **found.as_json(), "versions": versions})
         return
@@ -318,6 +288,18 @@ def schema(home: HomeOption = None, json: JsonOption = False) -> None:
 
 
 @contextmanager
+def _session(settings: Settings) -> Iterator[Session]:
+    from engine.database import connect, transaction  # noqa: PLC0415
+
+    database = connect(settings)
+    try:
+        with transaction(database) as session:
+            yield session
+    finally:
+        database.dispose()
+
+
+@contextmanager
 def _opened(
     target: str, home: Path | None, as_of: str | None, given: list[str] | None, *, dated: bool = True
 ) -> Iterator[Opened]:
@@ -325,6 +307,7 @@ def _opened(
     from engine.database import connect, transaction  # noqa: PLC0415
     from engine.segments.library import lookup_in  # noqa: PLC0415
     from engine.segments.parse import parse_rule  # noqa: PLC0415
+    from engine.segments.sources import instant_asked  # noqa: PLC0415
 
     settings = settings_for(home)
     parameters = _parameters(given)
@@ -342,22 +325,11 @@ def _opened(
                 else written.filled(parameters, where="--with")
             )
             rule = parse_rule(tree, currency=settings.currency, lookup=lookup)
-        at = _moment(settings, as_of) if dated else datetime.now(UTC)
+        now = datetime.now(UTC)
+        at = instant_asked(settings, as_of, now=now, where="--as-of") if dated else now
         yield Opened(settings, database, rule, at, as_of is not None)
     finally:
         database.dispose()
-
-
-def _moment(settings: Settings, text: str | None) -> datetime:
-    from engine.customers.moment import read_moment  # noqa: PLC0415
-    from engine.customers.store import newest_moment  # noqa: PLC0415
-
-    if text is not None:
-        return read_moment(text, settings.timezone).at
-    try:
-        return newest_moment(settings, now=datetime.now(UTC)).at
-    except NoHistory:
-        return datetime.now(UTC)
 
 
 def _file(target: str) -> Definition | None:
@@ -409,6 +381,13 @@ def _lines(node: Explained, depth: int) -> Iterator[str]:
 
 def _some(ids: list[str]) -> str:
     return ", ".join(ids[:MOST_IDS]) + (" ..." if len(ids) > MOST_IDS else "") if ids else "nobody"
+
+
+def _tell(facts: Mapping[str, object], sentence: str, *, json: bool) -> None:
+    if json:
+        print_json(facts)
+    else:
+        out.print(sentence, markup=False)
 
 
 def _when(at: datetime) -> str:

@@ -40,6 +40,11 @@ class Preview:
     reach: dict[str, Reach]
     sample: list[dict[str, Any]]
 
+    def as_json(self) -> dict[str, object]:
+        """Return it for scripts."""
+        reach = {name: each.as_json() for name, each in self.reach.items()}
+        return {"as_of": self.as_of, "customers": self.customers, "reach": reach, "sample": self.sample}
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

@@ -17,8 +17,8 @@ from engine.consents import ANY_CHANNEL, MARKETING, ConsentRow
 from engine.customers import store
 from engine.customers.columns import CUSTOMER_TABLE
 from engine.customers.config import read_config
-from engine.customers.moment import Moment
-from engine.errors import BadFile
+from engine.customers.moment import Moment, read_moment
+from engine.errors import BadFile, NoHistory
 from engine.events import EventRow
 from engine.history import History
 from engine.segments.facts import Sources
@@ -77,6 +77,19 @@ def sources_of(settings: Settings, reading: Reading, *, exact: bool = True) -> S
         zone=settings.timezone,
         dayparts=config.dayparts,
     )
+
+
+def instant_asked(settings: Settings, text: str | None, *, now: datetime, where: str) -> datetime:
+    """Read `text` (a date's whole day counts); None means the end of the newest order's day, never later than `now`.
+
+    Raises BadRequest at `where` when it is neither a date nor an instant.
+    """
+    if text is not None:
+        return read_moment(text, settings.timezone, where=where).at
+    try:
+        return store.newest_moment(settings, now=now).at
+    except NoHistory:
+        return now
 
 
 def _scan(settings: Settings, name: TableName, schema: Schema) -> pl.LazyFrame:

@@ -49,6 +49,9 @@ MOMENTS = [
     datetime(2028, 2, 28, 12, 0, tzinfo=UTC),
     datetime(2028, 2, 29, 3, 0, tzinfo=UTC),
 ]
+# Exactly as far apart as windows are long: an instant on the edge must fall on the right side of it.
+EDGE = MOMENTS[3]
+MOMENTS += [EDGE - timedelta(days=days) for days in (0.5, 1, 20, 30, 300)]
 moments = st.sampled_from(MOMENTS)
 NAMES = ["c1", "c2", "c3", "stranger"]
 ZONES = [None, "Europe/Berlin", "America/New_York", "Asia/Shanghai", "Not/AZone"]
@@ -176,7 +179,8 @@ def event_clauses(draw: st.DrawFn) -> Rule:
     event = draw(st.sampled_from(["order", "order_line", "view"]))
     kind = EVENTS[event]
     what = draw(st.sampled_from(["count", "first", "last", *(["sum"] if kind.summed else [])]))
-    chosen = draw(st.lists(st.sampled_from(sorted(kind.properties)), max_size=2))
+    clocks = ["daypart", "weekday", "hour"]
+    chosen = draw(st.lists(st.sampled_from(sorted([*kind.properties, *clocks, *clocks])), max_size=2))
     where = tuple(Clause(name, *draw(comparisons(kind.properties[name].kind))) for name in chosen)
     start, end = sorted([draw(moments), draw(moments)])
     window = draw(
@@ -287,6 +291,30 @@ def test_the_instant_itself_counts_and_nothing_after_it() -> None:
     town = Town(orders=[order("a", at), order("b", at + timedelta(microseconds=1))])
     ordered = EventClause(Measure("count", "order"), "at_least", 1)
     assert compiled_members(ordered, sources_of(town), at).collect()["customer_id"].to_list() == ["a"]
+
+
+def test_daypart_and_weekday_follow_each_customers_own_clock_on_the_days_it_changes() -> None:
+    town = Town(cards={zone: {"customer_id": zone, "timezone": zone, "registered_at": None} for zone in ZONES[1:]})
+    town.orders = [order(zone, at) for zone in ZONES[1:] for at in MOMENTS[:8]]
+    sources = sources_of(town)
+    for name in ("daypart", "weekday", "hour"):
+        for value in {plain.prop(name, row, town, str(row["customer_id"]), "order") for row in town.orders}:
+            for at in MOMENTS[:8]:
+                window = Window(start=at, end=at + timedelta(seconds=1))
+                rule = EventClause(Measure("count", "order", (Clause(name, "equals", value),), window), "equals", 1)
+                chosen = compiled_members(rule, sources, MOMENTS[7]).collect()["customer_id"].sort().to_list()
+                assert chosen == plain.members(rule, town, MOMENTS[7])
+
+
+def test_the_edge_of_a_window_lies_outside_it_and_the_other_end_inside() -> None:
+    town = Town(orders=[order("edge", EDGE - timedelta(days=30)), order("inside", EDGE - timedelta(days=29.999))])
+    for window, names in [
+        (Window(last_days=30), ["inside"]),
+        (Window(before_days=30), ["edge"]),
+        (Window(start=EDGE - timedelta(days=30), end=EDGE - timedelta(days=29.999)), ["edge"]),
+    ]:
+        ordered = EventClause(Measure("count", "order", (), window), "at_least", 1)
+        assert compiled_members(ordered, sources_of(town), EDGE).collect()["customer_id"].to_list() == names
 
 
 def test_a_birthday_on_29_february_is_kept_on_the_28th_of_common_years() -> None:
