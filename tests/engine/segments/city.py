@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -32,6 +34,7 @@ def city() -> City:
 def city_home() -> Path:
     """A home that holds the city and its customer table; copy it to write to it."""
     home = Path(mkdtemp(prefix="regulars-city-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
     settings = Settings.from_environment(ENV, home=home)
     History(settings.history_folder).append(city().orders, city().lines)
     seal = seal_of(settings)
