@@ -16,6 +16,7 @@ from cli import (  # noqa: F401 - importing a group of verbs registers it
     docs,
     imports,
     keys,
+    market,
     segments,
     serve,
     training,
@@ -37,7 +38,7 @@ def run() -> None:
         # Wrong usage: an unknown verb, a missing argument, a value that is no choice; without any, help was printed.
         if not str(error):
             sys.exit(2)
-        _fail(f"error[bad_usage]: {error} (regulars --help lists the commands)", 2)
+        _fail(f"error[bad_usage]: {error.format_message()} (regulars --help lists the commands)", 2)
     except CandidateRefused as error:
         _fail(f"error[{error.code}]: {error}", 1)
     except RegularsError as error:

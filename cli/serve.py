@@ -14,6 +14,7 @@ from cli.app import app
 from cli.output import HomeOption, JsonOption, err, print_json, settings_for
 from engine.database import connect
 from engine.errors import Conflict, InputError
+from engine.online import open_online
 
 BACKLOG = 2048
 
@@ -44,6 +45,7 @@ def serve(
             "several workers share their online state through Redis; set REGULARS_REDIS_URL", where="--workers"
         )
     # Wrong settings should stop the command here, with one line, and not in every worker.
+    open_online(settings.redis_url)
     connect(settings).dispose()
     bound = _listen(host, port)
     address = f"http://{_shown(host)}:{bound.getsockname()[1]}"

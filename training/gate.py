@@ -34,7 +34,8 @@ def judge_candidate(
     """Compare a candidate's manifest and arrays with the live manifest (None: nothing is live yet).
 
     Broken: a model holds a value that is not finite. Worse: what is served loses to one of its own models, or to the
-    live version's figure, by more than the 95 % intervals allow. Shrunken: half the customers or dishes are gone.
+    live version's figure, by more than the 95 % intervals allow; a first version is only told that it loses to a model.
+    Shrunken: half the customers or dishes are gone. Unjudged: too few customers came back, and live was judged.
     """
     problems = [
         f"{name} holds values that are not finite"
@@ -45,6 +46,9 @@ def judge_candidate(
     figures = candidate["evaluation"]
     if figures is None:
         notes.append("too few customers came back to judge this version")
+    elif live is None:
+        # With nothing live, being shown the second best is better than nothing; the operator is told.
+        notes += _against_single(figures)
     else:
         problems += _against_single(figures)
     if live is not None:

@@ -18,6 +18,7 @@ LEAST_TARGETS = 50
 # More held-out baskets move the weights by less than they move from day to day.
 MOST_TARGETS = 4_000
 K = 10
+LEAST_GAIN = 0.25
 # Multiples tried for one weight while the others stand; 0 drops the model.
 STEPS = (0.0, 0.25, 0.5, 0.7, 0.85, 1.2, 1.5, 2.0, 4.0)
 ROUNDS = 4
@@ -35,6 +36,8 @@ def learn_blend(models: Sequence[Recommender], targets: Sequence[Target]) -> Ble
         return Blend(dict(zip(names, start.tolist(), strict=True)))
     features, relevant, ideal = _candidates(models, targets[:MOST_TARGETS])
     best, best_value = start, _ndcg(features, relevant, ideal, start)
+    # A step must gain more than luck gives on this many baskets, or small shops would be taught noise.
+    least_gain = LEAST_GAIN / len(features)
     for _ in range(ROUNDS):
         before = best_value
         for i in range(len(names)):
@@ -42,7 +45,7 @@ def learn_blend(models: Sequence[Recommender], targets: Sequence[Target]) -> Ble
                 tried = best.copy()
                 tried[i] = tried[i] * step if tried[i] > 0 else step * start[i]
                 value = _ndcg(features, relevant, ideal, tried)
-                if value > best_value + 1e-6:
+                if value > best_value + least_gain:
                     best, best_value = tried, value
         if best_value - before < 1e-4:
             break

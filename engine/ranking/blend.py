@@ -12,12 +12,12 @@ from engine.models.base import FloatArray, Query, Recommender
 # Where too few customers came back to learn weights from, these serve; repeats first.
 DEFAULT_WEIGHTS = {
     "repeat": 1.0,
-    "next_item": 0.5,
-    "user_knn": 0.5,
-    "popular": 0.2,
-    "trending": 0.1,
+    "item_knn": 0.2,
+    "next_item": 0.1,
+    "user_knn": 0.1,
+    "popular": 0.1,
+    "trending": 0.05,
     "als": 0.05,
-    "item_knn": 0.05,
 }
 NEAR_TIE = 1e-6
 

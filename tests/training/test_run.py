@@ -134,3 +134,15 @@ def test_old_versions_are_pruned_but_never_the_live_one(settings) -> None:
     made = [run.train(settings, now=NOW.replace(day=day), force=True).version for day in range(1, 8)]
     assert versions(settings.artifacts_folder) == made[-run.KEPT_VERSIONS :]
     assert live_version(settings.artifacts_folder) == made[-1]
+
+
+def test_losing_to_a_model_of_its_own_is_told_at_first_and_refused_once_something_is_live() -> None:
+    lost = {"model": "repeat", "metric": "ndcg@10", "difference": -0.05, "interval": (-0.08, -0.02)}
+    figures = {"served": "blend", "customers": 90, "k": 10, "against_best_single": lost}
+    figures |= {"models": {"blend": {"ndcg@10": 0.4}}, "intervals": {"blend": {"ndcg@10": (0.35, 0.45)}}}
+    candidate = {"evaluation": figures, "data": {"customers": 100, "items": 10}}
+    first = judge_candidate(candidate, None, {})
+    assert first.passed
+    assert "0.0500 below repeat alone" in first.notes[0]
+    later = judge_candidate(candidate, candidate | {"version": "v1"}, {})
+    assert "0.0500 below repeat alone" in later.problems[0]
