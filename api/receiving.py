@@ -19,7 +19,7 @@ from engine.columns import STATUSES
 from engine.consents import ANY_CHANNEL, MARKETING, append
 from engine.database import transaction
 from engine.errors import BadRequest, DatabaseUnavailable, did_you_mean
-from engine.events import EVENT_TYPES, Event, store
+from engine.events import EVENT_TYPES, SURVEYS, Event, store
 
 router = APIRouter(prefix="/v1", tags=["events"])
 # Clocks of phones run ahead; more than this is a mistake, and would outrank everything that follows.
@@ -76,11 +76,13 @@ def checked(shape: EventShape, now: datetime, path: str) -> Event:
             raise BadRequest("is missing", where=f"{path}.properties.{name}")
     for name, value in shape.properties.items():
         _check_property(name, value, f"{path}.properties.{name}")
+    if shape.type == "survey":
+        _check_answer(shape.properties["kind"], shape.properties["score"], f"{path}.properties")
     return Event(shape.event_id, shape.type, shape.customer_id, at, shape.properties)
 
 
 def _check_property(name: str, value: object, path: str) -> None:
-    if value is None:
+    if value is None or name in ANSWER:
         return
     if name == "items":
         _check_lines(value, path)
@@ -102,6 +104,17 @@ def _check_property(name: str, value: object, path: str) -> None:
 
 
 BOUNDS: Mapping[str, tuple[float, float]] = {"rating": (1, 5), "latitude": (-90, 90), "longitude": (-180, 180)}
+# What a score may be depends on the kind: `_check_answer` sees both.
+ANSWER = ("kind", "score")
+
+
+def _check_answer(kind: object, score: object, path: str) -> None:
+    if not isinstance(kind, str) or kind not in SURVEYS:
+        raise BadRequest(f"unknown kind of survey{did_you_mean(str(kind), SURVEYS)}", where=f"{path}.kind")
+    low, high = SURVEYS[kind]
+    number = isinstance(score, int | float) and not isinstance(score, bool)
+    if not number or score not in range(low, high + 1):
+        raise BadRequest(f"expected a whole number from {low} to {high} for {kind}", where=f"{path}.score")
 
 
 def _check_lines(value: object, path: str) -> None:

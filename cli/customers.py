@@ -1,10 +1,9 @@
-"""`regulars customers` and `regulars market`: who is who, what to expect of her, and what sells."""
+"""`regulars customers`: who is who, and what to expect of her."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -28,6 +27,8 @@ from cli.output import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sqlalchemy import Engine
+
     from engine.customers.config import CustomerConfig
     from engine.customers.moment import Moment
     from engine.settings import Settings
@@ -44,7 +45,7 @@ AsOfOption = Annotated[
     typer.Option(
         "--as-of",
         help="A date (its whole day counts) or an instant; days are cut in REGULARS_TIMEZONE. Default: the day of the "
-        "newest order.",
+        "newest order, survey answer or complaint.",
         show_default=False,
     ),
 ]
@@ -57,7 +58,6 @@ ConfigOption = Annotated[
     typer.Option("--config", help="YAML of windows, shares and thresholds; default customers.yaml in the home."),
 ]
 HISTORY_SHOWN = 10
-RATINGS_SHOWN, TREND_ROWS = 5, 10
 LONGEST_HORIZON_DAYS = 3_650
 
 
@@ -114,9 +114,10 @@ def lifetime_value(
     from engine.tables import read_table  # noqa: PLC0415
 
     settings = settings_for(home)
-    chosen = _config(settings, config).lifetime_value
+    chosen = config_for(settings, config).lifetime_value
     chosen = replace(chosen, model=model.value if model else chosen.model, count=count.value if count else chosen.count)
-    moment = _moment(settings, as_of)
+    with inbox_of(settings) as database:
+        moment = moment_for(settings, as_of, database)
     purchases = read_purchases(History(settings.history_folder).orders(), read_table(settings, "customers"), moment)
     fitted = fit_lifetime_model(order_days(purchases, count=chosen.count), moment.day, chosen)
     if json:
@@ -154,9 +155,16 @@ def table(
 
     settings = settings_for(home)
     _check_horizon(horizon_days)
-    chosen = _config(settings, config)
-    with _bar() as report:
-        built = compute(settings, _moment(settings, as_of), horizon_days=horizon_days, config=chosen, report=report)
+    chosen = config_for(settings, config)
+    with inbox_of(settings) as database, _bar() as report:
+        built = compute(
+            settings,
+            moment_for(settings, as_of, database),
+            horizon_days=horizon_days,
+            config=chosen,
+            report=report,
+            database=database,
+        )
     try:
         out_file.parent.mkdir(parents=True, exist_ok=True)
         built.table.write_parquet(out_file, compression="zstd")
@@ -175,26 +183,31 @@ def build(
 ) -> None:
     """Build the customer table and keep it in the home, with its data window, models and calibration figures.
 
+    Orders, ratings, survey answers and complaints told by event until now count.
+
     Example: [bold]regulars customers build --as-of 2026-03-01T04:00:00Z[/bold]
     """
     from engine.audit import record  # noqa: PLC0415
+    from engine.compaction import compact_inbox  # noqa: PLC0415
     from engine.customers.store import build_customer_table  # noqa: PLC0415
     from engine.database import connect, transaction  # noqa: PLC0415
 
     settings = settings_for(home)
     _check_horizon(horizon_days)
     now = datetime.now(UTC)
-    chosen = _config(settings, config)
+    chosen = config_for(settings, config)
     database = connect(settings)
     try:
+        compact_inbox(database, settings)
         with _bar() as report:
             built = build_customer_table(
                 settings,
                 now=now,
-                as_of=_moment(settings, as_of),
+                as_of=moment_for(settings, as_of, database),
                 horizon_days=horizon_days,
                 config=chosen,
                 report=report,
+                database=database,
             )
         with transaction(database) as session:
             detail = {name: built.facts[name] for name in ("as_of", "customers", "orders", "horizon_days")}
@@ -218,7 +231,7 @@ def show(
     from engine.customers.show import customer_whole  # noqa: PLC0415
 
     settings = settings_for(home)
-    found = customer_whole(settings, customer_id, _config(settings, config), last_orders=HISTORY_SHOWN)
+    found = customer_whole(settings, customer_id, config_for(settings, config), last_orders=HISTORY_SHOWN)
     if json:
         print_json(found)
         return
@@ -258,7 +271,7 @@ def transitions(
     ]
     if moments[0].at >= moments[1].at:
         raise BadRequest("must be later than --from", where="--to")
-    chosen = _config(settings, config)
+    chosen = config_for(settings, config)
     before, after = (standings(sources(settings), moment, chosen) for moment in moments)
     rows = moved(before, after, by.value).to_dicts()
     if json:
@@ -273,46 +286,8 @@ def transitions(
     )
 
 
-@app.command()
-def market(as_of: AsOfOption = None, home: HomeOption = None, json: JsonOption = False) -> None:
-    """Show which dishes, cuisines, vendors and zones grow or fall, what dropped against its own forecast, and ratings.
-
-    Example: [bold]regulars market --as-of 2026-03-01[/bold]
-    """
-    from engine.customers.market import market as look  # noqa: PLC0415
-    from engine.customers.satisfaction import satisfaction_by_thing  # noqa: PLC0415
-    from engine.customers.store import sources  # noqa: PLC0415
-
-    settings = settings_for(home)
-    moment, data = _moment(settings, as_of), sources(settings)
-    found = look(data.orders, data.lines, data.items, data.vendors, moment)
-    content = satisfaction_by_thing(data.orders, data.lines, data.items, moment, _config(settings, None).satisfaction)
-    if json:
-        print_json({"as_of": moment.at.isoformat(), **asdict(found), "satisfaction": content.to_dicts()})
-        return
-    told = [trend for trend in found.trends if trend.direction != "steady"]
-    told.sort(key=lambda trend: (trend.kind, -trend.change))
-    print_table(
-        f"Trends of the newest {found.weeks} weeks (all orders: {found.market_change:+.1%} a week)",
-        ["kind", "name", "orders", "", "per week", "from", "to", "against the market"],
-        [
-            [t.kind, t.name, t.orders, t.direction, *(f"{x:+.1%}" for x in (t.change, t.low, t.high, t.against_market))]
-            for t in told
-        ],
-    )
-    if found.drops:
-        print_table(
-            "Dropped against their own forecast in the newest week",
-            ["kind", "name", "orders", "expected", "at least"],
-            [[d.kind, d.name, d.orders, d.expected, d.least_expected] for d in found.drops],
-        )
-    worst = [row for row in content.iter_rows(named=True) if row["ratings"] >= RATINGS_SHOWN][:TREND_ROWS]
-    if worst:
-        names = ("kind", "name", "ratings", "average_rating", "low_share", "trend")
-        print_table(f"Rated lowest, of {RATINGS_SHOWN} ratings or more", names, [[r[n] for n in names] for r in worst])
-
-
-def _config(settings: Settings, path: Path | None) -> CustomerConfig:
+def config_for(settings: Settings, path: Path | None) -> CustomerConfig:
+    """Return the configuration `path` names, else the home's."""
     from engine.customers.config import read_config  # noqa: PLC0415
 
     return read_config(path, home=settings.home)
@@ -325,12 +300,26 @@ def _check_horizon(days: int | None) -> None:
         raise BadRequest(f"{days} is not between 1 and {LONGEST_HORIZON_DAYS}", where="--horizon-days")
 
 
-def _moment(settings: Settings, text: str | None) -> Moment:
+@contextmanager
+def inbox_of(settings: Settings) -> Iterator[Engine | None]:
+    """Lend the home's database for reading; None where it has none yet, and none is made."""
+    from engine.database import connect, exists  # noqa: PLC0415
+
+    database = connect(settings) if exists(settings) else None
+    try:
+        yield database
+    finally:
+        if database is not None:
+            database.dispose()
+
+
+def moment_for(settings: Settings, text: str | None, database: Engine | None = None) -> Moment:
+    """Return the moment `text` says, else that of the newest order or, where `database` has some, newer feedback."""
     from engine.customers.moment import read_moment  # noqa: PLC0415
     from engine.customers.store import newest_moment  # noqa: PLC0415
 
     if text is None:
-        return newest_moment(settings, now=datetime.now(UTC))
+        return newest_moment(settings, now=datetime.now(UTC), database=database)
     return read_moment(text, settings.timezone)
 
 

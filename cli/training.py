@@ -25,7 +25,7 @@ from cli.output import (
 from engine.artifact import activate, live_version, manifest_of, versions
 from engine.audit import record
 from engine.compaction import compact_inbox
-from engine.customers.store import build_customer_table, table_file
+from engine.customers.store import build_customer_table, is_current
 from engine.customers.table import Built
 from engine.database import connect, transaction
 from engine.errors import InputError
@@ -87,9 +87,12 @@ def train(
                 report=lambda step: bar.update(task, description=step),
             )
             table = None
-            if done.published or not table_file(settings).exists():
+            if done.published or not is_current(settings, engine):
                 table = build_customer_table(
-                    settings, now=now, report=lambda step: bar.update(task, description=f"customer table: {step}")
+                    settings,
+                    now=now,
+                    report=lambda step: bar.update(task, description=f"customer table: {step}"),
+                    database=engine,
                 )
         with transaction(engine) as session:
             outcome = {"published": done.published, "unchanged": done.unchanged, "forced": force}

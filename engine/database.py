@@ -62,6 +62,11 @@ def database_url(settings: Settings) -> str:
     return settings.database_url
 
 
+def exists(settings: Settings) -> bool:
+    """Return whether there is a database to read, so that a verb that only reads need not make one."""
+    return settings.database_url is not None or (settings.home / "regulars.db").exists()
+
+
 def connect(settings: Settings) -> Engine:
     """Open the database and bring its schema up to date.
 

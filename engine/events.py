@@ -33,6 +33,13 @@ class EventType:
 
 
 ITEM = {"item_id": "The dish."}
+# Kinds of survey answers, with their lowest and highest score.
+SURVEYS: Mapping[str, tuple[int, int]] = {"nps": (0, 10), "csat": (1, 5)}
+ABOUT_WHAT = {
+    "order_id": "The order it is about; tells its vendor and dishes too.",
+    "vendor_id": "The vendor it is about.",
+    "item_id": "The dish it is about.",
+}
 EVENT_TYPES: Mapping[str, EventType] = {
     "order": EventType(
         "An order was placed. Changes the next recommendation, and history at the next training.",
@@ -60,6 +67,19 @@ EVENT_TYPES: Mapping[str, EventType] = {
     "view": EventType("She looked at a dish.", ITEM, {}),
     "cart": EventType("She put a dish into the cart.", ITEM, {}),
     "rating": EventType("She rated an order.", {"order_id": "The order.", "rating": "1 to 5."}, {}),
+    "survey": EventType(
+        "She answered a survey. Counts in the customer table, and for the vendor and dishes it is about.",
+        {
+            "kind": "nps (would she recommend us) or csat (how content was she).",
+            "score": "A whole number: 0 to 10 for nps, 1 to 5 for csat.",
+        },
+        ABOUT_WHAT,
+    ),
+    "complaint": EventType(
+        "She complained. She is unhappy from then on, until a better rating or answer.",
+        {"reason": "What is wrong, up to 200 characters."},
+        ABOUT_WHAT,
+    ),
     "not_interested": EventType("She does not want to see this dish; it is hidden for 90 days.", ITEM, {}),
     "consent": EventType(
         "She agreed to, or refused, marketing messages.",

@@ -145,9 +145,10 @@ SATISFACTION_COLUMNS = (
     _c("last_rating", pl.Float64, "1-5", "orders", "Her latest rating."),
     _c("rating_trend", pl.Float64, "points", "orders",
        "Mean of her newest half of ratings less that of the older half; null below two."),
-    _c("refunds", pl.Int64, "orders", "orders", "Her refunded or rejected orders, ever; the complaints we can see."),
-    _c("unhappy_at", UTC_INSTANT, "instant", "orders",
-       "Her latest order rated low, refunded or rejected, unless a better rating came later."),
+    _c("refunds", pl.Int64, "orders", "orders", "Her refunded or rejected orders, ever."),
+    _c("unhappy_at", UTC_INSTANT, "instant", "orders, survey and complaint events",
+       "Her latest complaint, low answer, or order rated low, refunded or rejected, unless a better rating or answer "
+       "came later."),
     _c("unhappy_valuable", pl.Boolean, "yes or no", "unhappy_at, tier, abcd",
        "Unhappy within `unhappy_days` and platinum, gold or A."),
 )  # fmt: skip
@@ -158,6 +159,15 @@ GROUP_COLUMNS = (
     _c("prospect_rank", pl.Int64, "rank from 1", "lookalike_score, registered_at",
        "Place among those registered who never ordered, most promising first."),
 )  # fmt: skip
+FEEDBACK_COLUMNS = (
+    _c("nps", pl.Int8, "0-10", "survey events", "Her latest answer to whether she would recommend us."),
+    _c("nps_trend", pl.Float64, "points", "survey events",
+       "Mean of her newest half of such answers less that of the older half; null below two."),
+    _c("csat", pl.Float64, "1-5", "survey events", "Mean of her answers to how content she was."),
+    _c("csat_trend", pl.Float64, "points", "survey events", "As `nps_trend`."),
+    _c("complaints", pl.Int64, "complaints", "complaint events", "How often she complained, ever."),
+    _c("last_complaint_at", UTC_INSTANT, "instant", "complaint events", "When she last complained."),
+)  # fmt: skip
 
 TABLE_COLUMNS = (
     *FIGURE_COLUMNS,
@@ -167,5 +177,6 @@ TABLE_COLUMNS = (
     *HABIT_COLUMNS,
     *SATISFACTION_COLUMNS,
     *GROUP_COLUMNS,
+    *FEEDBACK_COLUMNS,
 )
 CUSTOMER_TABLE: dict[str, pl.DataType | type[pl.DataType]] = {c.name: c.dtype for c in TABLE_COLUMNS}

@@ -99,6 +99,8 @@ class Satisfaction:
 
     low_rating: float = _key(2.0, "A rating at or below this is unhappy.", 1, 5)
     unhappy_days: int = _key(30, "How long an unhappy order keeps her on the list.", 1, 3_650)
+    low_nps: float = _key(6.0, "An NPS answer (0-10) at or below this is unhappy.", 0, 10)
+    low_csat: float = _key(2.0, "A CSAT answer (1-5) at or below this is unhappy.", 1, 5)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,9 @@
-"""Who is content and who is not: ratings of orders, and refunded or rejected orders as the complaints we can see.
-
-Survey answers (NPS, CSAT) are no event type yet; they join here when they are.
-"""
+"""Who is content and who is not: ratings, refunded or rejected orders, complaints, and survey answers (NPS, CSAT)."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from engine.columns import UTC_INSTANT
@@ -16,42 +11,98 @@ from engine.customers.config import Satisfaction
 from engine.customers.moment import Moment
 from engine.customers.purchases import Purchases
 
-Bools = npt.NDArray[np.bool_]
-TREND_DAYS = 28
+# What customers told us besides orders; `kind` is nps, csat or complaint (which has no score).
+FEEDBACK: dict[str, pl.DataType | type[pl.DataType]] = {
+    "customer_id": pl.String,
+    "at": UTC_INSTANT,
+    "kind": pl.String,
+    "score": pl.Float64,
+    "order_id": pl.String,
+    "vendor_id": pl.String,
+    "item_id": pl.String,
+}
+COLUMNS = (
+    "ratings",
+    "average_rating",
+    "last_rating",
+    "rating_trend",
+    "refunds",
+    "unhappy_at",
+    "nps",
+    "nps_trend",
+    "csat",
+    "csat_trend",
+    "complaints",
+    "last_complaint_at",
+)
 
 
-def satisfaction(purchases: Purchases, config: Satisfaction) -> pl.DataFrame:
-    """Return customer, ratings, average_rating, last_rating, rating_trend, refunds, unhappy_at of who has any."""
-    place = pl.int_range(pl.len()).over("customer")
-    # The middle rating of an odd number belongs to neither half.
-    half = pl.len().over("customer") // 2
+def heard_by(feedback: pl.DataFrame, moment: Moment) -> pl.DataFrame:
+    """Return the feedback (schema FEEDBACK) told at or before `moment`, oldest first; equal instants stay in order."""
+    return feedback.filter(pl.col("at") <= pl.lit(moment.at).cast(UTC_INSTANT)).sort("at", maintain_order=True)
+
+
+def satisfaction(purchases: Purchases, feedback: pl.DataFrame, config: Satisfaction) -> pl.DataFrame:
+    """Return customer and COLUMNS of who has any; `feedback` of somebody who is not in `purchases` is left out."""
+    places = pl.DataFrame({"customer_id": purchases.ids, "customer": range(purchases.n)})
+    places = places.with_columns(pl.col("customer").cast(purchases.orders.schema["customer"]))
+    heard = heard_by(feedback, purchases.moment).join(places, on="customer_id", maintain_order="left").lazy()
     rated = purchases.orders.lazy().filter(pl.col("rating").is_not_null())
-    ratings = (
-        rated.with_columns(
-            pl.when(place < half).then("rating").alias("older"),
-            pl.when(pl.len().over("customer") - 1 - place < half).then("rating").alias("newer"),
-            pl.when(pl.col("rating") <= config.low_rating).then("at").alias("low_at"),
-            pl.when(pl.col("rating") > config.low_rating).then("at").alias("good_at"),
-        )
-        .group_by("customer")
-        .agg(
+    rated = rated.select("customer", "at", pl.col("rating").cast(pl.Float64).alias("score"))
+    answers = {kind: heard.filter(pl.col("kind") == kind) for kind in ("nps", "csat", "complaint")}
+    score = pl.col("score")
+    found = (
+        _halves(rated).agg(
             pl.len().cast(pl.Int64).alias("ratings"),
-            pl.col("rating").mean().cast(pl.Float64).alias("average_rating"),
-            pl.col("rating").last().cast(pl.Float64).alias("last_rating"),
-            (pl.col("newer").mean() - pl.col("older").mean()).cast(pl.Float64).alias("rating_trend"),
-            pl.col("low_at").max(),
-            pl.col("good_at").max(),
-        )
-    )
-    complaints = (
-        purchases.complaints.lazy()
+            score.mean().alias("average_rating"),
+            score.last().alias("last_rating"),
+            _trend().alias("rating_trend"),
+        ),
+        purchases.complaints.lazy().group_by("customer").agg(pl.len().cast(pl.Int64).alias("refunds")),
+        _halves(answers["nps"]).agg(score.last().cast(pl.Int8).alias("nps"), _trend().alias("nps_trend")),
+        _halves(answers["csat"]).agg(score.mean().alias("csat"), _trend().alias("csat_trend")),
+        answers["complaint"]
         .group_by("customer")
-        .agg(pl.len().cast(pl.Int64).alias("refunds"), pl.col("at").max().alias("complained_at"))
+        .agg(pl.len().cast(pl.Int64).alias("complaints"), pl.col("at").max().alias("last_complaint_at")),
+        _unhappiness(
+            [
+                rated.with_columns((score <= config.low_rating).alias("bad")),
+                answers["nps"].with_columns((score <= config.low_nps).alias("bad")),
+                answers["csat"].with_columns((score <= config.low_csat).alias("bad")),
+                answers["complaint"].with_columns(pl.lit(True).alias("bad")),
+                purchases.complaints.lazy().with_columns(pl.lit(True).alias("bad")),
+            ]
+        ),
     )
-    both = ratings.join(complaints, on="customer", how="full", coalesce=True)
-    bad_at = pl.max_horizontal("low_at", "complained_at")
-    mended = (pl.col("good_at") > bad_at).fill_null(False)
-    return both.with_columns(pl.when(~mended).then(bad_at).alias("unhappy_at")).collect()
+    joined = found[0]
+    for each in found[1:]:
+        joined = joined.join(each, on="customer", how="full", coalesce=True)
+    return joined.select("customer", *COLUMNS).collect()
+
+
+def _halves(scored: pl.LazyFrame) -> pl.lazyframe.group_by.LazyGroupBy:
+    """Return rows (each customer's oldest first) by customer, `older` and `newer` holding the scores of each half."""
+    place = pl.int_range(pl.len()).over("customer")
+    # The middle score of an odd number belongs to neither half.
+    half = pl.len().over("customer") // 2
+    return scored.with_columns(
+        pl.when(place < half).then("score").alias("older"),
+        pl.when(pl.len().over("customer") - 1 - place < half).then("score").alias("newer"),
+    ).group_by("customer", maintain_order=True)
+
+
+def _trend() -> pl.Expr:
+    return pl.col("newer").mean() - pl.col("older").mean()
+
+
+def _unhappiness(told: list[pl.LazyFrame]) -> pl.LazyFrame:
+    """Return customer and unhappy_at: her latest bad word, null where a good one came later; `told` says `bad`."""
+    words = pl.concat([each.select("customer", "at", "bad") for each in told])
+    latest = words.group_by("customer").agg(
+        pl.col("at").filter("bad").max().alias("bad_at"), pl.col("at").filter(~pl.col("bad")).max().alias("good_at")
+    )
+    mended = (pl.col("good_at") > pl.col("bad_at")).fill_null(False)
+    return latest.select("customer", pl.when(~mended).then("bad_at").alias("unhappy_at"))
 
 
 def unhappy_valuable(table: pl.DataFrame, moment: Moment, config: Satisfaction) -> pl.Series:
@@ -59,41 +110,3 @@ def unhappy_valuable(table: pl.DataFrame, moment: Moment, config: Satisfaction) 
     since = pl.lit(moment.at - timedelta(days=config.unhappy_days)).cast(UTC_INSTANT)
     worth = pl.col("tier").is_in(["platinum", "gold"]) | (pl.col("abcd") == "A")
     return table.select(((pl.col("unhappy_at") > since) & worth).fill_null(False).alias("unhappy_valuable")).to_series()
-
-
-def satisfaction_by_thing(
-    orders: pl.LazyFrame, lines: pl.LazyFrame, items: pl.DataFrame, moment: Moment, config: Satisfaction
-) -> pl.DataFrame:
-    """Return kind (vendor or dish), name, ratings, average_rating, low_share, trend; worst average first.
-
-    A dish shares the ratings of the orders it was in. `trend` is the mean of the newest 28 days less that of before,
-    null where either has no rating; `low_share` the share of ratings that make unhappy.
-    """
-    rated = orders.filter(
-        (pl.col("status") == "delivered")
-        & (pl.col("ordered_at") <= pl.lit(moment.at).cast(UTC_INSTANT))
-        & pl.col("rating").is_not_null()
-    ).select("order_id", "vendor_id", pl.col("rating").cast(pl.Float64), "ordered_at")
-    named = items.lazy().unique("item_id").select("item_id", "name")
-    dishes = (
-        lines.select("order_id", "item_id")
-        .unique()
-        .join(rated, on="order_id")
-        .join(named, on="item_id", how="left")
-        .with_columns(pl.coalesce("name", "item_id").alias("thing"), pl.lit("dish").alias("kind"))
-    )
-    vendors = rated.with_columns(pl.col("vendor_id").alias("thing"), pl.lit("vendor").alias("kind"))
-    recent = pl.col("ordered_at") > pl.lit(moment.back(TREND_DAYS).at).cast(UTC_INSTANT)
-    both = pl.concat([each.select("kind", "thing", "rating", "ordered_at") for each in (vendors, dishes)])
-    return (
-        both.filter(pl.col("thing").is_not_null())
-        .group_by("kind", pl.col("thing").alias("name"))
-        .agg(
-            pl.len().alias("ratings"),
-            pl.col("rating").mean().alias("average_rating"),
-            (pl.col("rating") <= config.low_rating).mean().alias("low_share"),
-            (pl.col("rating").filter(recent).mean() - pl.col("rating").filter(~recent).mean()).alias("trend"),
-        )
-        .sort("average_rating", "kind", "name")
-        .collect()
-    )

@@ -15,10 +15,12 @@ from zoneinfo import ZoneInfo
 
 import orjson
 import polars as pl
+from sqlalchemy import Engine
 
 from engine.atomic import locked, replace
 from engine.customers.columns import CUSTOMER_TABLE
 from engine.customers.config import CustomerConfig, read_config
+from engine.customers.feedback import newest_feedback, read_feedback, told_since
 from engine.customers.moment import Moment, end_of
 from engine.customers.plot import reliability_svg
 from engine.customers.table import Built, Sources, customer_table
@@ -27,7 +29,8 @@ from engine.history import History
 from engine.settings import Settings
 from engine.tables import read_table
 
-FORMAT = 1
+# 2: survey answers and complaints.
+FORMAT = 2
 
 
 def table_file(settings: Settings) -> Path:
@@ -35,8 +38,8 @@ def table_file(settings: Settings) -> Path:
     return settings.tables_folder / "customer_table.parquet"
 
 
-def sources(settings: Settings) -> Sources:
-    """Return the home's history and tables as the builder reads them."""
+def sources(settings: Settings, database: Engine | None = None) -> Sources:
+    """Return the home's history and tables as the builder reads them, with the feedback in `database` (None: none)."""
     history = History(settings.history_folder)
     return Sources(
         history.orders(),
@@ -44,18 +47,20 @@ def sources(settings: Settings) -> Sources:
         read_table(settings, "customers"),
         read_table(settings, "items"),
         read_table(settings, "vendors"),
+        read_feedback(database),
     )
 
 
-def newest_moment(settings: Settings, *, now: datetime) -> Moment:
-    """Return the end of the day of the newest order, but never later than `now`.
+def newest_moment(settings: Settings, *, now: datetime, database: Engine | None = None) -> Moment:
+    """Return the end of the day of the newest order, or of newer feedback in `database`, but never later than `now`.
 
     Raises NoHistory where there is no order.
     """
     window = History(settings.history_folder).window()
     if window is None:
         raise NoHistory("there is no order yet; import some first", where=str(settings.history_folder))
-    last = end_of(window[1].astimezone(ZoneInfo(settings.timezone)).date(), settings.timezone)
+    newest = max(window[1], newest_feedback(database) or window[1])
+    last = end_of(newest.astimezone(ZoneInfo(settings.timezone)).date(), settings.timezone)
     return last if last.at <= now else Moment(now, settings.timezone)
 
 
@@ -67,16 +72,17 @@ def build_customer_table(
     horizon_days: int | None = None,
     config: CustomerConfig | None = None,
     report: Callable[[str], None] = lambda _: None,
+    database: Engine | None = None,
 ) -> Built:
-    """Build the table as of `as_of` (None: the newest order's day) and store it in the home, atomically.
+    """Build the table as of `as_of` (None: `newest_moment`) and store it in the home, atomically.
 
-    `horizon_days` None takes the configured one; `config` None reads `<home>/customers.yaml`. Raises NoHistory without
-    an order, BadDefinition for a wrong configuration.
+    `horizon_days` None takes the configured one; `config` None reads `<home>/customers.yaml`; without `database` no
+    feedback counts. Raises NoHistory without an order, BadDefinition for a wrong configuration.
     """
     chosen = config or read_config(None, home=settings.home)
-    moment = as_of or newest_moment(settings, now=now)
+    moment = as_of or newest_moment(settings, now=now, database=database)
     fingerprint = History(settings.history_folder).fingerprint()
-    built = compute(settings, moment, horizon_days=horizon_days, config=chosen, report=report)
+    built = compute(settings, moment, horizon_days=horizon_days, config=chosen, report=report, database=database)
     content = _json({"format": FORMAT, "built_at": now.isoformat(), "history": fingerprint, **built.facts})
     with locked(settings.tables_folder):
         path = table_file(settings)
@@ -86,6 +92,17 @@ def build_customer_table(
     return Built(built.table, orjson.loads(content))
 
 
+def is_current(settings: Settings, database: Engine) -> bool:
+    """Return whether a table is stored that has all columns and knows all orders and feedback told until now."""
+    try:
+        facts = orjson.loads(table_file(settings).with_suffix(".json").read_bytes())
+        format_, history, built_at = facts["format"], facts["history"], datetime.fromisoformat(facts["built_at"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    same = format_ == FORMAT and history == History(settings.history_folder).fingerprint()
+    return same and table_file(settings).exists() and not told_since(database, built_at)
+
+
 def compute(
     settings: Settings,
     moment: Moment,
@@ -93,13 +110,15 @@ def compute(
     horizon_days: int | None,
     config: CustomerConfig,
     report: Callable[[str], None] = lambda _: None,
+    database: Engine | None = None,
 ) -> Built:
-    """Build the table of the home's data as of `moment` without storing it.
+    """Build the table of the home's data as of `moment` without storing it; feedback is what `database` holds.
 
     Raises NoHistory where nobody is known by then.
     """
     horizon = horizon_days or config.returning.horizon_days
-    built = customer_table(sources(settings), moment, horizon_days=horizon, config=config, report=report)
+    data = sources(settings, database)
+    built = customer_table(data, moment, horizon_days=horizon, config=config, report=report)
     if not built.table.height:
         raise NoHistory(f"nobody is known as of {moment.date}; import orders or customers, or choose a later moment")
     return built

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
@@ -39,6 +39,7 @@ class Sources:
     customers: pl.DataFrame
     items: pl.DataFrame
     vendors: pl.DataFrame
+    feedback: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=satisfaction.FEEDBACK))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +80,14 @@ def customer_table(
     forecasts, lifetime, model = forecast_columns(purchases, days, horizon_days, config)
     columns |= forecasts
     report("customers: satisfaction and groups")
-    columns |= satisfaction_columns(purchases, config)
+    columns |= satisfaction_columns(purchases, sources.feedback, config)
     table = pl.DataFrame({name: columns[name] for name in CUSTOMER_TABLE if name in columns})
     table = table.with_columns(satisfaction.unhappy_valuable(table, moment, config.satisfaction))
     table, kinds = with_groups(table, purchases, sources.customers, config, seed)
     table = table.select(pl.col(name).cast(dtype) for name, dtype in CUSTOMER_TABLE.items())
-    facts = facts_of(purchases, days, horizon_days, lifetime, model, kinds) | {"cut_points": cut_points(table)}
-    return Built(table, facts)
+    facts = facts_of(purchases, days, horizon_days, lifetime, model, kinds)
+    heard = {"cut_points": cut_points(table), "feedback": satisfaction.heard_by(sources.feedback, moment).height}
+    return Built(table, facts | heard)
 
 
 def standings(sources: Sources, moment: Moment, config: CustomerConfig) -> pl.DataFrame:
@@ -257,15 +259,14 @@ def forecast_columns(
     return columns, lifetime, model
 
 
-def satisfaction_columns(purchases: Purchases, config: CustomerConfig) -> Columns:
-    """Return ratings, refunds and unhappy_at of everybody."""
-    found = satisfaction.satisfaction(purchases, config.satisfaction)
+def satisfaction_columns(purchases: Purchases, feedback: pl.DataFrame, config: CustomerConfig) -> Columns:
+    """Return ratings, refunds, survey answers, complaints and unhappy_at of everybody."""
+    found = satisfaction.satisfaction(purchases, feedback, config.satisfaction)
     everybody = pl.DataFrame({"customer": np.arange(purchases.n)}, schema={"customer": pl.UInt32})
     aligned = everybody.join(found, on="customer", how="left", maintain_order="left").with_columns(
-        pl.col("ratings", "refunds").fill_null(0)
+        pl.col("ratings", "refunds", "complaints").fill_null(0)
     )
-    names = ("ratings", "average_rating", "last_rating", "rating_trend", "refunds", "unhappy_at")
-    return {name: aligned[name] for name in names}
+    return {name: aligned[name] for name in satisfaction.COLUMNS}
 
 
 def with_groups(

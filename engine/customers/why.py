@@ -32,7 +32,9 @@ def explain(row: Row, table: pl.DataFrame, facts: Mapping[str, Any], config: Cus
         told["p_no_order"] = _chance(row, facts)
     if row["unhappy_at"] is not None:
         valuable = "and worth much" if row["unhappy_valuable"] else "but not lately, or not among the most valuable"
-        told["unhappy_valuable"] = f"made unhappy on {_day(row['unhappy_at'])} (low rating or refund), {valuable}"
+        told["unhappy_valuable"] = (
+            f"made unhappy on {_day(row['unhappy_at'])} (complaint, low rating or answer, or refund), {valuable}"
+        )
     if row["natural_group"] is not None:
         told["natural_group"] = f"nearest to the group “{row['natural_group']}”"
     return told

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import polars as pl
 import pytest
 
 from engine.compaction import compact_inbox
@@ -15,7 +16,7 @@ from engine.history import History
 from tests.api.conftest import opened
 
 
-def event(kind="view", number=1, **properties):
+def event(kind="view", /, number=1, **properties):
     return {
         "event_id": f"e{number}",
         "type": kind,
@@ -70,6 +71,24 @@ def test_consent_told_by_event_enters_the_log(app) -> None:
     engine.dispose()
 
 
+def test_a_complaint_and_survey_answers_reach_the_customer_table_the_same_day(app) -> None:
+    from engine.customers.store import build_customer_table
+
+    app.tell(
+        event("complaint", 1, reason="cold", order_id="o1"),
+        event("survey", 2, kind="nps", score=0, vendor_id="v1"),
+        event("survey", 3, kind="nps", score=10),
+        event("survey", 4, kind="csat", score=5, item_id="d01"),
+        event("survey", 5, kind="csat", score=1),
+    )
+    engine = connect(app.settings)
+    built = build_customer_table(app.settings, now=datetime.now(UTC), database=engine)
+    engine.dispose()
+    row = built.table.row(by_predicate=pl.col("customer_id") == "c001", named=True)
+    assert (row["complaints"], row["nps"], row["nps_trend"], row["csat"]) == (1, 10, 10.0, 3.0)
+    assert row["last_complaint_at"] <= row["unhappy_at"] <= datetime.now(UTC)
+
+
 @pytest.mark.parametrize(
     ("wrong", "field", "says"),
     [
@@ -81,6 +100,22 @@ def test_consent_told_by_event_enters_the_log(app) -> None:
         ({"at": "2026-01-01T00:00:00"}, "events[0].at", "timezone"),
         ({"at": (datetime.now(UTC) + timedelta(days=3)).isoformat()}, "events[0].at", "future"),
         ({"type": "rating", "properties": {"order_id": "o", "rating": 6}}, "events[0].properties.rating", "1 to 5"),
+        ({"type": "survey", "properties": {"kind": "nsp", "score": 3}}, "events[0].properties.kind", "mean 'nps'"),
+        ({"type": "survey", "properties": {"kind": ["nps"], "score": 3}}, "events[0].properties.kind", "survey"),
+        ({"type": "survey", "properties": {"kind": "nps"}}, "events[0].properties.score", "is missing"),
+        ({"type": "survey", "properties": {"score": 11, "kind": "nps"}}, "events[0].properties.score", "0 to 10"),
+        ({"type": "survey", "properties": {"kind": "nps", "score": 7.5}}, "events[0].properties.score", "whole"),
+        ({"type": "survey", "properties": {"kind": "nps", "score": True}}, "events[0].properties.score", "whole"),
+        ({"type": "survey", "properties": {"kind": "csat", "score": 0}}, "events[0].properties.score", "1 to 5"),
+        ({"type": "survey", "properties": {"kind": "csat", "score": "5"}}, "events[0].properties.score", "1 to 5"),
+        (
+            {"type": "survey", "properties": {"kind": "csat", "score": 5, "vendor_id": ""}},
+            "events[0].properties.vendor_id",
+            "text",
+        ),
+        ({"type": "complaint", "properties": {"order_id": "o"}}, "events[0].properties.reason", "is missing"),
+        ({"type": "complaint", "properties": {"reason": "x" * 201}}, "events[0].properties.reason", "1 to 200"),
+        ({"type": "complaint", "properties": {"reason": "cold", "score": 1}}, "events[0].properties.score", "unknown"),
         (
             {"type": "order_status", "properties": {"order_id": "o", "status": "lost"}},
             "events[0].properties.status",

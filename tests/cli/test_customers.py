@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -14,6 +14,8 @@ import pytest
 
 from cli.main import run
 from engine.customers.columns import CUSTOMER_TABLE
+from engine.database import connect, transaction
+from engine.events import Event, store
 from engine.history import History
 from engine.settings import Settings
 from tests.engine.customers.histories import NOW, drawn_town, lines_of
@@ -125,6 +127,38 @@ def test_the_market_tells_trends(regulars: Call) -> None:
     assert {rated["kind"] for rated in found["satisfaction"]} == {"vendor", "dish"}
     assert {trend["kind"] for trend in found["trends"]} >= {"dish", "vendor", "zone"}
     assert "Trends of the newest 12 weeks" in regulars("market").stdout
+
+
+def test_what_was_told_by_event_counts_in_a_build_of_the_same_day(regulars: Call, tmp_path: Path) -> None:
+    settings = Settings.from_environment({}, home=tmp_path / "home")
+    placed = drawn_town(60, seed=1)
+    History(settings.history_folder).append(placed, lines_of(placed, [["d"]] * placed.height))
+    best = placed.group_by("customer_id").agg(pl.col("order_cents").sum()).sort("order_cents")["customer_id"][-1]
+    now = datetime.now(UTC)
+    items = [{"item_id": "d", "unit_price_cents": 900}]
+    told = [
+        Event("e1", "order", best, now - timedelta(hours=2), {"order_id": "new", "items": items, "vendor_id": "v9"}),
+        Event("e2", "complaint", best, now - timedelta(hours=1), {"reason": "cold", "order_id": "new"}),
+        Event("e3", "survey", best, now - timedelta(hours=1), {"kind": "nps", "score": 2, "item_id": "d"}),
+    ]
+    engine = connect(settings)
+    with transaction(engine) as session:
+        store(session, told, now)
+    engine.dispose()
+    built = regulars("customers", "build", "--json", home=settings.home).json
+    assert built["feedback"] == 2
+    assert built["orders"] == placed.height + 1
+    shown = regulars("customers", "show", best, "--json", home=settings.home).json
+    assert (shown["figures"]["complaints"], shown["figures"]["nps"]) == (1, 2)
+    assert shown["figures"]["unhappy_valuable"] is True
+    assert "complaint" in shown["why"]["unhappy_valuable"]
+    content = regulars("market", "--json", home=settings.home).json["satisfaction"]
+    assert {row["name"]: row["complaints"] for row in content if row["complaints"]} == {"v9": 1, "d": 1}
+    assert {row["name"]: row["nps"] for row in content if row["nps"] is not None} == {"d": -100.0}
+    assert "most complaints first" in regulars("market", home=settings.home).stdout
+    out = tmp_path / "customers.parquet"
+    regulars("customers", "table", "--out", out, home=settings.home)
+    assert pl.read_parquet(out).filter(customer_id=best)["complaints"].to_list() == [1]
 
 
 @pytest.mark.parametrize(
