@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.events import Event
-from engine.models.base import FloatArray, Query
+from engine.models.base import FloatArray, IntArray, Query
 from engine.models.item_knn import ItemKnn
 from engine.models.next_item import NextItem
 from engine.models.popular import place_chain
@@ -75,10 +75,16 @@ def recommend_dishes(served: Served, catalog: Catalog, request: DishRequest, fre
     if served.ranker is not None:
         scores = served.ranker.rank(parts, scores, [query])
     ranked = top_k(scores, request.limit)[0]
+    ranked = ranked[ranked >= 0]
     dishes = tuple(
-        _dish(served, catalog, query, parts, int(column), float(scores[0, column]), request.language)
-        for column in ranked
-        if column >= 0
+        Dish(
+            served.items.name(column),
+            catalog.name(column, request.language),
+            round(float(scores[0, column]), 6),
+            source,
+            _reason(served, catalog, query, source if speaks else "none", column, request.language),
+        )
+        for column, (source, speaks) in zip(ranked.tolist(), _sources(served, parts, ranked), strict=True)
     )
     return DishAnswer(dishes, bool(query.baskets), _notes(served, catalog, request, query, len(dishes)))
 
@@ -103,27 +109,13 @@ def _allowed(served: Served, catalog: Catalog, request: DishRequest, fresh: Sequ
     return allowed
 
 
-def _dish(
-    served: Served,
-    catalog: Catalog,
-    query: Query,
-    parts: dict[str, FloatArray],
-    column: int,
-    score: float,
-    language: str,
-) -> Dish:
-    shares = {
-        name: served.blend.weights.get(name, 0.0) * float(np.nan_to_num(scores[0, column]))
-        for name, scores in parts.items()
-    }
-    source = max(shares, key=lambda name: shares[name])
-    return Dish(
-        served.items.name(column),
-        catalog.name(column, language),
-        round(score, 6),
-        source,
-        _reason(served, catalog, query, source if shares[source] > 0 else "none", column, language),
-    )
+def _sources(served: Served, parts: dict[str, FloatArray], ranked: IntArray) -> list[tuple[str, bool]]:
+    """Return, per dish, the model that adds most to its blended score, and whether it adds anything at all."""
+    names = list(parts)
+    weights = np.array([[served.blend.weights.get(name, 0.0)] for name in names])
+    shares = weights * np.nan_to_num(np.stack([parts[name][0, ranked] for name in names]))
+    most = shares.argmax(axis=0) if len(ranked) else ranked
+    return [(names[model], bool(shares[model, place] > 0)) for place, model in enumerate(most.tolist())]
 
 
 def _reason(served: Served, catalog: Catalog, query: Query, source: str, column: int, language: str) -> Reason:
