@@ -1,0 +1,50 @@
+"""`regulars train` as people and scripts call it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cli.main import run
+from engine.customers.store import read_customer_table, table_file
+from engine.database import connect, transaction
+from engine.events import Event, store
+from engine.history import History
+from engine.settings import Settings
+from tests.baskets import random_town, tables
+
+
+def test_training_renews_a_customer_table_that_lacks_what_was_told_or_a_column(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def train() -> dict:
+        monkeypatch.setattr(sys, "argv", ["regulars", "train", "--json", "--home", str(settings.home)])
+        with pytest.raises(SystemExit) as left:
+            run()
+        printed = capsys.readouterr()
+        assert not left.value.code, printed.err
+        return json.loads(printed.out)
+
+    History(settings.history_folder).append(*tables(random_town(120, 15, seed=1)))
+    first, again = train(), train()
+    assert first["customer_table"]["customers"] == 120
+    assert again["unchanged"]
+    assert again["customer_table"] is None
+    who = read_customer_table(settings).table["customer_id"][0]
+    engine = connect(settings)
+    now = datetime.now(UTC)
+    with transaction(engine) as session:
+        store(session, [Event("e1", "complaint", who, now - timedelta(minutes=1), {"reason": "cold"})], now)
+    engine.dispose()
+    told = train()
+    assert told["customer_table"]["as_of"][:10] >= (now - timedelta(days=1)).date().isoformat()
+    assert read_customer_table(settings).table.filter(customer_id=who)["complaints"].to_list() == [1]
+    assert train()["customer_table"] is None
+    manifest = table_file(settings).with_suffix(".json")
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"format": 1}))
+    older = train()
+    assert older["unchanged"]
+    assert older["customer_table"]["customers"] == 120
