@@ -61,8 +61,8 @@ LIMITS = """\
 What limits it (cProfile, 1 M): a fifth each is reading Parquet with customer ids turned into numbers, and the forecasts
 (of which a third are the return model's predictions for everybody); an eighth is counting and ranking (customer, dish)
 pairs, a tenth each party sizes, and vendors, zones and payment. Most of it is sorting whole numbers; about a third of
-the work uses the second core. Memory peaks while 20 M lines lie beside their sorted copy. There is no incremental build
-yet: after new orders the table is built whole. Seconds are of a machine that others loaded at the time; CPU seconds
+the work uses the second core. Memory peaks while 20 M lines lie beside their sorted copy. After
+new orders the table is built whole (decision 9). Seconds are of a machine that others loaded at the time; CPU seconds
 travel better."""
 
 

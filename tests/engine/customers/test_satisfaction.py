@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.customers.config import CustomerConfig, Satisfaction
 from engine.customers.displeasing import most_complained, satisfaction_by_thing
@@ -97,6 +99,31 @@ def test_a_complaint_or_a_low_answer_makes_her_unhappy_until_a_better_word() -> 
         "detractor": 26, "passive": None, "discontent": 25, "complains": 24,
         "answered": None, "rated": None, "again": 27, "same_instant": 27,
     }  # fmt: skip
+
+
+WORDS = st.one_of(
+    st.tuples(st.just("rating"), st.integers(1, 5)),
+    st.tuples(st.just("nps"), st.integers(0, 10)),
+    st.tuples(st.just("csat"), st.integers(1, 5)),
+    st.tuples(st.just("complaint"), st.none()),
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(-2, 9), WORDS), max_size=12))
+def test_she_is_unhappy_since_her_latest_bad_word_unless_a_good_one_is_later(words) -> None:
+    rows = [order(who, days, rating=float(score)) for who, days, (kind, score) in words if kind == "rating"]
+    said = [told(who, days, kind, score) for who, days, (kind, score) in words if kind != "rating"]
+    found = found_of(order("a", 30), order("b", 30), *rows, said=feedback(*said))
+    low = {"rating": 2, "nps": 6, "csat": 2}
+    for who in "ab":
+        hers = [(-days, score is None or score <= low[kind]) for name, days, (kind, score) in words if name == who]
+        hers = [(day, bad) for day, bad in hers if day <= 0]
+        bad_day = max((day for day, bad in hers if bad), default=None)
+        good_day = max((day for day, bad in hers if not bad), default=None)
+        unhappy = bad_day is not None and (good_day is None or good_day <= bad_day)
+        expected = datetime(2026, 3, 1, 12, tzinfo=UTC) + timedelta(days=bad_day) if unhappy else None
+        assert found.get(who, {}).get("unhappy_at") == expected
 
 
 @pytest.mark.parametrize("said", [told("best", 0, "complaint"), told("best", 0, "nps", 2), told("best", 0, "csat", 1)])
