@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime
 from itertools import islice
 
 import polars as pl
 from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
 
 from engine.customers.satisfaction import FEEDBACK
 from engine.database import transaction
 from engine.events import Event, EventRow, read_after
 
+# An engine, or whatever opens a unit of work or lends the one that is open (a second one would wait for the first).
+Inbox = Engine | Callable[[], AbstractContextManager[Session]]
+
 TYPES = ("survey", "complaint")
 BATCH = 20_000
 
 
-def read_feedback(database: Engine | None) -> pl.DataFrame:
+def read_feedback(database: Inbox | None) -> pl.DataFrame:
     """Return every survey answer and complaint (schema FEEDBACK) in the order told; none where there is no database."""
     if database is None:
         return pl.DataFrame(schema=FEEDBACK)
@@ -24,7 +30,7 @@ def read_feedback(database: Engine | None) -> pl.DataFrame:
     seq, full = 0, True
     while full:
         # One transaction a batch: a long read must not hold up the app's events.
-        with transaction(database) as session:
+        with _opened(database) as session:
             events = list(islice(read_after(session, seq, types=TYPES), BATCH))
         frames.append(pl.DataFrame([_row(event) for event in events], schema=FEEDBACK, orient="row"))
         full = len(events) == BATCH
@@ -32,19 +38,23 @@ def read_feedback(database: Engine | None) -> pl.DataFrame:
     return pl.concat(frames)
 
 
-def newest_feedback(database: Engine | None) -> datetime | None:
+def newest_feedback(database: Inbox | None) -> datetime | None:
     """Return the instant of the newest survey answer or complaint; None where there is none."""
     if database is None:
         return None
-    with transaction(database) as session:
+    with _opened(database) as session:
         return session.scalar(select(func.max(EventRow.at)).where(EventRow.type.in_(TYPES)))
 
 
-def told_since(database: Engine, at: datetime) -> bool:
+def told_since(database: Inbox, at: datetime) -> bool:
     """Return whether any survey answer or complaint was received at or after `at`."""
     query = select(EventRow.seq).where(EventRow.type.in_(TYPES), EventRow.received_at >= at).limit(1)
-    with transaction(database) as session:
+    with _opened(database) as session:
         return session.scalar(query) is not None
+
+
+def _opened(database: Inbox) -> AbstractContextManager[Session]:
+    return transaction(database) if isinstance(database, Engine) else database()
 
 
 def _row(event: Event) -> tuple[object, ...]:

@@ -15,12 +15,11 @@ from zoneinfo import ZoneInfo
 
 import orjson
 import polars as pl
-from sqlalchemy import Engine
 
 from engine.atomic import locked, replace
 from engine.customers.columns import CUSTOMER_TABLE
 from engine.customers.config import CustomerConfig, read_config
-from engine.customers.feedback import newest_feedback, read_feedback, told_since
+from engine.customers.feedback import Inbox, newest_feedback, read_feedback, told_since
 from engine.customers.moment import Moment, end_of
 from engine.customers.plot import reliability_svg
 from engine.customers.table import Built, Sources, customer_table
@@ -38,7 +37,7 @@ def table_file(settings: Settings) -> Path:
     return settings.tables_folder / "customer_table.parquet"
 
 
-def sources(settings: Settings, database: Engine | None = None) -> Sources:
+def sources(settings: Settings, database: Inbox | None = None) -> Sources:
     """Return the home's history and tables as the builder reads them, with the feedback in `database` (None: none)."""
     history = History(settings.history_folder)
     return Sources(
@@ -51,7 +50,7 @@ def sources(settings: Settings, database: Engine | None = None) -> Sources:
     )
 
 
-def newest_moment(settings: Settings, *, now: datetime, database: Engine | None = None) -> Moment:
+def newest_moment(settings: Settings, *, now: datetime, database: Inbox | None = None) -> Moment:
     """Return the end of the day of the newest order, or of newer feedback in `database`, but never later than `now`.
 
     Raises NoHistory where there is no order.
@@ -72,7 +71,7 @@ def build_customer_table(
     horizon_days: int | None = None,
     config: CustomerConfig | None = None,
     report: Callable[[str], None] = lambda _: None,
-    database: Engine | None = None,
+    database: Inbox | None = None,
 ) -> Built:
     """Build the table as of `as_of` (None: `newest_moment`) and store it in the home, atomically.
 
@@ -92,7 +91,7 @@ def build_customer_table(
     return Built(built.table, orjson.loads(content))
 
 
-def is_current(settings: Settings, database: Engine) -> bool:
+def is_current(settings: Settings, database: Inbox) -> bool:
     """Return whether a table is stored that has all columns and knows all orders and feedback told until now."""
     try:
         facts = orjson.loads(table_file(settings).with_suffix(".json").read_bytes())
@@ -110,7 +109,7 @@ def compute(
     horizon_days: int | None,
     config: CustomerConfig,
     report: Callable[[str], None] = lambda _: None,
-    database: Engine | None = None,
+    database: Inbox | None = None,
 ) -> Built:
     """Build the table of the home's data as of `moment` without storing it; feedback is what `database` holds.
 

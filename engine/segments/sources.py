@@ -17,6 +17,7 @@ from engine.consents import ANY_CHANNEL, MARKETING, ConsentRow
 from engine.customers import store
 from engine.customers.columns import CUSTOMER_TABLE
 from engine.customers.config import read_config
+from engine.customers.feedback import told_since
 from engine.customers.moment import Moment, read_moment
 from engine.errors import BadFile, NoHistory
 from engine.events import EventRow
@@ -58,13 +59,13 @@ def sources_of(settings: Settings, reading: Reading, *, exact: bool = True) -> S
 
     @cache
     def table(as_of: datetime) -> pl.LazyFrame:
-        stored = _stored_table(settings, as_of, exact=exact)
+        stored = _stored_table(settings, reading, as_of, exact=exact)
         if stored is not None:
             return stored
         moment = Moment(as_of, settings.timezone)
         if history.window() is None and read_table(settings, "customers").is_empty():
             return pl.LazyFrame(schema=CUSTOMER_TABLE)
-        return store.compute(settings, moment, horizon_days=None, config=config).table.lazy()
+        return store.compute(settings, moment, horizon_days=None, config=config, database=reading).table.lazy()
 
     return Sources(
         orders=lambda since: history.orders(since=since),
@@ -107,17 +108,20 @@ def _scan(settings: Settings, name: TableName, schema: Schema) -> pl.LazyFrame:
     )
 
 
-def _stored_table(settings: Settings, as_of: datetime, *, exact: bool) -> pl.LazyFrame | None:
+def _stored_table(settings: Settings, reading: Reading, as_of: datetime, *, exact: bool) -> pl.LazyFrame | None:
     path = store.table_file(settings)
     try:
         facts = orjson.loads(path.with_suffix(".json").read_bytes())
-        at = datetime.fromisoformat(facts["as_of"])
+        at, built_at = (datetime.fromisoformat(facts[name]) for name in ("as_of", "built_at"))
         fingerprint = facts["history"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    # A table of another release lacks columns; one built before a complaint would call its customer content.
+    if facts.get("format") != store.FORMAT or not path.exists() or told_since(reading, built_at):
+        return None
     same = at == as_of and fingerprint == History(settings.history_folder).fingerprint()
     fresh = not exact and timedelta(0) <= as_of - at <= FRESH
-    return pl.scan_parquet(path, glob=False) if path.exists() and (same or fresh) else None
+    return pl.scan_parquet(path, glob=False) if same or fresh else None
 
 
 def _inbox(reading: Reading, kind: str, since: datetime | None, customer_id: str | None) -> pl.DataFrame:

@@ -109,3 +109,29 @@ def test_the_table_is_of_the_very_instant_unless_now_is_asked(home: Path, monkey
     found(settings, lambda: transaction(database), slowing, AS_OF + 2 * DAY, exact=False)
     assert computed == [earlier, AS_OF + 2 * DAY]
     database.dispose()
+
+
+def test_a_complaint_told_after_the_table_was_stored_is_seen_by_the_next_question(
+    settings: Settings, reading: Reading
+) -> None:
+    order = {"order_id": "o", "customer_id": "a", "ordered_at": NOW - DAY, "status": "delivered", "order_cents": 900}
+    orders = pl.DataFrame([{name: order.get(name) for name in ORDERS}], schema=ORDERS, orient="row")
+    History(settings.history_folder).append(orders, pl.DataFrame(schema=LINES))
+    complained = {"complaints": {"at_least": 1}}
+    customer_store.build_customer_table(settings, now=NOW, database=reading)
+    assert found(settings, reading, complained, exact=False) == []
+    with reading() as session:
+        store(session, [Event("1", "complaint", "a", NOW - timedelta(hours=1), {"reason": "cold"})], NOW)
+    assert found(settings, reading, complained, exact=False) == ["a"]
+
+
+def test_a_table_of_another_release_is_not_read(settings: Settings, reading: Reading) -> None:
+    order = {"order_id": "o", "customer_id": "a", "ordered_at": NOW - DAY, "status": "delivered", "order_cents": 900}
+    orders = pl.DataFrame([{name: order.get(name) for name in ORDERS}], schema=ORDERS, orient="row")
+    History(settings.history_folder).append(orders, pl.DataFrame(schema=LINES))
+    customer_store.build_customer_table(settings, now=NOW, database=reading)
+    path = customer_store.table_file(settings)
+    path.write_bytes(b"from a release that wrote another format")
+    manifest = path.with_suffix(".json")
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace('"format": 2', '"format": 1'), encoding="utf-8")
+    assert found(settings, reading, {"lifecycle": {"equals": "new"}}, exact=False) == ["a"]
