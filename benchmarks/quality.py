@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from benchmarks.peers import peers
+from benchmarks.known_recommenders import peers
 from engine.columns import ITEMS, LINES, ORDERS
 from engine.models.base import Place
 from engine.ranking.ranker import masked
@@ -231,8 +231,8 @@ def main() -> int:
         head = (
             "# Recommendation quality\n\n"
             f"{datetime.now(UTC):%Y-%m-%d}, `python -m benchmarks.quality`, {platform.machine()}, 2 cores, {versions}\n"
-            "Peers in italics, written from their papers (`benchmarks/peers.py`), on the same baskets, candidates and "
-            "metric code.\nBlend and ranker are learned inside the past only. Not known: "
+            "Peers in italics, written from their papers (`benchmarks/known_recommenders.py`), on the same baskets, "
+            "candidates and metric code.\nBlend and ranker are learned inside the past only. Not known: "
             f"{NOT_SEEN}.\n"
         )
         RESULT.write_text(head + "\n".join(page) + "\n", encoding="utf-8")
