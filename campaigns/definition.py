@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +20,7 @@ from engine.errors import BadDefinition, BadFile, MissingFile, NotFound, did_you
 from engine.segments.library import inlined, lookup_in
 from engine.segments.parse import Lookup, parse_rule
 from engine.segments.rule import InSegment, Rule, walk
+from engine.strict_yaml import StrictLoader
 
 READY = Path(__file__).parent / "ready"
 MAX_FILE_BYTES = 256 * 1024
@@ -124,7 +125,7 @@ def parse(text: str, *, currency: str, lookup: Lookup | None = None) -> Definiti
     Raises BadDefinition whose `where` is the field's path.
     """
     try:
-        tree = yaml.load(text, Loader=_Loader)  # noqa: S506 - _Loader is the safe one
+        tree = yaml.load(text, Loader=StrictLoader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "not YAML"
@@ -244,17 +245,3 @@ def _refuse_unknown(tree: Mapping[Any, object], valid: tuple[str, ...], prefix: 
     for name in tree:
         if name not in valid:
             raise BadDefinition(f"unknown field{did_you_mean(str(name), valid)}", where=f"{prefix}{name}")
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML's safe loader that also refuses a key given twice, which would silently drop the first."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Hashable] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key!r} is given twice", key_node.start_mark)
-            if isinstance(key, Hashable):
-                seen.add(key)
-        return super().construct_mapping(node, deep)

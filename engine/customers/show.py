@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from engine.customers.config import CustomerConfig
-from engine.customers.store import read_customer_table
+from engine.customers.store import read_customer
 from engine.customers.why import explain
 from engine.errors import NotFound
 from engine.history import History
@@ -21,15 +21,14 @@ def customer_whole(settings: Settings, customer_id: str, config: CustomerConfig,
 
     Raises NotFound where the table is not built or does not hold her.
     """
-    built = read_customer_table(settings)
-    rows = built.table.filter(pl.col("customer_id") == customer_id)
-    if not rows.height:
+    built, everybody = read_customer(settings, customer_id)
+    if not built.table.height:
         raise NotFound(
             f"customer {customer_id!r} is not in the table of {built.facts['as_of'][:10]}; "
             "check the id, or build the table again",
             where="customers show",
         )
-    row = rows.to_dicts()[0]
+    row = built.table.to_dicts()[0]
     orders = History(settings.history_folder).orders().filter(pl.col("customer_id") == customer_id)
     newest = orders.sort("ordered_at", "order_id", descending=True).head(last_orders).select(SHOWN).collect()
     return {
@@ -37,6 +36,6 @@ def customer_whole(settings: Settings, customer_id: str, config: CustomerConfig,
         "as_of": built.facts["as_of"],
         "horizon_days": built.facts["horizon_days"],
         "figures": row,
-        "why": explain(row, built.table, built.facts, config),
+        "why": explain(row, everybody, built.facts, config),
         "history": newest.to_dicts(),
     }

@@ -7,7 +7,8 @@ tables/customer_table.svg        the return model's reliability plot, where it c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -128,13 +129,29 @@ def read_customer_table(settings: Settings) -> Built:
 
     Raises NotFound where none was built, BadFile where it is broken.
     """
+    with _stored(settings) as (table, facts):
+        return Built(table.collect(), facts)
+
+
+def read_customer(settings: Settings, customer_id: str) -> tuple[Built, pl.DataFrame]:
+    """Return her row (none or one) with the manifest, and `orders` and `tier_value` of everybody, to place her among.
+
+    Reads only the row groups that may hold her and two columns, so that one customer costs no whole table.
+    Raises NotFound where no table was built, BadFile where it is broken.
+    """
+    with _stored(settings) as (table, facts):
+        row = table.filter(pl.col("customer_id") == customer_id).collect()
+        return Built(row, facts), table.select("orders", "tier_value").collect()
+
+
+@contextmanager
+def _stored(settings: Settings) -> Iterator[tuple[pl.LazyFrame, dict[str, Any]]]:
     path = table_file(settings)
     if not path.exists():
         raise NotFound("the customer table is not built yet; run: regulars customers build", where=str(path))
     try:
-        frame = pl.read_parquet(path, glob=False)
         facts: dict[str, Any] = orjson.loads(path.with_suffix(".json").read_bytes())
-        return Built(frame.select(list(CUSTOMER_TABLE)), facts)
+        yield pl.scan_parquet(path, glob=False).select(list(CUSTOMER_TABLE)), facts
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         raise BadFile("is no customer table of ours; run: regulars customers build", where=str(path)) from error
 

@@ -14,7 +14,7 @@ Row = Mapping[str, Any]
 
 
 def explain(row: Row, table: pl.DataFrame, facts: Mapping[str, Any], config: CustomerConfig) -> dict[str, str]:
-    """Return a sentence for each group she is in; `row` is her row of `table`, `facts` the table's manifest."""
+    """Return a sentence for each group she is in; `table` has everybody's `orders`, `tier_value`."""
     if row["orders"] == 0:
         told = {"lifecycle": "prospect: no delivered order by then"}
         if row["prospect_rank"] is not None:

@@ -9,11 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import polars as pl
-
 from engine.money import money_text
 from engine.offers.basket import Basket
-from engine.offers.offer import Offer, offers_from, saving_on
+from engine.offers.offer import Offer, saving_on
 
 # Stands for "no end" in a sort key; the flag before it keeps such offers last.
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -67,15 +65,6 @@ class NotQualified:
     shortfall_cents: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CouponAnswer:
-    """`qualified` is ranked, best first, and cut at the limit; `refused` has every other offer, by offer_id."""
-
-    qualified: tuple[Qualified, ...]
-    refused: tuple[NotQualified, ...]
-    language: str
-
-
 def qualify(
     offers: Iterable[Offer],
     customer: CustomerFacts,
@@ -102,32 +91,6 @@ def rank(qualified: Iterable[Qualified], customer: CustomerFacts, basket: Basket
     to offer_id. Who has no usual basket is judged by the basket given, and without one by each offer's minimum spend.
     """
     return sorted(qualified, key=lambda each: _rank_key(each.offer, customer, basket))
-
-
-def recommend_coupons(
-    offers_table: pl.DataFrame,
-    facts: CustomerFacts,
-    *,
-    at: datetime,
-    zone: str | None,
-    vendor_id: str | None,
-    basket_cents: int | None,
-    delivery_fee_cents: int | None,
-    language: str,
-    limit: int,
-    currency: str = "USD",
-) -> CouponAnswer:
-    """Return the offers (schema OFFERS) she qualifies for, ranked, and the reason for each of the rest.
-
-    `basket_cents` None means no cart yet; `currency` stands where an offer names none. Raises BadDefinition for an
-    offer whose terms make no sense.
-    """
-    basket = None if basket_cents is None else Basket(basket_cents, delivery_fee_cents or 0)
-    offers = offers_from(offers_table, currency=currency)
-    judged = qualify(offers, facts, basket, at=at, zone=zone, vendor_id=vendor_id)
-    ranked = rank((each for each in judged if isinstance(each, Qualified)), facts, basket)
-    refused = tuple(each for each in judged if isinstance(each, NotQualified))
-    return CouponAnswer(tuple(ranked[: max(limit, 0)]), refused, "zh" if language == "zh" else "en")
 
 
 def _judge(

@@ -7,7 +7,7 @@ ready and a saved segment share a name the saved one cannot be made: ready names
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -25,6 +25,7 @@ from engine.database import Base, Instant
 from engine.errors import BadDefinition, Conflict, NotFound, did_you_mean
 from engine.segments.parse import Lookup, parse_rule
 from engine.segments.rule import InSegment, Rule, walk
+from engine.strict_yaml import StrictLoader
 
 READY = Path(__file__).parent / "ready"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
@@ -124,7 +125,7 @@ def read_tree(text: str) -> object:
     if len(text.encode()) > MAX_BYTES:
         raise BadDefinition(f"larger than {MAX_BYTES // 1024} KB; this is no segment")
     try:
-        tree = yaml.load(text, Loader=_Loader)  # noqa: S506 - _Loader is the safe one
+        tree = yaml.load(text, Loader=StrictLoader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "not YAML"
@@ -293,17 +294,3 @@ def _filled(tree: object, values: Mapping[str, object]) -> object:
     if isinstance(tree, str) and tree.startswith("$") and tree[1:] in values:
         return values[tree[1:]]
     return tree
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML's safe loader that also refuses a key given twice, which would silently drop the first."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Hashable] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key!r} is given twice", key_node.start_mark)
-            if isinstance(key, Hashable):
-                seen.add(key)
-        return super().construct_mapping(node, deep)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.columns import OFFERS
 from engine.offers.basket import Basket
 from engine.offers.offer import Offer, saving_on
-from engine.offers.qualify import CustomerFacts, NotQualified, Qualified, qualify, rank, recommend_coupons
+from engine.offers.qualify import CustomerFacts, NotQualified, Qualified, qualify, rank
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 MEI = CustomerFacts(customer_id="mei", orders=4, usual_basket_cents=2500, usual_delivery_fee_cents=300)
@@ -125,33 +123,3 @@ def test_equal_savings_go_to_the_sooner_end_then_to_the_id() -> None:
     later = replace(plain, offer_id="y", valid_until=NOW + timedelta(days=9))
     ranked = rank([Qualified(each, None) for each in [plain, later, replace(plain, offer_id="a"), soon]], MEI)
     assert [each.offer.offer_id for each in ranked] == ["z", "y", "a", "b"]
-
-
-def test_recommend_coupons_ranks_what_qualifies_and_explains_the_rest() -> None:
-    rows = [
-        {"offer_id": "five", "kind": "amount", "amount_cents": 500, "min_spend_cents": 2000},
-        {"offer_id": "ten", "kind": "percent", "percent": 10.0, "cap_cents": 300},
-        {"offer_id": "gone", "kind": "free_delivery", "valid_until": NOW},
-    ]
-    table = pl.DataFrame([{name: row.get(name) for name in OFFERS} for row in rows], schema=OFFERS)
-    answer = recommend_coupons(
-        table, MEI, at=NOW, zone=None, vendor_id=None, basket_cents=1680, delivery_fee_cents=0, language="zh", limit=5
-    )
-    assert [(each.offer.offer_id, each.saving_cents) for each in answer.qualified] == [("ten", 168)]
-    assert {each.offer.offer_id: each.reason.code for each in answer.refused} == {
-        "five": "below_min_spend",
-        "gone": "expired",
-    }
-    assert answer.language == "zh"
-    none = recommend_coupons(
-        table,
-        MEI,
-        at=NOW,
-        zone=None,
-        vendor_id=None,
-        basket_cents=None,
-        delivery_fee_cents=None,
-        language="en",
-        limit=1,
-    )
-    assert [each.offer.offer_id for each in none.qualified] == ["five"]
