@@ -7,6 +7,8 @@ in a `with` block and commits it.
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,6 +26,8 @@ from engine.errors import DatabaseUnavailable, InputError
 from engine.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_SECONDS = 15
+"""How long SQLite's other writers are waited for."""
 
 
 class Base(DeclarativeBase):
@@ -119,8 +123,18 @@ def _configure_sqlite(connection: Any, _record: object) -> None:
     # The driver's own BEGIN comes too late for snapshot reads; `_begin_sqlite` sends it instead.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=15000", "foreign_keys=ON"):
+    for pragma in (f"busy_timeout={BUSY_SECONDS * 1000}", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
+    # SQLite does not wait for its busy timeout when two connections turn one new file to WAL, so the waiting is ours.
+    give_up = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            break
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
     cursor.close()
 
 

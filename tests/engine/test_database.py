@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -18,7 +20,7 @@ import engine.consents
 import engine.events
 import engine.segments.library
 from engine.audit import AuditRow, record
-from engine.database import Base, connect, migrate, transaction
+from engine.database import Base, _configure_sqlite, connect, migrate, transaction
 from engine.errors import DatabaseUnavailable, InputError
 from tests.servers import free_port
 
@@ -71,6 +73,29 @@ def test_several_processes_may_open_a_new_database_at_once(settings, database_ur
         thread.start()
     for thread in threads:
         thread.join()
+    assert faults == []
+
+
+def test_many_connections_may_turn_a_new_sqlite_file_to_wal_at_once(tmp_path) -> None:
+    """Each round opens a new file from eight threads: one round in ten failed while SQLite alone did the waiting."""
+    faults: list[BaseException] = []
+
+    def open_it(file: Path, together: threading.Barrier) -> None:
+        connection = sqlite3.connect(file)
+        together.wait()
+        try:
+            _configure_sqlite(connection, None)
+        except BaseException as error:
+            faults.append(error)
+        connection.close()
+
+    for number in range(60):
+        together = threading.Barrier(8)
+        threads = [threading.Thread(target=open_it, args=(tmp_path / f"{number}.db", together)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     assert faults == []
 
 
