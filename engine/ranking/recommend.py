@@ -7,21 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.events import Event
-from engine.models.base import FloatArray, IntArray, Query
+from engine.models.base import Query
 from engine.models.item_knn import ItemKnn
 from engine.models.next_item import NextItem
 from engine.models.popular import place_chain
-from engine.ranking.blend import components
-from engine.ranking.catalog import Catalog, columns_of
-from engine.ranking.ranker import masked
+from engine.ranking.catalog import Catalog
+from engine.ranking.filters import allowed_dishes
 from engine.ranking.reasons import Reason, reason
+from engine.ranking.score import Pool, score_pool
 from engine.ranking.served import Served
-from engine.ranking.top import top_k
-
-DISLIKED = "not_interested"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,54 +64,37 @@ def recommend_dishes(served: Served, catalog: Catalog, request: DishRequest, fre
     """
     place = served.place(request.zone, request.vendor_id, request.latitude, request.longitude)
     query = served.query(request.customer_id, fresh, now=int(request.at.timestamp()), place=place)
-    allowed = _allowed(served, catalog, request, fresh)
-    parts = masked(components(served.models, [query]), allowed)
-    # Zero is "no model knows anything for it": a dish of this vendor may still fill the list, after all others.
-    scores = np.where(allowed, served.blend.combine(parts), np.float32(-np.inf))
-    if served.ranker is not None:
-        scores = served.ranker.rank(parts, scores, [query])
-    ranked = top_k(scores, request.limit)[0]
-    ranked = ranked[ranked >= 0]
+    allowed = allowed_dishes(
+        served,
+        catalog,
+        fresh,
+        at=request.at,
+        zone=request.zone,
+        vendor_id=request.vendor_id,
+        candidates=request.candidates,
+        out=request.exclude + request.cart,
+    )
+    pool = score_pool(served, query, allowed, size=request.limit)
     dishes = tuple(
         Dish(
             served.items.name(column),
             catalog.name(column, request.language),
-            round(float(scores[0, column]), 6),
+            round(score, 6),
             source,
             _reason(served, catalog, query, source if speaks else "none", column, request.language),
         )
-        for column, (source, speaks) in zip(ranked.tolist(), _sources(served, parts, ranked), strict=True)
+        for column, score, (source, speaks) in zip(
+            pool.columns.tolist(), pool.scores.tolist(), _sources(served, pool), strict=True
+        )
     )
     return DishAnswer(dishes, bool(query.baskets), _notes(served, catalog, request, query, len(dishes)))
 
 
-def _allowed(served: Served, catalog: Catalog, request: DishRequest, fresh: Sequence[Event]) -> npt.NDArray[np.bool_]:
-    """Return (items,) bool: every hard filter at once, for whatever model speaks."""
-    allowed = catalog.orderable(request.zone, request.at).copy()
-    if request.vendor_id is not None:
-        here = np.zeros(len(allowed), dtype=bool)
-        vendor = served.vendors.row(request.vendor_id)
-        if vendor >= 0:
-            here[served.items_of_vendor(vendor)] = True
-        if request.vendor_id in catalog.vendor_ids:
-            here |= catalog.vendor_of == catalog.vendor_ids.index(request.vendor_id)
-        allowed &= here
-    if request.candidates is not None:
-        asked = np.zeros(len(allowed), dtype=bool)
-        asked[columns_of(served.items, request.candidates)] = True
-        allowed &= asked
-    disliked = tuple(str(e.properties.get("item_id")) for e in fresh if e.type == DISLIKED)
-    allowed[columns_of(served.items, request.exclude + request.cart + disliked)] = False
-    return allowed
-
-
-def _sources(served: Served, parts: dict[str, FloatArray], ranked: IntArray) -> list[tuple[str, bool]]:
+def _sources(served: Served, pool: Pool) -> list[tuple[str, bool]]:
     """Return, per dish, the model that adds most to its blended score, and whether it adds anything at all."""
-    names = list(parts)
-    weights = np.array([[served.blend.weights.get(name, 0.0)] for name in names])
-    shares = weights * np.nan_to_num(np.stack([parts[name][0, ranked] for name in names]))
-    most = shares.argmax(axis=0) if len(ranked) else ranked
-    return [(names[model], bool(shares[model, place] > 0)) for place, model in enumerate(most.tolist())]
+    shares = pool.parts * np.array([served.blend.weights.get(name, 0.0) for name in pool.names])
+    most = shares.argmax(axis=1) if len(shares) else np.empty(0, np.int64)
+    return [(pool.names[model], bool(shares[row, model] > 0)) for row, model in enumerate(most.tolist())]
 
 
 def _reason(served: Served, catalog: Catalog, query: Query, source: str, column: int, language: str) -> Reason:
