@@ -17,6 +17,7 @@ from cli import (  # noqa: F401 - importing a group of verbs registers it
     imports,
     keys,
     market,
+    quality,
     segments,
     serve,
     training,

@@ -1,10 +1,8 @@
-"""`regulars train`, `regulars evaluate` and `regulars artifacts`: learn, judge, and choose what is served."""
+"""`regulars train` and `regulars artifacts`: learn, publish, and choose what is served."""
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,38 +13,23 @@ from cli.output import (
     JsonOption,
     actor,
     err,
-    out,
     print_facts,
     print_json,
     print_table,
     progress,
     settings_for,
 )
+from cli.quality import HorizonOption, SeedOption, days_of, print_quality
 from engine.artifact import activate, live_version, manifest_of, versions
 from engine.audit import record
 from engine.compaction import compact_inbox
 from engine.customers.store import build_customer_table, is_current
 from engine.customers.table import Built
 from engine.database import connect, transaction
-from engine.errors import InputError
 from engine.settings import Settings
 
 artifacts = typer.Typer(no_args_is_help=True, help="List published versions and choose the one that is served.")
 app.add_typer(artifacts, name="artifacts")
-
-HorizonOption = Annotated[
-    str, typer.Option("--horizon", help="How much of the newest history judges the models, e.g. 28d or 4w.")
-]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Equal seed and history give equal models.")]
-SHOWN = {
-    "recall": "recall",
-    "ndcg": "ndcg",
-    "hit": "hit",
-    "repeat_recall": "repeat",
-    "explore_recall": "explore",
-    "coverage": "coverage",
-    "novelty": "novelty",
-}
 
 
 @app.command()
@@ -70,7 +53,7 @@ def train(
     from training import run  # noqa: PLC0415 - loads scipy and implicit, which other verbs need not wait for
 
     settings = settings_for(home)
-    horizon_days = _days(horizon)
+    horizon_days = days_of(horizon)
     now = datetime.now(UTC)
     engine = connect(settings)
     try:
@@ -135,51 +118,6 @@ def train(
         print_quality(done.manifest["evaluation"], "Quality on the newest stretch, which no judged model saw")
 
 
-@app.command()
-def evaluate(
-    home: HomeOption = None,
-    horizon: HorizonOption = "28d",
-    future: Annotated[
-        Path | None,
-        typer.Option(
-            "--future", help="File with customer_id, item_id and, optionally, the order's context, to judge by."
-        ),
-    ] = None,
-    k: Annotated[int, typer.Option("--k", min=1, max=1000, help="Length of the judged lists.")] = 10,
-    seed: SeedOption = 0,
-    json: JsonOption = False,
-) -> None:
-    """Judge every model and the served blend on orders they have not seen.
-
-    Without --future the newest stretch of history is held out; with it, all of history is learned from and the file
-    says what came next. Nothing is published.
-
-    [bold]Examples[/bold]
-
-      regulars evaluate --horizon 28d
-
-      regulars evaluate --future next_orders.csv --k 10 --json
-    """
-    from training import judging  # noqa: PLC0415 - loads scipy and implicit
-
-    settings = settings_for(home)
-    horizon_days = _days(horizon)
-    with progress() as bar:
-        task = bar.add_task("evaluate", total=None)
-        found = judging.evaluate_home(
-            settings,
-            horizon_days=horizon_days,
-            future=future,
-            k=k,
-            seed=seed,
-            report=lambda step: bar.update(task, description=step),
-        )
-    if json:
-        print_json(found)
-    else:
-        print_quality(found, f"Quality {found['protocol']}")
-
-
 @artifacts.command("list")
 def list_artifacts(home: HomeOption = None, json: JsonOption = False) -> None:
     """List published versions, the live one marked.
@@ -226,22 +164,6 @@ def activate_artifact(
         print_facts(f"{version} is live", {"was": before})
 
 
-def print_quality(found: dict[str, Any], title: str) -> None:
-    """Print figures by model, the 95 % interval of the main one, and the blend against the best single model."""
-    k = found["k"]
-    columns = ["model", *SHOWN.values(), "± 95 %"]
-    rows = []
-    for name, figures in found["models"].items():
-        low_high = found["intervals"][name][f"ndcg@{k}"]
-        shown = f"{(low_high[1] - low_high[0]) / 2:.3f}" if low_high else None
-        label = f"{name} *" if name == found["served"] else name
-        rows.append([label, *(figures[f"{metric}@{k}"] for metric in SHOWN), shown])
-    print_table(f"{title}: {found['customers']:,} customers, {found['new']:,} of them new", columns, rows)
-    out.print(
-        f"All at {k}. repeat, explore: recall of dishes ordered before, and of new ones; ± is on ndcg; * is served."
-    )
-
-
 def _table_facts(built: Built | None) -> dict[str, Any] | None:
     """Return what a built customer table covers; None where it was left as it was."""
     return {name: built.facts[name] for name in ("as_of", "customers", "orders", "horizon_days")} if built else None
@@ -257,11 +179,3 @@ def _described(settings: Settings, version: str) -> dict[str, Any]:
         "items": manifest["data"]["items"],
         "ndcg@10": evaluation["models"][evaluation["served"]]["ndcg@10"] if evaluation else None,
     }
-
-
-def _days(text: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([dw]?)", text.strip().lower())
-    days = float(found[1]) * (7 if found[2] == "w" else 1) if found else 0.0
-    if not 0 < days <= 3650:
-        raise InputError(f"{text!r} is not a span such as 28d or 4w", where="--horizon")
-    return days

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,22 @@ from engine.models.base import Baskets, FloatArray, IntArray, user_items
 from engine.ranking.blend import components
 from engine.ranking.ranker import masked
 from engine.ranking.top import top_k
+from training.groups import Group, Standing, groups_of, truth_parts
 from training.learn import Learned
 from training.matrices import TrainingSet
-from training.metrics import Judged, coverage, judge, novelty, paired_interval
+from training.metrics import (
+    Judged,
+    coverage,
+    exposure,
+    gini,
+    judge,
+    lorenz,
+    mean_and_error,
+    novelty,
+    paired_interval,
+    popularity,
+    popularity_percentiles,
+)
 from training.metrics import intervals as resampled
 from training.split import Target
 
@@ -23,22 +36,39 @@ BLEND, RANKER = "blend", "ranker"
 # Popularity scores every dish, so where it is NaN the dish was filtered out.
 ALWAYS_SCORED = "popular"
 CHUNK = 256
+GROUP_METRICS = ("recall", "ndcg", "hit")
 Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Every model's lists judged against the same targets at k; `judged[name]` aligns with the targets."""
+    """Every model's lists judged against the same targets at k; `judged[name]` aligns with the targets.
+
+    `parts[name]` judges the same lists against only the rare, and only the common, dishes of each target.
+    """
 
     k: int
     targets: Sequence[Target]
     judged: Mapping[str, Judged]
+    parts: Mapping[str, Mapping[str, Judged]]
+    groups: Sequence[Group]
     beyond: Mapping[str, Mapping[str, float | None]]
+    exposure: Mapping[str, Any]
     served: str
     seed: int
 
+    @property
+    def metric(self) -> str:
+        """The figure that decides."""
+        return f"ndcg@{self.k}"
+
+    @property
+    def singles(self) -> list[str]:
+        """The models judged alone."""
+        return [name for name in self.judged if name not in {BLEND, RANKER}]
+
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON form: figures and intervals by model, and the blend against the best single model."""
+        """Return the JSON form: figures and intervals by model and by group, and the paired comparisons."""
         rng = np.random.default_rng([self.seed, 7])
         models = {name: {**judged.means(), **self.beyond[name]} for name, judged in self.judged.items()}
         intervals = {
@@ -46,6 +76,8 @@ class Evaluation:
             for name, judged in self.judged.items()
         }
         returning = sum(1 for target in self.targets if target.query.baskets)
+        best = self.best_single()
+        pairs = [(self.served, BLEND), (self.served, best), (BLEND, best)]
         return {
             "customers": len(self.targets),
             "returning": returning,
@@ -54,24 +86,81 @@ class Evaluation:
             "served": self.served,
             "models": models,
             "intervals": intervals,
-            "against_best_single": self.against_best_single(),
+            "against_best_single": self.compare(self.served, best),
+            "comparisons": [self.compare(ours, theirs) for ours, theirs in dict.fromkeys(pairs) if ours != theirs],
+            "groups": self.group_figures(),
+            "exposure": dict(self.exposure),
         }
 
-    def against_best_single(self) -> dict[str, Any]:
-        """Return what is served minus the best single model on the same customers, by ndcg@k, with its interval."""
-        metric = f"ndcg@{self.k}"
-        singles = {
-            name: judged.means()[metric] or 0.0 for name, judged in self.judged.items() if name not in {BLEND, RANKER}
-        }
-        best = max(singles, key=lambda name: singles[name])
-        ours, theirs = self.judged[self.served].column(metric), self.judged[best].column(metric)
-        rng = np.random.default_rng([self.seed, 8])
+    def best_single(self) -> str:
+        """Return the model that is best alone, over all targets."""
+        means = {name: self.judged[name].means()[self.metric] or 0.0 for name in self.singles}
+        return max(means, key=lambda name: means[name])
+
+    def compare(self, ours: str, theirs: str) -> dict[str, Any]:
+        """Return the mean of `ours` minus `theirs` on the same customers, with its 95 % interval."""
+        mine, other = self.judged[ours].column(self.metric), self.judged[theirs].column(self.metric)
+        _, difference, _ = mean_and_error(mine - other)
         return {
-            "model": best,
-            "metric": metric,
-            "difference": float(np.nanmean(ours - theirs)) if len(ours) else None,
-            "interval": paired_interval(ours, theirs, rng),
+            "ours": ours,
+            "model": theirs,
+            "metric": self.metric,
+            "difference": difference,
+            "interval": paired_interval(mine, other, np.random.default_rng([self.seed, 8])),
         }
+
+    def group_figures(self) -> list[dict[str, Any]]:
+        """Return, by group, what is served with 95 % intervals, and the model of its own that presses it hardest.
+
+        `error` is the standard error of the deciding figure. `hardest_single` is the single model whose mean paired
+        difference is lowest in standard errors; whoever tests it tests the best of `singles` models.
+        """
+        names = [f"{name}@{self.k}" for name in GROUP_METRICS]
+        views = list(self._views())
+        wide = [judged[self.served].column(name) for _, judged in views for name in names]
+        masked_values = np.full((len(self.targets), len(wide)), np.nan)
+        for i, (group, _) in enumerate(views):
+            for j in range(i * len(names), (i + 1) * len(names)):
+                masked_values[group.members, j] = wide[j][group.members]
+        bounds = resampled(masked_values, np.random.default_rng([self.seed, 9])) if wide else []
+        found = []
+        for i, (group, judged) in enumerate(views):
+            own = slice(i * len(names), (i + 1) * len(names))
+            served = masked_values[:, own][:, names.index(self.metric)]
+            n, _, error = mean_and_error(served)
+            means = [mean_and_error(column)[1] for column in masked_values[:, own].T]
+            found.append(
+                {
+                    "kind": group.kind,
+                    "name": group.name,
+                    "customers": n,
+                    "figures": dict(zip(names, means, strict=True)),
+                    "intervals": dict(zip(names, bounds[own], strict=True)),
+                    "error": error,
+                    "singles": len(self.singles),
+                    "hardest_single": self._hardest(served, judged),
+                }
+            )
+        return found
+
+    def _views(self) -> Iterator[tuple[Group, Mapping[str, Judged]]]:
+        for group in self.groups:
+            yield group, self.judged
+        for name, judged in self.parts.items():
+            applies = ~np.isnan(judged[self.served].column(self.metric))
+            if applies.any():
+                yield Group("dishes", name, applies), judged
+
+    def _hardest(self, served: npt.NDArray[np.float64], judged: Mapping[str, Judged]) -> dict[str, Any] | None:
+        pressed: list[tuple[float, dict[str, Any]]] = []
+        for name in self.singles:
+            _, difference, error = mean_and_error(served - judged[name].column(self.metric))
+            if difference is None or error is None:
+                continue
+            # Without any spread every customer says the same; only the sign is left.
+            steps = difference / error if error else np.sign(difference) * np.inf if difference else 0.0
+            pressed.append((steps, {"model": name, "difference": difference, "error": error}))
+        return min(pressed, key=lambda each: each[0])[1] if pressed else None
 
 
 def evaluate(
@@ -83,11 +172,12 @@ def evaluate(
     k: int,
     seed: int,
     advance: Advance,
+    standing: Standing | None = None,
 ) -> Evaluation:
     """Judge every model, the blend and the ranker on `targets`, all items being candidates.
 
     Where a target says the vendor, only dishes of that vendor are, for every model alike. `past` is what the models
-    were fitted on (for novelty); `advance` hears how many targets are done.
+    were fitted on (for novelty and popularity); `advance` hears how many targets are done; `standing` adds groups.
     """
     allowed = _items_by_vendor(data)
     ranked: dict[str, list[IntArray]] = {}
@@ -104,19 +194,33 @@ def evaluate(
             ranked.setdefault(name, []).append(top_k(part, k))
         advance(len(some))
     lists = {name: np.concatenate(parts) for name, parts in ranked.items()}
-    matrix = user_items(past)
-    customers_with = np.bincount(matrix.indices, minlength=past.n_items)
+    customers_with = np.bincount(user_items(past).indices, minlength=past.n_items)
     active = int((np.diff(past.customer_start) > 0).sum())
+    percentiles = popularity_percentiles(customers_with)
+    parts_of_truth = truth_parts(targets, np.bincount(past.items, minlength=past.n_items))
+    ordered = np.concatenate([target.truth for target in targets]) if targets else np.empty(0, np.int32)
     return Evaluation(
         k=k,
         targets=targets,
         judged={name: judge(part, targets, k) for name, part in lists.items()},
+        parts={
+            name: {model: judge(part, some, k) for model, part in lists.items()}
+            for name, some in parts_of_truth.items()
+        },
+        groups=groups_of(targets, data, standing or {}),
         beyond={
             name: {
                 f"coverage@{k}": coverage(part, k, past.n_items),
                 f"novelty@{k}": novelty(part, k, customers_with, active),
+                f"gini@{k}": gini(exposure(part, k, past.n_items)),
+                f"popularity@{k}": popularity(part[:, :k], percentiles),
             }
             for name, part in lists.items()
+        },
+        exposure={
+            "served": lorenz(exposure(lists[learned.served], k, past.n_items)) if targets else None,
+            "ordered": lorenz(np.bincount(ordered, minlength=past.n_items)),
+            "popularity_of_ordered": popularity(ordered, percentiles),
         },
         served=learned.served,
         seed=seed,

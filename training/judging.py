@@ -12,6 +12,7 @@ from engine.settings import Settings
 from engine.threads import one_blas_thread
 from training.evaluate import evaluate
 from training.future import read_future
+from training.groups import standing_at
 from training.learn import Report, hold_out, learn, learn_before
 from training.run import LEAST_JUDGED, MOST_JUDGED, load_training_set
 from training.split import Target, sample
@@ -30,7 +31,7 @@ def evaluate_home(
     if future is not None:
         targets = read_future(future, data, timezone=settings.timezone)
         learned = learn(data, horizon_days=horizon_days, seed=seed, report=report)
-        past = data.baskets
+        past, at = data.baskets, data.last_at + 1
         protocol = f"on {future.name}: first order of each customer in it, everything imported as history"
     else:
         split = hold_out(data, horizon_days)
@@ -40,7 +41,7 @@ def evaluate_home(
                 f"no order falls on both sides of the split; import at least {LEAST_JUDGED} returning customers"
             )
         learned = learn_before(data, split, horizon_days=horizon_days, seed=seed, report=report)
-        past = split.past
+        past, at = split.past, split.at
         protocol = _protocol(data.clock, data.last_at - split.at)
     report(f"judge on {len(targets):,} customers")
     done = 0
@@ -50,7 +51,8 @@ def evaluate_home(
         done += count
         report(f"judge on {done:,} of {len(targets):,} customers")
 
-    found = evaluate(learned, data, past, targets, k=k, seed=seed, advance=advance).as_dict()
+    standing = standing_at(settings, data, at)
+    found = evaluate(learned, data, past, targets, k=k, seed=seed, advance=advance, standing=standing).as_dict()
     return found | {"protocol": protocol, "weights": dict(learned.blend.weights), "unseen_items": _unseen(targets)}
 
 

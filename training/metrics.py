@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 from engine.models.base import IntArray, LongArray
 from training.split import Target
@@ -96,6 +97,73 @@ def novelty(ranked: IntArray, k: int, customers_with: npt.NDArray[np.integer], n
         return None
     share = np.maximum(customers_with, 1) / n_customers
     return float(-np.log2(share[shown]).mean())
+
+
+def exposure(ranked: IntArray, k: int, n_items: int) -> LongArray:
+    """Return int64 (items): in how many lists each item is shown."""
+    shown = ranked[:, :k]
+    return np.bincount(shown[shown >= 0], minlength=n_items)
+
+
+def gini(counts: npt.NDArray[np.integer]) -> float | None:
+    """Return the Gini coefficient of `counts` over all items, never shown ones included.
+
+    0: every item is shown equally often; near 1: one takes it all. None where nothing is shown.
+    """
+    total = int(counts.sum())
+    if not total:
+        return None
+    n = len(counts)
+    places = 2 * np.arange(1, n + 1) - n - 1
+    return float((places * np.sort(counts)).sum() / (n * total))
+
+
+def lorenz(counts: npt.NDArray[np.integer], points: int = 51) -> list[float] | None:
+    """Return which share of all showing the least shown 0 %, ..., 100 % of items have; None where nothing is shown.
+
+    Lorenz (1905); between two items the curve is straight. The Gini coefficient is how far it hangs below the diagonal.
+    """
+    total = int(counts.sum())
+    if not total:
+        return None
+    summed = np.concatenate([[0.0], np.cumsum(np.sort(counts)) / total])
+    at = np.linspace(0, 1, points)
+    return [float(share) for share in np.interp(at, np.linspace(0, 1, len(summed)), summed)]
+
+
+def popularity_percentiles(customers_with: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
+    """Return each item's place among all by how many customers ordered it: 0 least, 1 most, equals share the middle."""
+    ascending = np.sort(customers_with)
+    below = np.searchsorted(ascending, customers_with, side="left")
+    through = np.searchsorted(ascending, customers_with, side="right")
+    return (below + through) / (2 * max(len(customers_with), 1))
+
+
+def popularity(items: npt.NDArray[np.integer], percentiles: npt.NDArray[np.float64]) -> float | None:
+    """Return the mean popularity percentile of `items` (any shape, -1 is none); None where there is none.
+
+    Shown above ordered means that the lists lean towards what is popular anyway.
+    """
+    kept = items[items >= 0]
+    return float(percentiles[kept].mean()) if len(kept) else None
+
+
+def mean_and_error(values: npt.NDArray[np.float64]) -> tuple[int, float | None, float | None]:
+    """Return how many figures there are, their mean, and its standard error (None below two); NaN does not count."""
+    kept = values[~np.isnan(values)]
+    if not len(kept):
+        return 0, None, None
+    error = float(kept.std(ddof=1) / np.sqrt(len(kept))) if len(kept) > 1 else None
+    return len(kept), float(kept.mean()), error
+
+
+def t_interval(mean: float, error: float, n: int, level: float) -> tuple[float, float]:
+    """Return Student's interval of a mean from its standard error; it misses the truth with probability `level`.
+
+    For levels so small that 1,000 resamples have no quantile there (many groups compared at once).
+    """
+    half = float(special.stdtrit(max(n - 1, 1), 1 - level / 2)) * error
+    return mean - half, mean + half
 
 
 def intervals(values: npt.NDArray[np.float64], rng: np.random.Generator) -> list[tuple[float, float] | None]:

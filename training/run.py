@@ -25,6 +25,7 @@ from engine.tables import read_table
 from engine.threads import one_blas_thread
 from training.evaluate import Evaluation, evaluate
 from training.gate import Verdict, judge_candidate
+from training.groups import standing_at
 from training.learn import Learned, Report, fit_models, hold_out, learn_before, learn_final
 from training.learn_blend import learn_blend
 from training.matrices import TrainingSet, training_set
@@ -82,7 +83,7 @@ def train(
             return Trained(str(live["version"]), False, True, None, live)
         report("read history")
         data = load_training_set(settings)
-        learned, evaluation = _learn_and_judge(data, horizon_days, seed, report)
+        learned, evaluation = _learn_and_judge(settings, data, horizon_days, seed, report)
         arrays = arrays_of(
             learned.models, learned.ranker, data.baskets, _ids(data), _vendor_rows(data), _languages(settings, data)
         )
@@ -104,7 +105,7 @@ def train(
 
 
 def _learn_and_judge(
-    data: TrainingSet, horizon_days: float, seed: int, report: Report
+    settings: Settings, data: TrainingSet, horizon_days: float, seed: int, report: Report
 ) -> tuple[Learned, Evaluation | None]:
     """Judge on the last stretch with models that never saw it, then learn from everything.
 
@@ -117,7 +118,8 @@ def _learn_and_judge(
         return Learned(models, learn_blend(models, []), None, 0), None
     before = learn_before(data, split, horizon_days=horizon_days, seed=seed, report=report)
     report(f"judge on {len(targets):,} customers")
-    judged = evaluate(before, data, split.past, targets, k=K, seed=seed, advance=lambda _: None)
+    standing = standing_at(settings, data, split.at)
+    judged = evaluate(before, data, split.past, targets, k=K, seed=seed, advance=lambda _: None, standing=standing)
     report("learn again with the newest orders")
     return learn_final(data, before.models, split, seed=seed, report=report), judged
 

@@ -11,7 +11,20 @@ from hypothesis import strategies as st
 
 from engine.models.base import Query
 from engine.ranking.top import top_k
-from training.metrics import coverage, interval, judge, novelty, paired_interval
+from training.metrics import (
+    coverage,
+    exposure,
+    gini,
+    interval,
+    judge,
+    lorenz,
+    mean_and_error,
+    novelty,
+    paired_interval,
+    popularity,
+    popularity_percentiles,
+    t_interval,
+)
 from training.split import Target
 
 NAN = float("nan")
@@ -123,3 +136,50 @@ def test_a_paired_interval_sees_what_separate_ones_cannot() -> None:
 
 def test_one_customer_gives_no_interval() -> None:
     assert interval(np.array([0.4]), np.random.default_rng(0)) is None
+
+
+def test_exposure_counts_the_lists_an_item_is_in_down_to_k() -> None:
+    assert exposure(np.array([[0, 1, 3], [1, -1, 3]], np.int32), 2, 4).tolist() == [1, 2, 0, 0]
+
+
+def test_the_gini_coefficient_by_hand() -> None:
+    assert gini(np.array([5, 5, 5, 5])) == 0.0
+    assert gini(np.array([0, 0, 0, 8])) == pytest.approx(3 / 4)
+    # Mean absolute difference over twice the mean: pairs differ by 1, 3, 2, each twice, over 9 pairs; the mean is 2.
+    assert gini(np.array([1, 2, 4])) == pytest.approx((2 * (1 + 3 + 2) / 9) / (2 * 7 / 3))
+    assert gini(np.zeros(3, np.int64)) is None
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=40).filter(any))
+def test_the_gini_coefficient_is_half_the_relative_mean_difference(counts) -> None:
+    apart = np.abs(np.subtract.outer(counts, counts)).mean()
+    assert gini(np.array(counts)) == pytest.approx(apart / (2 * np.mean(counts)))
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=40).filter(any))
+def test_the_lorenz_curve_hangs_below_the_diagonal_by_the_gini_coefficient(counts) -> None:
+    curve = np.array(lorenz(np.array(counts), points=len(counts) + 1))
+    assert curve[0] == 0
+    assert curve[-1] == pytest.approx(1)
+    assert (np.diff(curve) >= -1e-12).all()
+    assert 1 - 2 * np.trapezoid(curve, dx=1 / len(counts)) == pytest.approx(gini(np.array(counts)))
+
+
+def test_popularity_places_equals_in_the_middle_of_their_stretch() -> None:
+    places = popularity_percentiles(np.array([0, 7, 3, 3]))
+    assert places.tolist() == [0.125, 0.875, 0.5, 0.5]
+    assert popularity(np.array([[1, 2], [-1, -1]]), places) == pytest.approx((0.875 + 0.5) / 2)
+    assert popularity(np.array([[-1]]), places) is None
+
+
+def test_the_standard_error_by_hand() -> None:
+    n, mean, error = mean_and_error(np.array([1.0, 2.0, 3.0, NAN]))
+    assert (n, mean) == (3, 2.0)
+    assert error == pytest.approx(1 / math.sqrt(3))
+    assert mean_and_error(np.array([0.4])) == (1, 0.4, None)
+    assert mean_and_error(np.array([NAN])) == (0, None, None)
+
+
+def test_students_interval_is_the_one_in_the_tables() -> None:
+    low, high = t_interval(10.0, 1.0, 10, 0.05)
+    assert (low, high) == (pytest.approx(10 - 2.262, abs=1e-3), pytest.approx(10 + 2.262, abs=1e-3))

@@ -1,0 +1,147 @@
+"""`regulars evaluate`: how good are the recommendations, for whom, and beside what?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.app import app
+from cli.output import HomeOption, JsonOption, out, print_json, print_table, progress, settings_for
+from engine.errors import InputError
+
+HorizonOption = Annotated[
+    str, typer.Option("--horizon", help="How much of the newest history judges the models, e.g. 28d or 4w.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Equal seed and history give equal models.")]
+SHOWN = {
+    "recall": "recall",
+    "ndcg": "ndcg",
+    "hit": "hit",
+    "repeat_recall": "repeat",
+    "explore_recall": "explore",
+}
+LISTS = {"coverage": "coverage", "novelty": "novelty", "gini": "gini", "popularity": "popularity"}
+
+
+@app.command()
+def evaluate(
+    home: HomeOption = None,
+    horizon: HorizonOption = "28d",
+    future: Annotated[
+        Path | None,
+        typer.Option(
+            "--future", help="File with customer_id, item_id and, optionally, the order's context, to judge by."
+        ),
+    ] = None,
+    k: Annotated[int, typer.Option("--k", min=1, max=1000, help="Length of the judged lists.")] = 10,
+    seed: SeedOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """Judge every model and what is served on orders they have not seen, as a whole and group by group.
+
+    Without --future the newest stretch of history is held out; with it, all of history is learned from and the file
+    says what came next. Nothing is published.
+
+    [bold]Examples[/bold]
+
+      regulars evaluate --horizon 28d
+
+      regulars evaluate --future next_orders.csv --k 10 --json
+    """
+    from training import judging  # noqa: PLC0415 - loads scipy and implicit
+
+    settings = settings_for(home)
+    horizon_days = days_of(horizon)
+    with progress() as bar:
+        task = bar.add_task("evaluate", total=None)
+        found = judging.evaluate_home(
+            settings,
+            horizon_days=horizon_days,
+            future=future,
+            k=k,
+            seed=seed,
+            report=lambda step: bar.update(task, description=step),
+        )
+    if json:
+        print_json(found)
+        return
+    print_quality(found, f"Quality {found['protocol']}")
+    print_groups(found)
+
+
+def print_quality(found: Mapping[str, Any], title: str) -> None:
+    """Print figures by model, the 95 % interval of the main one, what the lists are like, and paired comparisons."""
+    k = found["k"]
+    rows, lists = [], []
+    for name, figures in found["models"].items():
+        low_high = found["intervals"][name][f"ndcg@{k}"]
+        shown = f"{(low_high[1] - low_high[0]) / 2:.3f}" if low_high else None
+        label = f"{name} *" if name == found["served"] else name
+        rows.append([label, *(figures[f"{metric}@{k}"] for metric in SHOWN), shown])
+        lists.append([label, *(figures[f"{metric}@{k}"] for metric in LISTS)])
+    print_table(
+        f"{title}: {found['customers']:,} customers, {found['new']:,} of them new",
+        ["model", *SHOWN.values(), "± 95 %"],
+        rows,
+    )
+    out.print(
+        f"All at {k}. repeat, explore: recall of dishes ordered before, and of new ones; ± is on ndcg; * is served."
+    )
+    print_table("What the lists are like", ["model", *LISTS.values()], lists)
+    ordered = found["exposure"]["popularity_of_ordered"]
+    out.print(
+        "coverage: share of dishes shown; novelty: bits of surprise; gini: 0 shows all dishes alike, 1 only one; "
+        "popularity: mean percentile of what is shown"
+        + (f", where what was ordered has {ordered:.3f}." if ordered is not None else ".")
+    )
+    for pair in found["comparisons"]:
+        if pair["difference"] is not None:
+            out.print(f"{pair['ours']} - {pair['model']}: {difference_of(pair)}", markup=False)
+
+
+def print_groups(found: Mapping[str, Any]) -> None:
+    """Print what is served, group by group, with 95 % intervals and the model of its own that presses it hardest."""
+    k = found["k"]
+    rows = []
+    for group in found["groups"]:
+        figures, bounds = group["figures"], group["intervals"][f"ndcg@{k}"]
+        hardest = group["hardest_single"]
+        rows.append(
+            [
+                f"{group['kind']} {group['name']}",
+                group["customers"],
+                *(figures[f"{metric}@{k}"] for metric in ("recall", "hit", "ndcg")),
+                f"{(bounds[1] - bounds[0]) / 2:.3f}" if bounds else None,
+                f"{hardest['difference']:+.3f} {hardest['model']}" if hardest else None,
+            ]
+        )
+    print_table(
+        f"What is served ({found['served']}), group by group",
+        ["group", "n", "recall", "hit", "ndcg", "± 95 %", "above its own"],
+        rows,
+    )
+    out.print("above its own: ndcg above the single model that comes nearest, or beats it most surely, in the group.")
+
+
+def difference_of(pair: Mapping[str, Any]) -> str:
+    """Return a paired difference with its interval in words."""
+    bounds = pair["interval"]
+    return f"{pair['metric']} {pair['difference']:+.4f}" + (
+        f", paired 95 % interval {bounds[0]:+.4f} to {bounds[1]:+.4f}" if bounds else ", too few to say how sure"
+    )
+
+
+def days_of(text: str) -> float:
+    """Return the days of a span such as 28d or 4w.
+
+    Raises InputError for anything else, or more than ten years.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([dw]?)", text.strip().lower())
+    days = float(found[1]) * (7 if found[2] == "w" else 1) if found else 0.0
+    if not 0 < days <= 3650:
+        raise InputError(f"{text!r} is not a span such as 28d or 4w", where="--horizon")
+    return days
