@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from engine.errors import InputError
 
 DEFAULT_HOME = "./regulars-home"
+PROTECTED_GROUPS = "history,orders,recency,value,lifecycle,zone"
 
 
 def _env(name: str, about: str, default: str) -> Any:
@@ -50,6 +51,12 @@ class Settings:
         "`true` lets the webhook channel reach private and loopback addresses.",
         "false",
     )
+    protected_groups: tuple[str, ...] = _env(
+        "REGULARS_PROTECTED_GROUPS",
+        "Kinds of groups in which a trained candidate must not be worse, comma-separated: history, orders, recency, "
+        "value, lifecycle, zone, dishes; `none` protects the whole only.",
+        PROTECTED_GROUPS,
+    )
     log_level: str = _env("REGULARS_LOG_LEVEL", "debug, info, warning or error; logs go to stderr.", "info")
 
     @classmethod
@@ -77,6 +84,7 @@ class Settings:
             raise InputError(
                 f"{level!r} is no log level; use debug, info, warning or error", where="REGULARS_LOG_LEVEL"
             )
+        protected = read("REGULARS_PROTECTED_GROUPS", PROTECTED_GROUPS) or PROTECTED_GROUPS
         currency = (read("REGULARS_CURRENCY", "USD") or "").upper()
         if len(currency) != 3 or not currency.isalpha():
             raise InputError(f"{currency!r} is not a three-letter currency code", where="REGULARS_CURRENCY")
@@ -89,6 +97,7 @@ class Settings:
             secret_key=read("REGULARS_SECRET_KEY"),
             webhook_url=read("REGULARS_WEBHOOK_URL"),
             webhook_secret=read("REGULARS_WEBHOOK_SECRET"),
+            protected_groups=tuple(name.strip().lower() for name in protected.split(",") if name.strip()),
             allow_private_addresses=private in {"true", "1", "yes"},
             log_level=level,
         )

@@ -62,7 +62,7 @@ def standing_at(settings: Settings, data: TrainingSet, at: int) -> Standing:
 
 def groups_of(targets: Sequence[Target], data: TrainingSet, standing: Standing) -> list[Group]:
     """Return every group of customers with a member among `targets`, by kind in the order of KINDS."""
-    counts = np.array([len(target.query.baskets) for target in targets], dtype=np.int64)
+    counts = np.array([len(target.query.at) for target in targets], dtype=np.int64)
     found = [Group("history", "returning", counts > 0), Group("history", "new", counts == 0)]
     for name, least, most in ORDER_COUNTS:
         found.append(Group("orders", name, (counts >= least) & (counts <= (counts if most is None else most))))
@@ -75,7 +75,7 @@ def groups_of(targets: Sequence[Target], data: TrainingSet, standing: Standing) 
         ]
     for kind, words in standing.items():
         # A new customer has no standing: she is judged as new, not as worth nothing.
-        own = np.array([words[t.query.row] or "" if t.query.row >= 0 and t.query.baskets else "" for t in targets])
+        own = np.array([words[t.query.row] or "" if t.query.row >= 0 and len(t.query.at) else "" for t in targets])
         found += [Group(kind, str(word), own == word) for word in np.unique(own) if word]
     found += _zones(targets, data)
     return [group for group in found if group.members.any()]

@@ -24,7 +24,7 @@ from engine.settings import Settings
 from engine.tables import read_table
 from engine.threads import one_blas_thread
 from training.evaluate import Evaluation, evaluate
-from training.gate import Verdict, judge_candidate
+from training.gate import Protection, Verdict, judge_candidate
 from training.groups import standing_at
 from training.learn import Learned, Report, fit_models, hold_out, learn_before, learn_final
 from training.learn_blend import learn_blend
@@ -71,10 +71,12 @@ def train(
 
     With the history and settings of the live version nothing is done unless `force`. `force` also publishes what the
     gate would refuse, and the manifest says so.
-    Raises NoHistory, Conflict when another run is going on, CandidateRefused with the gate's numbers.
+    Raises NoHistory, Conflict when another run is going on, CandidateRefused with the gate's numbers, InputError when a
+    protected kind of group does not exist.
     """
     one_blas_thread()
     root = settings.artifacts_folder
+    protection = Protection.of(settings.protected_groups)
     with _alone(root):
         live = _live_manifest(settings)
         recipe = {"horizon_days": horizon_days, "seed": seed}
@@ -89,7 +91,7 @@ def train(
         )
         version = f"{now.astimezone(UTC):%Y%m%dT%H%M%S%fZ}"
         manifest = _manifest(data, learned, evaluation, recipe, fingerprint, inbox_through, now)
-        verdict = judge_candidate(manifest, live, arrays)
+        verdict = judge_candidate(manifest, live, arrays, protection)
         if not verdict.passed and not force:
             raise CandidateRefused(
                 "; ".join(verdict.problems)
