@@ -108,7 +108,9 @@ ITEM_COLUMNS = (
     Column("price_cents", pl.Int64, "List price."),
     Column("margin_cents", pl.Int64, "What one portion earns after its cost."),
     Column("available", pl.Boolean, "False hides it everywhere; missing means true."),
-    Column("tags", pl.String, "Words separated by | : allergens, diet."),
+    Column("allergens", pl.String, "What it holds, separated by | , `none` where nothing; missing means nobody said."),
+    Column("diets", pl.String, "Whom it suits, separated by | : vegetarian, vegan, halal."),
+    Column("tags", pl.String, "Words separated by | ."),
     Column("description", pl.String, "Free text."),
 )
 ITEMS = _schema(ITEM_COLUMNS)

@@ -62,6 +62,20 @@ class IdMap:
             at += 1
         return -1
 
+    def rows_of(self, names: Sequence[str]) -> npt.NDArray[np.int32]:
+        """Return the numbers of `names` in their order, -1 where one is unknown: `row` for many at once."""
+        encoded = [name.encode(errors="replace") for name in names]
+        wanted = np.fromiter((_digest(name) for name in encoded), dtype=np.uint64, count=len(encoded))
+        found = np.full(len(encoded), -1, dtype=np.int32)
+        if not len(self.digests):
+            return found
+        at = np.minimum(np.searchsorted(self.digests, wanted), len(self.digests) - 1)
+        for i in np.flatnonzero(self.digests[at] == wanted).tolist():
+            row = int(self.rows[at[i]])
+            # Two ids with one digest are next to each other: the single look-up walks over them.
+            found[i] = row if self._bytes(row) == encoded[i] else self.row(names[i])
+        return found
+
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the four arrays by name, for the artifact."""
         return {"text": self.text, "start": self.start, "digests": self.digests, "rows": self.rows}

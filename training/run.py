@@ -28,6 +28,7 @@ from training.gate import Protection, Verdict, judge_candidate
 from training.groups import standing_at
 from training.learn import Learned, Report, fit_models, hold_out, learn_before, learn_final
 from training.learn_blend import learn_blend
+from training.learn_extras import learn_extras
 from training.matrices import TrainingSet, training_set
 from training.split import sample
 
@@ -89,6 +90,8 @@ def train(
         arrays = arrays_of(
             learned.models, learned.ranker, data.baskets, _ids(data), _vendor_rows(data), _languages(settings, data)
         )
+        report("learn what goes together")
+        arrays |= learn_extras(settings, data).arrays()
         version = f"{now.astimezone(UTC):%Y%m%dT%H%M%S%fZ}"
         manifest = _manifest(data, learned, evaluation, recipe, fingerprint, inbox_through, now)
         verdict = judge_candidate(manifest, live, arrays, protection)

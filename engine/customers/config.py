@@ -6,20 +6,16 @@ metadata holds its meaning and its range, from which both the check and the guid
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, get_type_hints
 
 import yaml
 
-from engine.errors import BadDefinition, MissingFile, did_you_mean
+from engine.errors import BadDefinition, MissingFile
+from engine.sections import key as _key
+from engine.sections import mapping, section
 
 FILE = "customers.yaml"
-
-
-def _key(default: Any, about: str, low: float = 0, high: float = 1, choices: tuple[str, ...] = ()) -> Any:
-    return field(default=default, metadata={"about": about, "low": low, "high": high, "choices": choices})
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +147,9 @@ def parse_config(content: object, *, where: str = FILE) -> CustomerConfig:
     """Check a parsed YAML document; `where` starts every path. Raises BadDefinition."""
     if content is None:
         return CustomerConfig()
-    sections = _mapping(content, SECTIONS, where)
+    sections = mapping(content, SECTIONS, where)
     built = {
-        name: SECTIONS[name](**_section(SECTIONS[name], values, f"{where}.{name}")) for name, values in sections.items()
+        name: SECTIONS[name](**section(SECTIONS[name], values, f"{where}.{name}")) for name, values in sections.items()
     }
     config = CustomerConfig(**built)
     _check_together(config, where)
@@ -165,34 +161,6 @@ def described() -> list[tuple[str, object, str]]:
     return [
         (f"{name}.{f.name}", f.default, f.metadata["about"]) for name, kind in SECTIONS.items() for f in fields(kind)
     ]
-
-
-def _mapping(content: object, known: Any, where: str) -> dict[str, object]:
-    if not isinstance(content, dict):
-        raise BadDefinition(f"must be keys and values, found {content!r}", where=where)
-    for name in content:
-        if name not in known:
-            raise BadDefinition(f"unknown key{did_you_mean(str(name), known)}", where=f"{where}.{name}")
-    return {str(name): value for name, value in content.items()}
-
-
-def _section(kind: Any, content: object, where: str) -> dict[str, object]:
-    types = get_type_hints(kind)
-    rules = {f.name: f.metadata for f in fields(kind)}
-    given = _mapping(content, rules, where)
-    return {name: _value(value, types[name], rules[name], f"{where}.{name}") for name, value in given.items()}
-
-
-def _value(value: object, kind: type, rule: Any, where: str) -> object:
-    if kind is str:
-        if value not in rule["choices"]:
-            raise BadDefinition(f"{value!r} is none of {', '.join(rule['choices'])}", where=where)
-        return value
-    if not isinstance(value, int | float) or isinstance(value, bool) or (kind is int and not float(value).is_integer()):
-        raise BadDefinition(f"{value!r} is no {'whole ' if kind is int else ''}number", where=where)
-    if math.isnan(value) or not rule["low"] <= value <= rule["high"]:
-        raise BadDefinition(f"{value!r} must lie between {rule['low']} and {rule['high']}", where=where)
-    return int(value) if kind is int else float(value)
 
 
 def _check_together(config: CustomerConfig, where: str) -> None:

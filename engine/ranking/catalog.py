@@ -5,7 +5,7 @@ The tables are read apart from the artifact, so that a dish sold out this minute
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from zoneinfo import ZoneInfo
@@ -15,8 +15,14 @@ import numpy.typing as npt
 import polars as pl
 
 from engine.ids import IdMap
+from engine.ranking.diets import ALLERGENS, DIETS, plain_words
 
 BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int32]
+# Answers kept for "what is orderable in this zone in this minute"; each takes a byte a dish.
+MOST_KEPT = 64
+NOWHERE = ""
+POSITION = ("latitude", "longitude")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +59,44 @@ class Vendor:
 
 
 @dataclass(frozen=True, slots=True)
+class Labels:
+    """What dishes hold and whom they suit: for each word the (items,) it is said of.
+
+    `told` (items) says of which dishes somebody listed the allergens at all.
+    """
+
+    allergens: Mapping[str, BoolArray]
+    diets: Mapping[str, BoolArray]
+    told: BoolArray
+
+    @property
+    def allergen_words(self) -> frozenset[str]:
+        """Every allergen one may name."""
+        return ALLERGENS | self.allergens.keys()
+
+    @property
+    def diet_words(self) -> frozenset[str]:
+        """Every diet one may name."""
+        return DIETS | self.diets.keys()
+
+    def suits(self, allergens: Sequence[str], diets: Sequence[str]) -> BoolArray:
+        """Return (items,): without any of `allergens`, and for all of `diets`; what nobody labelled suits nobody."""
+        fine = self.told.copy() if allergens else np.ones(len(self.told), dtype=bool)
+        for word in allergens:
+            if word in self.allergens:
+                fine &= ~self.allergens[word]
+        for word in diets:
+            fine &= self.diets.get(word, False)
+        return fine
+
+
+@dataclass(frozen=True, slots=True)
 class Catalog:
     """Names, availability and vendors by item column; items missing from the table are orderable everywhere.
 
-    `vendor_of` is -1 where an item's vendor is unknown; vendors are numbered as in `vendor_ids`.
+    `vendor_of` (items) is -1 where an item's vendor is unknown; vendors are numbered as in `vendor_ids`, `places`
+    (vendors, 2) holds their latitude and longitude, NaN where unknown. `groups` numbers each item's category and
+    cuisine, -1 where unknown.
     """
 
     available: BoolArray
@@ -65,49 +105,110 @@ class Catalog:
     vendor_ids: list[str]
     vendors: list[Vendor | None]
     zones: frozenset[str] = field(default_factory=frozenset)
+    timezone: str = "UTC"
+    labels: Labels = field(default_factory=lambda: Labels({}, {}, np.zeros(0, bool)))
+    groups: Mapping[str, IntArray] = field(default_factory=dict)
+    places: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
+    vendor_names: dict[str, list[str]] = field(default_factory=dict)
+    vendor_number: Mapping[str, int] = field(default_factory=dict)
+    _kept: dict[tuple[str | None, int], BoolArray] = field(default_factory=dict, compare=False, repr=False)
 
     def name(self, column: int, language: str) -> str:
         """Return the dish's name in `language`."""
         return self.names["zh" if language == "zh" else "en"][column]
 
     def orderable(self, zone: str | None, at: datetime) -> BoolArray:
-        """Return (items,): available, and its vendor, where known, open at `at` and delivering to `zone`."""
+        """Return (items,), not to be written to: available, its vendor, where known, open at `at` and serving `zone`.
+
+        Doors open and close on whole minutes, so that the answer is kept for the minute.
+        """
         if not self.vendors:
             return self.available
-        # A vendor nobody described limits nothing; the last place answers for items without a vendor (-1).
-        serving = np.array([v is None or v.serves(zone, at) for v in self.vendors] + [True])
-        orderable: BoolArray = self.available & serving[self.vendor_of]
-        return orderable
+        # All zones no vendor names are alike: only vendors without a list of zones deliver there.
+        key = (zone if zone is None or zone in self.zones else NOWHERE, int(at.timestamp()) // 60)
+        found = self._kept.get(key)
+        if found is None:
+            found = self.available & self.serving(zone, at)[self.vendor_of]
+            found.setflags(write=False)
+            if len(self._kept) >= MOST_KEPT:
+                self._kept.pop(next(iter(self._kept)), None)
+            self._kept[key] = found
+        return found
+
+    def serving(self, zone: str | None, at: datetime) -> BoolArray:
+        """Return (vendors + 1,): open at `at` and delivering to `zone`; a vendor nobody described limits nothing.
+
+        The last place is True: it answers for dishes without a vendor (-1).
+        """
+        return np.array([v is None or v.serves(zone, at) for v in self.vendors] + [True])
 
 
 def build_catalog(ids: IdMap, items: pl.DataFrame, vendors: pl.DataFrame, *, timezone: str) -> Catalog:
     """Align the tables with the artifact's item columns; `timezone` holds where a vendor names none."""
     n_items = len(ids)
-    available = np.ones(n_items, dtype=bool)
     english = ids.names(np.arange(n_items))
     chinese = list(english)
-    vendor_ids = sorted(set(vendors["vendor_id"]) | set(items["vendor_id"].drop_nulls()))
-    vendor_number = {vendor: i for i, vendor in enumerate(vendor_ids)}
-    vendor_of = np.full(n_items, -1, dtype=np.int32)
-    wanted = items.select("item_id", "name", "name_zh", "vendor_id", "available")
-    for item_id, name, name_zh, vendor_id, is_available in wanted.iter_rows():
-        column = ids.row(item_id)
-        if column < 0:
-            continue
-        available[column] = is_available is not False
+    columns = ids.rows_of(items["item_id"].to_list())
+    items, columns = items.filter(pl.Series(columns >= 0)), columns[columns >= 0]
+    names = items.select("item_id", "name", "name_zh").iter_rows()
+    for column, (item_id, name, name_zh) in zip(columns.tolist(), names, strict=True):
         english[column] = name or name_zh or item_id
         chinese[column] = name_zh or name or item_id
-        vendor_of[column] = vendor_number.get(vendor_id, -1)
-    described = {row["vendor_id"]: _vendor(row, timezone) for row in vendors.iter_rows(named=True)}
-    zones = {zone for vendor in described.values() if vendor.zones for zone in vendor.zones}
+    available = np.ones(n_items, dtype=bool)
+    available[columns] = items["available"].fill_null(value=True).to_numpy()
+    vendor_ids = sorted(set(vendors["vendor_id"]) | set(items["vendor_id"].drop_nulls()))
+    described = {row["vendor_id"]: row for row in vendors.iter_rows(named=True)}
+    opened = {vendor: _vendor(row, timezone) for vendor, row in described.items()}
+    found = [described.get(vendor, {}) for vendor in vendor_ids]
+    nowhere = float("nan")
     return Catalog(
-        available,
-        {"en": english, "zh": chinese},
-        vendor_of,
-        vendor_ids,
-        [described.get(vendor) for vendor in vendor_ids],
-        frozenset(zones),
+        available=available,
+        names={"en": english, "zh": chinese},
+        vendor_of=_aligned(_numbered(items["vendor_id"], vendor_ids), columns, n_items),
+        vendor_ids=vendor_ids,
+        vendors=[opened.get(vendor) for vendor in vendor_ids],
+        zones=frozenset(zone for vendor in opened.values() if vendor.zones for zone in vendor.zones),
+        timezone=timezone,
+        labels=_labels(items, columns, n_items),
+        groups={
+            name: _aligned(_numbered(items[name], items[name].drop_nulls().unique().sort().to_list()), columns, n_items)
+            for name in ("category", "cuisine")
+        },
+        places=np.array(
+            [[row.get(name) if row.get(name) is not None else nowhere for name in POSITION] for row in found],
+            dtype=np.float64,
+        ).reshape(-1, 2),
+        vendor_names={
+            "en": [row.get("name") or row.get("name_zh") or v for v, row in zip(vendor_ids, found, strict=True)],
+            "zh": [row.get("name_zh") or row.get("name") or v for v, row in zip(vendor_ids, found, strict=True)],
+        },
+        vendor_number={vendor: i for i, vendor in enumerate(vendor_ids)},
     )
+
+
+def _numbered(words: pl.Series, known: Sequence[str]) -> IntArray:
+    """Return each word's place in `known`, -1 where it is missing."""
+    numbers = words.replace_strict(list(known), range(len(known)), default=-1, return_dtype=pl.Int32)
+    return numbers.to_numpy().astype(np.int32)
+
+
+def _aligned(numbers: IntArray, columns: IntArray, n_items: int) -> IntArray:
+    aligned = np.full(n_items, -1, dtype=np.int32)
+    aligned[columns] = numbers
+    return aligned
+
+
+def _labels(items: pl.DataFrame, columns: IntArray, n_items: int) -> Labels:
+    told = np.zeros(n_items, dtype=bool)
+    told[columns] = (items["allergens"].str.strip_chars() != "").fill_null(value=False).to_numpy()
+    found: dict[str, dict[str, BoolArray]] = {"allergens": {}, "diets": {}}
+    for kind, by_word in found.items():
+        labelled = items[kind].is_not_null().to_numpy()
+        cells = items[kind].drop_nulls().to_list()
+        for column, cell in zip(columns[labelled].tolist(), cells, strict=True):
+            for word in plain_words(cell):
+                by_word.setdefault(word, np.zeros(n_items, dtype=bool))[column] = True
+    return Labels(found["allergens"], found["diets"], told)
 
 
 def split_words(text: str | None) -> frozenset[str] | None:
@@ -139,7 +240,7 @@ def _clock(value: str | None) -> time | None:
     return time(hours % 24, minutes)
 
 
-def columns_of(ids: IdMap, item_ids: Sequence[str]) -> npt.NDArray[np.int32]:
+def columns_of(ids: IdMap, item_ids: Sequence[str]) -> IntArray:
     """Return the columns of the ids we know; unknown ones are left out."""
-    found = [column for item_id in item_ids if (column := ids.row(item_id)) >= 0]
-    return np.array(found, dtype=np.int32)
+    found = ids.rows_of(item_ids) if item_ids else np.empty(0, np.int32)
+    return found[found >= 0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -23,6 +23,7 @@ from engine.models.popular import Popular, Trending
 from engine.models.repeat import Repeat
 from engine.models.user_knn import UserKnn
 from engine.ranking.blend import Blend
+from engine.ranking.extras import Extras
 from engine.ranking.places import default_place, went_to
 from engine.ranking.ranker import Ranker
 
@@ -61,6 +62,7 @@ class Served:
     languages: npt.NDArray[np.int8]
     inbox_through: int
     manifest: Mapping[str, Any]
+    extras: Extras = field(default_factory=Extras)
 
     def query(self, customer_id: str | None, fresh: Sequence[Event], *, now: int, place: Place) -> Query:
         """Return the customer's question with her baskets from training and from events training has not seen.
@@ -182,6 +184,7 @@ def open_served(artifact: Artifact) -> Served:
             languages=artifact.arrays["customer_language"],  # type: ignore[arg-type]
             inbox_through=int(manifest["inbox_through"]),
             manifest=manifest,
+            extras=Extras.from_arrays(artifact.group("extras")),
         )
     except (KeyError, IndexError, TypeError) as error:
         raise ArtifactBroken(f"lacks {error}; train again", where=str(artifact.folder)) from error

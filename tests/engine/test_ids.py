@@ -32,3 +32,10 @@ def test_ids_whose_digests_collide_are_told_apart() -> None:
 
 def test_nothing_is_a_map_too() -> None:
     assert IdMap.of([]).row("anyone") == -1
+
+
+@given(st.lists(st.text(max_size=8), unique=True, max_size=20), st.lists(st.text(max_size=8), max_size=20))
+def test_many_ids_are_found_like_each_alone(names, asked) -> None:
+    ids = IdMap.of([name for name in names if name.isascii()])
+    asked = [*asked, *names]
+    assert ids.rows_of(asked).tolist() == [ids.row(name) for name in asked]

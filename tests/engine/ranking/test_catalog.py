@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -10,8 +10,10 @@ import polars as pl
 import pytest
 
 from engine.columns import ITEMS, VENDORS
+from engine.errors import BadRequest
 from engine.ids import IdMap
-from engine.ranking.catalog import build_catalog
+from engine.ranking.catalog import MOST_KEPT, build_catalog
+from engine.ranking.diets import ALLERGENS, understood
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -89,3 +91,47 @@ def test_names_fall_back_from_the_language_asked_to_the_other_to_the_id() -> Non
 
 def test_dishes_the_models_do_not_know_are_ignored() -> None:
     assert catalog(items=[{"item_id": "brand new"}]).orderable(None, datetime.now(SHANGHAI)).shape == (2,)
+
+
+def test_a_named_allergen_leaves_out_what_holds_it_and_what_nobody_looked_at() -> None:
+    dishes = [
+        {"item_id": "noodles", "allergens": "Egg|gluten"},
+        {"item_id": "soup", "allergens": "none"},
+        {"item_id": "tea"},
+    ]
+    labels = catalog(items=dishes, ids=("noodles", "soup", "tea")).labels
+    assert labels.suits(("eggs",), ()).tolist() == [False, True, False]
+    assert labels.suits(("fish",), ()).tolist() == [True, True, False]
+    assert labels.suits((), ()).all()
+
+
+def test_a_diet_lets_only_labelled_dishes_through() -> None:
+    dishes = [{"item_id": "noodles", "diets": "素食|halal"}, {"item_id": "soup"}]
+    labels = catalog(items=dishes).labels
+    assert labels.suits((), ("vegetarian",)).tolist() == [True, False]
+    assert labels.suits((), ("vegetarian", "vegan")).tolist() == [False, False]
+
+
+def test_a_misspelt_allergen_is_refused_with_the_nearest_word() -> None:
+    with pytest.raises(BadRequest, match="did you mean 'peanuts'") as refused:
+        understood(["milk", "penuts"], ALLERGENS, "context.allergens")
+    assert refused.value.where == "context.allergens[1]"
+    assert understood(["Tree Nuts", "花生", "peanut"], ALLERGENS, "x") == ("nuts", "peanuts")
+
+
+def test_what_is_orderable_is_kept_for_the_minute_and_sealed() -> None:
+    found = catalog([{"vendor_id": "v", "opens": "10:00", "closes": "11:00"}], [{"item_id": "soup", "vendor_id": "v"}])
+    early = datetime(2026, 3, 4, 9, 59, 59, tzinfo=ZoneInfo("UTC"))
+    before = found.orderable("north", early)
+    assert found.orderable("south", early.replace(second=1)) is before  # no vendor names either zone
+    assert not before[1]
+    assert found.orderable("north", early.replace(hour=10, minute=0))[1]
+    with pytest.raises(ValueError, match="read-only"):
+        before[0] = True
+
+
+def test_the_answers_kept_are_few() -> None:
+    found = catalog([{"vendor_id": "v"}], [{"item_id": "soup", "vendor_id": "v"}])
+    for minute in range(3 * MOST_KEPT):
+        found.orderable(None, datetime(2026, 3, 4, tzinfo=ZoneInfo("UTC")) + timedelta(minutes=minute))
+    assert len(found._kept) == MOST_KEPT

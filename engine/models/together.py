@@ -1,0 +1,128 @@
+"""What goes together in one basket: which dish completes these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+from scipy import sparse
+
+from engine.errors import NoHistory
+from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray
+from engine.models.links import links
+
+# Beyond this many dishes a basket is a caterer's, and says little of what goes with what.
+LARGEST_BASKET = 60
+# A matrix of this many dishes is cheap to hold whole; more are looked at through their nearest only.
+WHOLE_MENU = 4_000
+# Pairs seen together less often are chance.
+LEAST_PAIRS = 5
+
+
+@dataclass(slots=True)
+class Together:
+    """Least squares of each dish on the others of its basket: EASE (Steck 2019) on baskets instead of customers.
+
+    Row i holds what dish i in the cart adds to the score of each other dish, negative where it speaks against it (one
+    rice is enough). Each dish is explained by its `neighbours` nearest by cosine only (SLIM's sparsity, Ning and
+    Karypis 2011), so that one small system a dish is solved instead of one as large as the menu. `lift` is how much
+    more often the two are ordered together than by chance, 0 where that was seen in fewer than five baskets; `baskets`
+    (items) counts the baskets with each dish.
+    """
+
+    neighbours: int = 200
+    ridge: float = 50.0
+    start: LongArray = field(default_factory=lambda: np.zeros(1, np.int64))
+    items: IntArray = field(default_factory=lambda: np.empty(0, np.int32))
+    coefficient: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
+    lift: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
+    baskets: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
+
+    def fit(self, baskets: Baskets) -> Self:
+        """Learn from baskets of at least two dishes; without any, nothing goes with anything.
+
+        Raises NoHistory if there is no basket.
+        """
+        if not baskets.n_baskets:
+            raise NoHistory("no basket to learn from; import orders with items first")
+        n_items = baskets.n_items
+        sizes = np.diff(baskets.basket_start)
+        holds = sparse.csr_array(
+            (np.ones(len(baskets.items), np.float32), baskets.items, baskets.basket_start),
+            shape=(baskets.n_baskets, n_items),
+        )
+        self.baskets = np.bincount(baskets.items, minlength=n_items).astype(np.float32)
+        several = holds[np.flatnonzero((sizes > 1) & (sizes <= LARGEST_BASKET))]
+        pairs = sparse.csr_array(several.T @ several)
+        alone = np.asarray(pairs.diagonal(), dtype=np.float32)
+        rows, columns, values = self._solve(pairs, alone)
+        matrix = sparse.csr_array(sparse.coo_array((values, (rows, columns)), shape=(n_items, n_items)))
+        matrix.sort_indices()
+        self.start, self.items = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
+        self.coefficient = matrix.data.astype(np.float32)
+        self.lift = self._lift(pairs, alone, several.shape[0])
+        return self
+
+    def score(self, cart: IntArray) -> FloatArray:
+        """Return (items,) float32: how well each dish goes with those of `cart`; 0 where nothing is known."""
+        _, items, weights = links(self.start, self.items, self.coefficient, cart)
+        return np.bincount(items, weights=weights, minlength=len(self.baskets)).astype(np.float32)
+
+    def partners(self, cart: IntArray, columns: IntArray) -> IntArray:
+        """Return, for each of `columns`, the dish of the cart it goes with best beyond chance; -1 where none does."""
+        seeds, items, lifts = links(self.start, self.items, self.lift, cart)
+        found = np.full(len(columns), -1, dtype=np.int32)
+        for at, column in enumerate(columns.tolist()):
+            mine = np.flatnonzero((items == column) & (lifts > 1))
+            if len(mine):
+                found[at] = seeds[mine[np.argmax(lifts[mine])]]
+        return found
+
+    def arrays(self) -> Arrays:
+        """Return everything learned as named arrays, for the artifact."""
+        return {name: getattr(self, name) for name in ("start", "items", "coefficient", "lift", "baskets")}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """Rebuild from `arrays()`, memory-mapped or not."""
+        return cls(**{name: arrays[name] for name in ("start", "items", "coefficient", "lift", "baskets")})  # type: ignore[arg-type]
+
+    def _solve(self, pairs: sparse.csr_array, alone: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
+        """Return (explaining dish, explained dish, coefficient) of every system."""
+        n_items = len(alone)
+        whole = pairs.toarray() if n_items <= WHOLE_MENU else None
+        most = self.neighbours if whole is not None else min(self.neighbours, 64)
+        near = pairs.copy()
+        near.data = near.data / np.sqrt(alone[near.indices] * np.repeat(alone, np.diff(near.indptr)))
+        rows, columns, values = [], [], []
+        for dish in np.flatnonzero(alone >= 1).tolist():
+            own = slice(near.indptr[dish], near.indptr[dish + 1])
+            others, closeness = near.indices[own], near.data[own]
+            others, closeness = others[others != dish], closeness[others != dish]
+            if len(others) > most:
+                others = np.sort(others[np.argpartition(-closeness, most)[:most]])
+            if not len(others):
+                continue
+            if whole is not None:
+                gram, target = whole[np.ix_(others, others)], whole[others, dish]
+            else:
+                gram, target = pairs[others][:, others].toarray(), pairs[others][:, [dish]].toarray()[:, 0]
+            solved = np.linalg.solve(gram + self.ridge * np.eye(len(others), dtype=np.float32), target)
+            rows.append(others)
+            columns.append(np.full(len(others), dish))
+            values.append(solved)
+        if not rows:
+            return np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32)
+        return np.concatenate(rows), np.concatenate(columns), np.concatenate(values).astype(np.float32)
+
+    def _lift(self, pairs: sparse.csr_array, alone: FloatArray, n_baskets: int) -> FloatArray:
+        """Return the lift of every stored pair."""
+        first = np.repeat(np.arange(len(alone)), np.diff(self.start))
+        # Every stored pair is one of `pairs`, both sorted by row and column: their keys line up.
+        known = np.repeat(np.arange(len(alone)), np.diff(pairs.indptr)) * len(alone) + pairs.indices
+        order = np.argsort(known)
+        at = order[np.searchsorted(known, first * len(alone) + self.items, sorter=order)] if len(known) else first[:0]
+        counts = pairs.data[at]
+        expected = alone[first] * alone[self.items] / max(n_baskets, 1)
+        return np.where(counts >= LEAST_PAIRS, counts / np.maximum(expected, 1e-9), 0).astype(np.float32)

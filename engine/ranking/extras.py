@@ -1,0 +1,117 @@
+"""What an artifact holds beside the blended models: baskets, words, vendors by zone, and customers' clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray
+from engine.models.content import Content
+from engine.models.together import Together
+
+DAY_S = 86_400
+HALF_LIFE_DAYS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class VendorShares:
+    """How much is ordered from each vendor, by zone, an order counting half after 60 days.
+
+    `keys` ascend and are zone * vendors + vendor, zones counted from 1 and 0 standing for everywhere.
+    """
+
+    keys: LongArray
+    weight: FloatArray
+    n_vendors: int
+
+    @classmethod
+    def of(cls, baskets: Baskets, *, n_vendors: int, now: int) -> Self:
+        """Count the baskets that name their vendor; `now` is the newest instant, seconds since 1970."""
+        named = baskets.vendor >= 0
+        zone, vendor = baskets.zone[named].astype(np.int64), baskets.vendor[named].astype(np.int64)
+        weight = np.exp2(-np.maximum(now - baskets.at[named], 0) / DAY_S / HALF_LIFE_DAYS)
+        placed = zone >= 0
+        keys = np.concatenate([vendor, (zone[placed] + 1) * n_vendors + vendor[placed]])
+        distinct, inverse = np.unique(keys, return_inverse=True)
+        total = np.bincount(inverse, weights=np.concatenate([weight, weight[placed]]), minlength=len(distinct))
+        return cls(distinct, total.astype(np.float32), n_vendors)
+
+    def shares(self, zone: int) -> FloatArray:
+        """Return (vendors,): each one's share of what is ordered in `zone`; of everything for -1 or a silent zone."""
+        for number in (zone + 1, 0):
+            first, end = np.searchsorted(self.keys, [number * self.n_vendors, (number + 1) * self.n_vendors])
+            if end > first:
+                share = np.zeros(self.n_vendors, dtype=np.float32)
+                share[self.keys[first:end] - number * self.n_vendors] = self.weight[first:end]
+                return np.asarray(share / share.sum(), dtype=np.float32)
+        return np.zeros(self.n_vendors, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Whose day it is: `of` (customers) int16 points into `names` (IANA), -1 where the customers table does not say."""
+
+    names: tuple[str, ...]
+    of: npt.NDArray[np.int16]
+
+    def zone_info(self, row: int, default: str) -> ZoneInfo:
+        """Return the customer's time zone, `default` for -1 or one that is unknown."""
+        known = 0 <= row < len(self.of) and self.of[row] >= 0
+        return ZoneInfo(self.names[self.of[row]] if known else default)
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """Each part is None in an artifact of a release that did not have it; lists then do without."""
+
+    together: Together | None = None
+    content: Content | None = None
+    vendors: VendorShares | None = None
+    clocks: Clocks = field(default_factory=lambda: Clocks((), np.empty(0, np.int16)))
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return everything as named arrays, for the artifact."""
+        parts: dict[str, Arrays] = {
+            "clocks": {"names": np.frombuffer("|".join(self.clocks.names).encode(), np.uint8), "of": self.clocks.of}
+        }
+        if self.together is not None:
+            parts["together"] = self.together.arrays()
+        if self.content is not None:
+            parts["content"] = self.content.arrays()
+        if self.vendors is not None:
+            count = np.array([self.vendors.n_vendors])
+            parts["vendors"] = {"keys": self.vendors.keys, "weight": self.vendors.weight, "count": count}
+        return {f"extras.{part}.{key}": array for part, arrays in parts.items() for key, array in arrays.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[np.generic]]) -> Self:
+        """Rebuild from the artifact's group `extras`."""
+
+        def part(name: str) -> Arrays:
+            return {key.removeprefix(f"{name}."): a for key, a in arrays.items() if key.startswith(f"{name}.")}
+
+        together, content, vendors, clocks = (part(name) for name in ("together", "content", "vendors", "clocks"))
+        names = tuple(clocks["names"].tobytes().decode().split("|")) if clocks and clocks["names"].size else ()
+        return cls(
+            Together.from_arrays(together) if together else None,
+            Content.from_arrays(content) if content else None,
+            VendorShares(vendors["keys"], vendors["weight"], int(vendors["count"][0])) if vendors else None,  # type: ignore[arg-type]
+            Clocks(names, clocks["of"] if clocks else np.empty(0, np.int16)),  # type: ignore[arg-type]
+        )
+
+
+def dish_counts(extras: Extras, n_items: int) -> FloatArray:
+    """Return (items,) how many baskets held each dish at training time; infinity where the artifact does not say."""
+    return np.full(n_items, np.inf, np.float32) if extras.together is None else extras.together.baskets
+
+
+def newest(columns: IntArray, extras: Extras, *, least: float = 5.0) -> npt.NDArray[np.bool_]:
+    """Return, for each of `columns`, whether fewer than `least` baskets ever held it."""
+    if extras.together is None:
+        return np.zeros(len(columns), dtype=bool)
+    return np.asarray(extras.together.baskets[columns] < least)
