@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from cli.app import app
-from cli.output import HomeOption, JsonOption, out, print_json, print_table, progress, settings_for
+from cli.output import HomeOption, JsonOption, out, print_facts, print_json, print_table, progress, settings_for
+from engine.columns import LANGUAGES
 from engine.errors import InputError
 
 HorizonOption = Annotated[
@@ -39,6 +40,10 @@ def evaluate(
     ] = None,
     k: Annotated[int, typer.Option("--k", min=1, max=1000, help="Length of the judged lists.")] = 10,
     seed: SeedOption = 0,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Write the result as one HTML page with charts, too.")
+    ] = None,
+    language: Annotated[str, typer.Option("--language", help="Language of the page: en or zh.")] = "en",
     json: JsonOption = False,
 ) -> None:
     """Judge every model and what is served on orders they have not seen, as a whole and group by group.
@@ -50,10 +55,17 @@ def evaluate(
 
       regulars evaluate --horizon 28d
 
+      regulars evaluate --report quality.html --language zh
+
       regulars evaluate --future next_orders.csv --k 10 --json
     """
     from training import judging  # noqa: PLC0415 - loads scipy and implicit
+    from training.report import check_writable, write_report  # noqa: PLC0415 - the same
 
+    if language not in LANGUAGES:
+        raise InputError(f"{language!r} is no language of the page; use {' or '.join(LANGUAGES)}", where="--language")
+    if report is not None:
+        check_writable(report)
     settings = settings_for(home)
     horizon_days = days_of(horizon)
     with progress() as bar:
@@ -66,11 +78,15 @@ def evaluate(
             seed=seed,
             report=lambda step: bar.update(task, description=step),
         )
+    if report is not None:
+        write_report(report, found, language=language)
     if json:
         print_json(found)
         return
     print_quality(found, f"Quality {found['protocol']}")
     print_groups(found)
+    if report is not None:
+        print_facts("Wrote the report", {"page": report})
 
 
 def print_quality(found: Mapping[str, Any], title: str) -> None:

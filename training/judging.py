@@ -14,14 +14,21 @@ from training.evaluate import evaluate
 from training.future import read_future
 from training.groups import standing_at
 from training.learn import Report, hold_out, learn, learn_before
+from training.matrices import DAY_S
 from training.run import LEAST_JUDGED, MOST_JUDGED, load_training_set
-from training.split import Target, sample
+from training.split import sample
+
+PROTOCOLS = {
+    "file": "on {file}: first order of each customer in it, everything imported as history",
+    "last_basket": "on each customer's last basket, everything before it as history",
+    "newest": "on the first order of each customer in the last {days:.1f} days, everything before as history",
+}
 
 
 def evaluate_home(
     settings: Settings, *, horizon_days: float, future: Path | None, k: int, seed: int, report: Report
 ) -> dict[str, Any]:
-    """Return the evaluation's JSON form with `protocol`, one sentence on how it was made.
+    """Return the evaluation's JSON form with `protocol`, one sentence on how it was made, and `basis`, its parts.
 
     Raises NoHistory when there is nothing to learn from or nobody came back to judge by.
     """
@@ -32,7 +39,7 @@ def evaluate_home(
         targets = read_future(future, data, timezone=settings.timezone)
         learned = learn(data, horizon_days=horizon_days, seed=seed, report=report)
         past, at = data.baskets, data.last_at + 1
-        protocol = f"on {future.name}: first order of each customer in it, everything imported as history"
+        basis: dict[str, str | float | None] = {"kind": "file", "file": future.name, "days": None}
     else:
         split = hold_out(data, horizon_days)
         targets = sample(split.targets, MOST_JUDGED, np.random.default_rng([seed, 98]))
@@ -42,7 +49,8 @@ def evaluate_home(
             )
         learned = learn_before(data, split, horizon_days=horizon_days, seed=seed, report=report)
         past, at = split.past, split.at
-        protocol = _protocol(data.clock, data.last_at - split.at)
+        held_out_days = (data.last_at - split.at) / DAY_S
+        basis = {"kind": "last_basket" if data.clock == "basket" else "newest", "file": None, "days": held_out_days}
     report(f"judge on {len(targets):,} customers")
     done = 0
 
@@ -53,16 +61,9 @@ def evaluate_home(
 
     standing = standing_at(settings, data, at)
     found = evaluate(learned, data, past, targets, k=k, seed=seed, advance=advance, standing=standing).as_dict()
-    return found | {"protocol": protocol, "weights": dict(learned.blend.weights), "unseen_items": _unseen(targets)}
-
-
-def _protocol(clock: str, held_out_s: int) -> str:
-    if clock == "basket":
-        return "on each customer's last basket, everything before it as history"
-    return (
-        f"on the first order of each customer in the last {held_out_s / 86_400:.1f} days, everything before as history"
-    )
-
-
-def _unseen(targets: list[Target]) -> int:
-    return sum(target.unseen for target in targets)
+    return found | {
+        "protocol": PROTOCOLS[str(basis["kind"])].format(**basis),
+        "basis": basis,
+        "weights": dict(learned.blend.weights),
+        "unseen_items": sum(target.unseen for target in targets),
+    }
