@@ -14,12 +14,21 @@ import numpy as np
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from engine.models.base import Baskets, FloatArray, Query, query_matrix, user_items
+from engine.models.base import Baskets, FloatArray, Query, user_items
 
 
 def counts_of(baskets: Baskets) -> sparse.csr_array:
     """Return (customers, items) basket counts."""
     return sparse.csr_array(user_items(baskets))
+
+
+def query_matrix(queries: Sequence[Query], n_items: int) -> sparse.csr_array:
+    """Return float32 CSR (queries, items): how many of her baskets hold the item."""
+    rows = np.repeat(np.arange(len(queries)), [len(query.items) for query in queries])
+    data = np.concatenate([query.items for query in queries]) if queries else np.empty(0, np.int32)
+    matrix = sparse.coo_array((np.ones(len(data), np.float32), (rows, data)), shape=(len(queries), n_items)).tocsr()
+    matrix.sum_duplicates()
+    return matrix
 
 
 @dataclass

@@ -25,8 +25,7 @@ import polars as pl
 from benchmarks.known_recommenders import peers
 from engine.columns import ITEMS, LINES, ORDERS
 from engine.models.base import Place
-from engine.ranking.ranker import masked
-from engine.ranking.top import top_k
+from engine.models.top import top_k
 from training.evaluate import evaluate
 from training.learn import learn, learn_before
 from training.matrices import DAY_S, TrainingSet, training_set
@@ -174,7 +173,7 @@ def judge_peer(peer: Any, work: Work) -> Judged:
             if target.query.place.vendor >= 0:
                 keep[i] = False
                 keep[i, vendors[target.query.place.vendor]] = True
-        ranked.append(top_k(masked({"peer": scores}, keep)["peer"], work.k))
+        ranked.append(top_k(np.where(keep, scores, np.float32(np.nan)), work.k))
     return judge(np.concatenate(ranked), work.split.targets, work.k)
 
 

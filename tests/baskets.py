@@ -54,7 +54,7 @@ def asks(data: TrainingSet, *baskets: Sequence[str], row: int = -1, place: Place
     columns = {name: i for i, name in enumerate(data.items)}
     own = tuple(np.array(sorted(columns[dish] for dish in basket), dtype=np.int32) for basket in baskets)
     at = np.arange(len(own), dtype=np.int64) * 86_400 + int(START.timestamp())
-    return Query(own, at, data.last_at, place or Place(), row, np.zeros(len(own), dtype=bool))
+    return Query.of(own, at, data.last_at, place or Place(), row)
 
 
 def random_town(customers: int, dishes: int, *, seed: int) -> dict[str, Orders]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.models.base import Baskets, FloatArray, IntArray, user_items
-from engine.ranking.blend import components
-from engine.ranking.ranker import masked
-from engine.ranking.top import top_k
+from engine.models.top import top_k
+from engine.ranking.filters import Allowed
+from engine.ranking.score import Scorer
 from training.groups import Group, Standing, groups_of, truth_parts
 from training.learn import Learned
 from training.matrices import TrainingSet
@@ -33,8 +33,6 @@ from training.metrics import intervals as resampled
 from training.split import Target
 
 BLEND, RANKER = "blend", "ranker"
-# Popularity scores every dish, so where it is NaN the dish was filtered out.
-ALWAYS_SCORED = "popular"
 CHUNK = 256
 GROUP_METRICS = ("recall", "ndcg", "hit")
 Advance = Callable[[int], None]
@@ -181,17 +179,17 @@ def evaluate(
     """
     allowed = _items_by_vendor(data)
     ranked: dict[str, list[IntArray]] = {}
+    joined = {BLEND: Scorer(learned.models, learned.blend, None)}
+    if learned.ranker is not None:
+        joined[RANKER] = Scorer(learned.models, learned.blend, learned.ranker)
     for first in range(0, len(targets), CHUNK):
         some = targets[first : first + CHUNK]
         queries = [target.query for target in some]
-        parts = _filtered(components(learned.models, queries), some, allowed)
-        blended = learned.blend.combine(parts)
-        blended[np.isnan(parts[ALWAYS_SCORED])] = -np.inf  # a blend counts NaN as 0, and filtered dishes must not show
-        scores = {**parts, BLEND: blended}
-        if learned.ranker is not None:
-            scores[RANKER] = learned.ranker.rank(parts, blended, queries)
-        for name, part in scores.items():
+        parts = _filtered({model.name: model.score(queries) for model in learned.models}, some, allowed)
+        for name, part in parts.items():
             ranked.setdefault(name, []).append(top_k(part, k))
+        for name, scorer in joined.items():
+            ranked.setdefault(name, []).append(_lists(scorer, some, allowed, k))
         advance(len(some))
     lists = {name: np.concatenate(parts) for name, parts in ranked.items()}
     customers_with = np.bincount(user_items(past).indices, minlength=past.n_items)
@@ -232,6 +230,17 @@ def _items_by_vendor(data: TrainingSet) -> dict[int, npt.NDArray[np.int32]]:
     return {int(key[0]): part["item"].to_numpy() for key, part in pairs.items()}
 
 
+def _lists(scorer: Scorer, targets: Sequence[Target], allowed: Mapping[int, npt.NDArray[np.int32]], k: int) -> IntArray:
+    """Return (targets, k) columns by falling score, -1 where there are fewer."""
+    lists = np.full((len(targets), k), -1, dtype=np.int32)
+    everything = Allowed.everything(scorer.models[0].n_items)
+    for i, target in enumerate(targets):
+        only = allowed.get(target.query.place.vendor)
+        columns = scorer.pool(target.query, replace(everything, only=only), size=k).columns
+        lists[i, : len(columns)] = columns
+    return lists
+
+
 def _filtered(
     parts: dict[str, FloatArray], targets: Sequence[Target], allowed: Mapping[int, npt.NDArray[np.int32]]
 ) -> dict[str, FloatArray]:
@@ -243,4 +252,4 @@ def _filtered(
         if target.query.place.vendor in allowed:
             keep[i] = False
             keep[i, allowed[target.query.place.vendor]] = True
-    return masked(parts, keep)
+    return {name: np.where(keep, part, np.float32(np.nan)) for name, part in parts.items()}

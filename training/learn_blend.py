@@ -8,12 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.models.base import FloatArray, Recommender
-from engine.ranking.blend import DEFAULT_WEIGHTS, Blend, components
-from engine.ranking.top import top_k
+from engine.ranking.blend import DEFAULT_WEIGHTS, Blend
+from engine.ranking.filters import Allowed
+from engine.ranking.score import CANDIDATES, Scorer
 from training.split import Target
 
-CANDIDATES = 50
-CHUNK = 256
 LEAST_TARGETS = 50
 # More held-out baskets move the weights by less than they move from day to day.
 MOST_TARGETS = 4_000
@@ -57,22 +56,17 @@ def _candidates(
     models: Sequence[Recommender], targets: Sequence[Target]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
     """Return features (targets, candidates, models), relevance (targets, candidates), ideal DCG (targets)."""
-    width = CANDIDATES * len(models)
-    features = np.zeros((len(targets), width, len(models)), dtype=np.float32)
-    relevant = np.zeros((len(targets), width), dtype=bool)
+    features = np.zeros((len(targets), CANDIDATES, len(models)), dtype=np.float32)
+    relevant = np.zeros((len(targets), CANDIDATES), dtype=bool)
     ideal = np.ones(len(targets))
     discount = 1 / np.log2(np.arange(2, K + 2))
-    for first in range(0, len(targets), CHUNK):
-        some = targets[first : first + CHUNK]
-        scores = components(models, [target.query for target in some])
-        best = np.concatenate([top_k(part, CANDIDATES) for part in scores.values()], axis=1)
-        for i, target in enumerate(some):
-            columns = np.unique(best[i])
-            columns = columns[columns >= 0]
-            for m, part in enumerate(scores.values()):
-                features[first + i, : len(columns), m] = np.nan_to_num(part[i, columns], nan=0.0)
-            relevant[first + i, : len(columns)] = np.isin(columns, target.truth)
-            ideal[first + i] = discount[: max(1, min(K, len(target.truth) + target.unseen))].sum()
+    scorer = Scorer(models, Blend(DEFAULT_WEIGHTS), None)
+    anything = Allowed.everything(models[0].n_items)
+    for i, target in enumerate(targets):
+        board, rows, _ = scorer.candidates(target.query, anything, most=CANDIDATES, whole=True)
+        features[i, : len(rows)] = board.parts[rows]
+        relevant[i, : len(rows)] = np.isin(board.columns[rows], target.truth)
+        ideal[i] = discount[: max(1, min(K, len(target.truth) + target.unseen))].sum()
     widest = int((np.abs(features).sum(axis=(0, 2)) > 0).nonzero()[0].max(initial=0)) + 1
     return features[:, :widest], relevant[:, :widest], ideal
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
 from engine.models.base import Baskets, FloatArray, Recommender
-from engine.ranking.blend import Blend, components
-from engine.ranking.features import ItemFacts, candidates, features, names
+from engine.ranking.blend import Blend
+from engine.ranking.features import ItemFacts, features, names
+from engine.ranking.filters import Allowed
 from engine.ranking.ranker import Ranker
-from engine.ranking.top import top_k
+from engine.ranking.score import CANDIDATES, Scorer
+from engine.ranking.trees import Trees
 from training.metrics import judge, paired_interval
 from training.split import Target
 
 K = 10
-CHUNK = 256
 # Fewer held-out baskets than this teach trees mostly noise.
 LEAST_TARGETS = 400
 COMPARED = 0.2
@@ -65,9 +67,10 @@ def learn_ranker(
         return None
     dataset = lgb.Dataset(table, relevant, group=sizes, feature_name=names([model.name for model in models]))
     booster = lgb.train({**SETTINGS, "seed": seed}, dataset, ROUNDS)
-    both = Ranker(booster, facts, for_known=True, for_new=True)
+    text = booster.model_to_string(num_iteration=-1)
+    both = Ranker(text, Trees.from_text(text), facts, for_known=True, for_new=True)
     known, new = _better_for(both, models, blend, compared, seed)
-    return Ranker(booster, facts, known, new) if known or new else None
+    return replace(both, for_known=known, for_new=new) if known or new else None
 
 
 def _examples(
@@ -79,21 +82,18 @@ def _examples(
 ) -> tuple[FloatArray, npt.NDArray[np.int8], list[int]]:
     """Return features (rows, features), whether each row was ordered, and how many rows each target has."""
     rows, relevant, sizes = [], [], []
-    for first in range(0, len(targets), CHUNK):
-        some = targets[first : first + CHUNK]
-        parts = components(models, [target.query for target in some])
-        blended = blend.combine(parts)
-        for i, (target, columns) in enumerate(zip(some, candidates(parts, blended), strict=True)):
-            ordered = np.isin(columns, target.truth)
-            if not ordered.any():  # nothing to tell apart
-                continue
-            table = features(parts, blended, i, target.query, columns, facts)
-            kept = ordered.copy()
-            others = np.flatnonzero(~ordered)
-            kept[rng.choice(others, min(TAUGHT_OTHERS, len(others)), replace=False)] = True
-            rows.append(table[kept])
-            relevant.append(ordered[kept].astype(np.int8))
-            sizes.append(int(kept.sum()))
+    scorer, anything = Scorer(models, blend, None), Allowed.everything(models[0].n_items)
+    for target in targets:
+        board, found, blended = scorer.candidates(target.query, anything, most=CANDIDATES, whole=True)
+        ordered = np.isin(board.columns[found], target.truth)
+        if not ordered.any():  # nothing to tell apart
+            continue
+        kept = ordered.copy()
+        others = np.flatnonzero(~ordered)
+        kept[rng.choice(others, min(TAUGHT_OTHERS, len(others)), replace=False)] = True
+        rows.append(features(board, found, blended, target.query, facts)[kept])
+        relevant.append(ordered[kept].astype(np.int8))
+        sizes.append(int(kept.sum()))
     if not rows:
         return np.empty((0, 0), np.float32), np.empty(0, np.int8), []
     return np.concatenate(rows), np.concatenate(relevant), sizes
@@ -103,18 +103,8 @@ def _better_for(
     ranker: Ranker, models: Sequence[Recommender], blend: Blend, targets: Sequence[Target], seed: int
 ) -> tuple[bool, bool]:
     """Return whether the ranker beats the blend for known and for new customers."""
-    ours, theirs = [], []
-    for first in range(0, len(targets), CHUNK):
-        some = targets[first : first + CHUNK]
-        queries = [target.query for target in some]
-        parts = components(models, queries)
-        blended = blend.combine(parts)
-        ours.append(top_k(ranker.rank(parts, blended, queries), K))
-        theirs.append(top_k(blended, K))
-    gain = judge(np.concatenate(ours), targets, K).column(f"ndcg@{K}") - judge(
-        np.concatenate(theirs), targets, K
-    ).column(f"ndcg@{K}")
-    known = np.array([bool(target.query.baskets) for target in targets])
+    gain = _ndcg(Scorer(models, blend, ranker), targets) - _ndcg(Scorer(models, blend, None), targets)
+    known = np.array([target.query.known for target in targets])
     rng = np.random.default_rng([seed, 96])
 
     def better(group: npt.NDArray[np.bool_]) -> bool:
@@ -122,3 +112,12 @@ def _better_for(
         return bounds is not None and bounds[0] > 0
 
     return better(known), better(~known)
+
+
+def _ndcg(scorer: Scorer, targets: Sequence[Target]) -> npt.NDArray[np.float64]:
+    anything = Allowed.everything(scorer.models[0].n_items)
+    lists = np.full((len(targets), K), -1, dtype=np.int32)
+    for i, target in enumerate(targets):
+        columns = scorer.pool(target.query, anything, size=K).columns
+        lists[i, : len(columns)] = columns
+    return judge(lists, targets, K).column(f"ndcg@{K}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -122,14 +121,14 @@ def queries_for(
     queries = []
     for row, at, place in zip(rows.tolist(), now.tolist(), places, strict=True):
         if row < 0:
-            queries.append(Query((), np.empty(0, np.int64), at, place))
+            queries.append(Query.of((), np.empty(0, np.int64), at, place))
             continue
         first, end = int(baskets.customer_start[row]), int(baskets.customer_start[row + 1])
-        starts = baskets.basket_start[first : end + 1].tolist()
-        own = tuple(baskets.items[a:b] for a, b in pairwise(starts))
+        start = baskets.basket_start[first : end + 1]
+        own = baskets.items[start[0] : start[-1]]
         place = default_place(baskets, row, place)  # noqa: PLW2901 - the place asked from, from here on
         here = went_to(place, baskets.zone[first:end], baskets.latitude[first:end], baskets.longitude[first:end])
-        queries.append(Query(own, baskets.at[first:end], at, place, row, here))
+        queries.append(Query(own, start - start[0], baskets.at[first:end], at, place, row, here))
     return queries
 
 

@@ -11,17 +11,20 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from engine.errors import NoHistory
-from engine.models.base import Arrays, Baskets, FloatArray, Query, query_matrix, user_items
+from engine.models.base import Arrays, Baskets, FloatArray, IntArray, Query, Recommender, user_items
+from engine.models.board import COUNT, Board
 
 
 @dataclass(slots=True)
-class Als:
+class Als(Recommender):
     """Hu, Koren and Volinsky (2008), fitted by conjugate gradient in the library implicit.
 
     Only item factors are kept: a customer's factors are solved from her own baskets when asked, so that an order of a
     minute ago counts like one from training. Confidence is `alpha` * baskets that hold the item, 1 where
     there is none.
     """
+
+    costly = True
 
     name: str = "als"
     factors: int = 64
@@ -58,14 +61,23 @@ class Als:
         self.gram = self._gram()
         return self
 
+    def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
+        """Bring no dish of its own: a vector says something of every one, see `fill`."""
+
+    def fill(self, query: Query, board: Board, part: int, rows: IntArray) -> None:
+        """Write the predicted preference, about 0 to 1, for dishes that others brought; nothing for a stranger."""
+        if query.known:
+            own = board.own_columns()
+            factors = self.fold_in(own, board.own[: board.n_own, COUNT])
+            board.parts[rows, part] = self.item_factors[board.columns[rows]] @ factors
+
     def score(self, queries: Sequence[Query]) -> FloatArray:
         """Return (queries, items) float32: predicted preference, about 0 to 1; a row of NaN for an unknown customer."""
         scores = np.full((len(queries), len(self.item_factors)), np.nan, dtype=np.float32)
-        counts = query_matrix(queries, len(self.item_factors))
         for i, query in enumerate(queries):
-            if query.baskets:
-                own = slice(counts.indptr[i], counts.indptr[i + 1])
-                scores[i] = self.item_factors @ self.fold_in(counts.indices[own], counts.data[own])
+            if query.known:
+                columns, counts = np.unique(query.items, return_counts=True)
+                scores[i] = self.item_factors @ self.fold_in(columns, counts.astype(np.float32))
         return scores
 
     def fold_in(self, columns: npt.NDArray[np.integer], counts: FloatArray) -> FloatArray:
@@ -82,6 +94,11 @@ class Als:
             "item_factors": self.item_factors,
             "settings": np.array([self.regularization, self.alpha, self.iterations], dtype=np.float64),
         }
+
+    @property
+    def n_items(self) -> int:
+        """How many items it was fitted on."""
+        return len(self.item_factors)
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:

@@ -7,17 +7,21 @@ Rows are customers or queries and columns are items everywhere; `IdMap` owns the
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, Self
+from itertools import pairwise
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-IntArray = npt.NDArray[np.int32]
-LongArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float32]
+from engine.models.board import Board, FloatArray, IntArray, LongArray
+
+__all__ = [
+    "Arrays", "Baskets", "FloatArray", "IntArray", "LongArray", "Place", "Query", "Recommender", "user_items",
+]  # fmt: skip
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
 
@@ -66,42 +70,100 @@ class Baskets:
 class Query:
     """One request: the customer's past baskets, newest last, and where and when she asks.
 
-    `baskets[i]` holds distinct item columns, `at[i]` its instant in seconds, and `here[i]` says whether it went to the
-    place she asks from; all empty for an unknown customer.
+    Basket i holds the distinct item columns `items[start[i] : start[i + 1]]`, `at[i]` is its instant in seconds, and
+    `here[i]` says whether it went to the place she asks from. `start` is [0] and the rest empty for an unknown
+    customer. The arrays are read-only.
     """
 
-    baskets: tuple[IntArray, ...]
+    items: IntArray
+    start: LongArray
     at: LongArray
     now: int
     place: Place = Place()
     row: int = -1
     here: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
 
+    def __post_init__(self) -> None:
+        """Seal the arrays; compiled loops then see one kind of array, mapped or not."""
+        for array in (self.items, self.start, self.at, self.here):
+            array.setflags(write=False)
 
-class Recommender(Protocol):
-    """Scores items for queries from past baskets."""
+    @classmethod
+    def of(
+        cls,
+        baskets: Sequence[IntArray],
+        at: LongArray,
+        now: int,
+        place: Place = Place(),
+        row: int = -1,
+        here: npt.NDArray[np.bool_] | None = None,
+    ) -> Self:
+        """Return the query of somebody with these baskets; `here` None means that none went to the place."""
+        start = np.zeros(len(baskets) + 1, dtype=np.int64)
+        np.cumsum([len(basket) for basket in baskets], out=start[1:])
+        items = np.concatenate(baskets).astype(np.int32) if baskets else np.empty(0, np.int32)
+        return cls(items, start, at, now, place, row, np.zeros(len(baskets), dtype=bool) if here is None else here)
+
+    @property
+    def known(self) -> bool:
+        """Whether there is any basket."""
+        return len(self.start) > 1
+
+    @property
+    def baskets(self) -> tuple[IntArray, ...]:
+        """The item columns of each basket, oldest first."""
+        return tuple(self.items[a:b] for a, b in pairwise(self.start.tolist()))
+
+
+class Recommender(ABC):
+    """Says which items suit a query, from past baskets."""
 
     name: str
+    # Whether `fill` is worth waiting until the candidates are known.
+    costly = False
 
+    @abstractmethod
     def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
         """Learn from `baskets`; nothing later than `now` is in them.
 
         Raises NoHistory if there is no basket.
         """
-        ...
 
-    def score(self, queries: Sequence[Query]) -> FloatArray:
-        """Return (queries, items) float32; NaN marks an item the model cannot score, larger is better."""
-        ...
+    @abstractmethod
+    def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
+        """Write into `part` of the board what the model says, larger is better, 0 nothing.
 
+        `board` holds the customer's own dishes already. A model that could speak of every item only gives rows to the
+        best that `mask` (items) lets through, and speaks in `fill`.
+        """
+
+    def fill(self, query: Query, board: Board, part: int, rows: IntArray) -> None:  # noqa: B027 - most have nothing to add
+        """Write into `part` of `rows` what the model says of dishes that others brought; nothing unless overridden."""
+
+    @abstractmethod
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return everything learned as named arrays, for the artifact."""
-        ...
 
     @classmethod
+    @abstractmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
         """Rebuild from `arrays()`, memory-mapped or not; nothing is copied that need not be."""
-        ...
+
+    @property
+    @abstractmethod
+    def n_items(self) -> int:
+        """How many items it was fitted on."""
+
+    def score(self, queries: Sequence[Query]) -> FloatArray:
+        """Return (queries, items) float32 of every item; NaN marks an item the model says nothing of."""
+        scores = np.full((len(queries), self.n_items), np.nan, dtype=np.float32)
+        board, mask = Board(self.n_items, 1), np.ones(self.n_items, dtype=bool)
+        for i, query in enumerate(queries):
+            board.start(query)
+            self.add(query, board, 0, mask)
+            said = board.parts[: board.n, 0] != 0
+            scores[i, board.columns[: board.n][said]] = board.parts[: board.n, 0][said]
+        return scores
 
 
 def user_items(baskets: Baskets) -> sparse.csr_matrix:
@@ -114,28 +176,3 @@ def user_items(baskets: Baskets) -> sparse.csr_matrix:
     )
     # implicit takes the older matrix class; coo -> csr sums repeats and is twice as fast as a group_by.
     return counts.tocsr()
-
-
-def query_matrix(queries: Sequence[Query], n_items: int) -> sparse.csr_array:
-    """Return float32 CSR (queries, items): how many of her baskets hold the item."""
-    columns = [basket for query in queries for basket in query.baskets]
-    lengths = [sum(len(basket) for basket in query.baskets) for query in queries]
-    data = np.concatenate(columns) if columns else np.empty(0, np.int32)
-    rows = np.repeat(np.arange(len(queries)), lengths)
-    counts = sparse.coo_array((np.ones(len(data), np.float32), (rows, data)), shape=(len(queries), n_items))
-    matrix = counts.tocsr()
-    matrix.sum_duplicates()
-    return matrix
-
-
-def strongest_link(
-    start: LongArray, items: IntArray, weight: FloatArray, baskets: Sequence[IntArray], column: int
-) -> int:
-    """Return the item of `baskets` whose row of an item-to-item matrix weighs `column` most; -1 where none does."""
-    best, found = 0.0, -1
-    for item in sorted({int(i) for basket in baskets for i in basket}):
-        row = slice(start[item], start[item + 1])
-        at = np.flatnonzero(items[row] == column)
-        if len(at) and weight[row][at[0]] > best:
-            best, found = float(weight[row][at[0]]), item
-    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -12,12 +11,14 @@ import numpy.typing as npt
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
+from engine.compiled import compiled
 from engine.errors import NoHistory
-from engine.models.base import Arrays, Baskets, FloatArray, Query, query_matrix, strongest_link, user_items
+from engine.models.base import Arrays, Baskets, FloatArray, Query, Recommender, user_items
+from engine.models.board import COUNT, Board, Rows
 
 
 @dataclass(slots=True)
-class ItemKnn:
+class ItemKnn(Recommender):
     """Item-to-item cosine over customers (Sarwar et al. 2001), the nearest `neighbours` of each item, by implicit.
 
     An item is its own nearest neighbour, so what she orders often also scores high; her counts count as log(1 + n).
@@ -25,9 +26,7 @@ class ItemKnn:
 
     name: str = "item_knn"
     neighbours: int = 100
-    start: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
-    items: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
-    similarity: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
+    links: Rows = field(default_factory=Rows.none)
 
     def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
         """Compute neighbours; `now` and `rng` are not used.
@@ -45,36 +44,47 @@ class ItemKnn:
             # implicit transposes to COO itself and then warns about it.
             warnings.filterwarnings("ignore", message="Method expects CSR input")
             model.fit(matrix, show_progress=False)
-        similarity = sparse.csr_array(model.similarity)
-        similarity.sort_indices()
-        self.start = similarity.indptr.astype(np.int64)
-        self.items = similarity.indices.astype(np.int32)
-        self.similarity = similarity.data.astype(np.float32)
+        self.links = Rows.of(sparse.csr_array(model.similarity))
         return self
 
-    def score(self, queries: Sequence[Query]) -> FloatArray:
-        """Return (queries, items) float32 >= 0, each row's best 1; a row of NaN for an unknown customer."""
-        n_items = len(self.start) - 1
-        scores = np.full((len(queries), n_items), np.nan, dtype=np.float32)
-        known = [i for i, query in enumerate(queries) if query.baskets]
-        if known:
-            counts = query_matrix([queries[i] for i in known], n_items)
-            counts.data = np.log1p(counts.data)
-            near = sparse.csr_array((self.similarity, self.items, self.start), shape=(n_items, n_items))
-            # Similarity is symmetric but each row keeps only its own nearest: walk from what she ordered outwards.
-            dense = (counts @ near).toarray()
-            scores[known] = dense / np.maximum(dense.max(axis=1, keepdims=True), 1e-9)
-        return scores
+    def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
+        """Write a closeness in (0, 1], her best 1, for what she ordered and its neighbours."""
+        # Similarity is symmetric but each row keeps only its own nearest: walk from what she ordered outwards.
+        seeds = board.own_columns().copy()
+        board.add_rows(part, self.links, seeds, _log_counts(board.own, board.n_own))
+        _to_best(board.parts, board.n, part)
 
     def strongest_seed(self, query: Query, column: int) -> int:
         """Return the item of her baskets that speaks most for `column`; -1 where none does."""
-        return strongest_link(self.start, self.items, self.similarity, query.baskets, column)
+        return self.links.strongest_link(query.items, column)
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the neighbour lists."""
-        return {"start": self.start, "items": self.items, "similarity": self.similarity}
+        return {"start": self.links.start, "items": self.links.columns, "similarity": self.links.values}
+
+    @property
+    def n_items(self) -> int:
+        """How many items it was fitted on."""
+        return len(self.links.start) - 1
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
         """Rebuild from `arrays()`."""
-        return cls(start=arrays["start"], items=arrays["items"], similarity=arrays["similarity"])  # type: ignore[arg-type]
+        return cls(links=Rows(arrays["start"], arrays["items"], arrays["similarity"]))  # type: ignore[arg-type]
+
+
+@compiled
+def _log_counts(own: FloatArray, n: int) -> FloatArray:
+    weights = np.empty(n, dtype=np.float32)
+    for row in range(n):
+        weights[row] = np.log1p(own[row, COUNT])
+    return weights
+
+
+@compiled
+def _to_best(parts: FloatArray, n: int, part: int) -> None:
+    best = np.float32(1e-9)
+    for row in range(n):
+        best = max(best, parts[row, part])
+    for row in range(n):
+        parts[row, part] /= best

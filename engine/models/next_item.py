@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -10,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from engine.compiled import compiled
 from engine.errors import NoHistory
-from engine.models.base import Arrays, Baskets, FloatArray, Query, strongest_link
+from engine.models.base import Arrays, Baskets, FloatArray, LongArray, Query, Recommender
+from engine.models.board import Board, Rows
 
 
 @dataclass(slots=True)
-class NextItem:
+class NextItem(Recommender):
     """First-order transitions between consecutive baskets of one customer, summed over her last `last` baskets.
 
     Row i of the transition matrix is the share of baskets after one with item i that hold item j, the row's counts
@@ -26,9 +27,7 @@ class NextItem:
     last: int = 5
     decay: float = 0.7
     shrink: float = 5.0
-    start: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
-    items: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
-    share: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
+    links: Rows = field(default_factory=Rows.none)
 
     def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
         """Count transitions; `now` and `rng` are not used.
@@ -48,61 +47,53 @@ class NextItem:
         sizes = np.maximum(np.asarray(before.sum(axis=1)).ravel(), 1)
         votes = sparse.diags_array(1 / sizes).tocsr() @ before
         follows = sparse.csr_array(votes.T @ after).astype(np.float32)
-        follows.sort_indices()
         total = np.asarray(votes.sum(axis=0)).ravel() + self.shrink
         follows.data /= np.repeat(total, np.diff(follows.indptr)).astype(np.float32)
-        self.start, self.items, self.share = (
-            follows.indptr.astype(np.int64),
-            follows.indices.astype(np.int32),
-            follows.data.astype(np.float32),
-        )
+        self.links = Rows.of(follows)
         return self
 
-    def score(self, queries: Sequence[Query]) -> FloatArray:
-        """Return (queries, items) float32, 0 where nothing ever followed; a row of NaN for an unknown customer."""
-        n_items = len(self.start) - 1
-        scores = np.full((len(queries), n_items), np.nan, dtype=np.float32)
-        transitions = sparse.csr_array((self.share, self.items, self.start), shape=(n_items, n_items))
-        known = [i for i, query in enumerate(queries) if query.baskets]
-        if known:
-            seeds = _seeds([queries[i] for i in known], n_items, self.last, self.decay)
-            scores[known] = (seeds @ transitions).toarray()
-        return scores
+    def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
+        """Write a share in (0, 1] for every dish that ever followed one of her last baskets."""
+        start = query.start[-1 - self.last :]
+        board.add_rows(part, self.links, query.items[start[0] :], _seed_weights(start, self.decay))
 
     def strongest_seed(self, query: Query, column: int) -> int:
         """Return the item of her last baskets that speaks most for `column`; -1 where none does."""
-        return strongest_link(self.start, self.items, self.share, query.baskets[-self.last :], column)
+        return self.links.strongest_link(query.items[query.start[-1 - self.last :][0] :], column)
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the transition matrix and the settings."""
         return {
-            "start": self.start,
-            "items": self.items,
-            "share": self.share,
+            "start": self.links.start,
+            "items": self.links.columns,
+            "share": self.links.values,
             "settings": np.array([self.last, self.decay, self.shrink], dtype=np.float64),
         }
+
+    @property
+    def n_items(self) -> int:
+        """How many items it was fitted on."""
+        return len(self.links.start) - 1
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
         """Rebuild from `arrays()`."""
         last, decay, shrink = (float(value) for value in arrays["settings"])
-        model = cls(last=int(last), decay=decay, shrink=shrink)
-        for key in ("start", "items", "share"):
-            setattr(model, key, arrays[key])
-        return model
+        links = Rows(arrays["start"], arrays["items"], arrays["share"])  # type: ignore[arg-type]
+        return cls(last=int(last), decay=decay, shrink=shrink, links=links)
 
 
-def _seeds(queries: Sequence[Query], n_items: int, last: int, decay: float) -> sparse.csr_array:
-    """Return (queries, items): the weight each of her last items has as a starting point; rows sum to 1."""
-    rows, columns, weights = [], [], []
-    for i, query in enumerate(queries):
-        recent = query.baskets[-last:]
-        for age, basket in enumerate(reversed(recent)):
-            rows.append(np.full(len(basket), i))
-            columns.append(basket)
-            weights.append(np.full(len(basket), decay**age / len(basket), dtype=np.float32))
-    seeds = sparse.csr_array(
-        (np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))), shape=(len(queries), n_items)
-    )
-    totals: FloatArray = np.asarray(seeds.sum(axis=1)).ravel()
-    return sparse.csr_array(sparse.diags_array(1 / totals).tocsr() @ seeds)
+@compiled
+def _seed_weights(start: LongArray, decay: float) -> FloatArray:
+    """Return the weight of every line of these baskets as a starting point; all together sum to 1."""
+    weights = np.empty(start[-1] - start[0], dtype=np.float32)
+    total, weight = 0.0, 1.0
+    for basket in range(len(start) - 2, -1, -1):
+        size = start[basket + 1] - start[basket]
+        for line in range(start[basket], start[basket + 1]):
+            weights[line - start[0]] = weight / size
+        total += weight
+        weight *= decay
+    if total > 0:
+        weights /= np.float32(total)
+    return weights

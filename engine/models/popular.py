@@ -9,16 +9,30 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from engine.compiled import compiled
 from engine.errors import NoHistory
-from engine.models.base import Arrays, Baskets, FloatArray, Place, Query
+from engine.models.base import Arrays, Baskets, FloatArray, IntArray, Place, Query, Recommender
+from engine.models.board import Board, sealed
+from engine.models.top import top_k
 
 DAY_S = 86_400
 # Map cells in degrees of latitude, coarse to fine: from about 10 km down to a block of 250 m.
 CELL_DEGREES = (0.1, 0.04, 0.02, 0.01, 0.005, 0.0025)
+# How many of the best of a place are candidates, and how many are ranked so that enough remain after the filters.
+MOST, MOST_RANKED = 200, 2_000
+REMEMBERED_BYTES = 64 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Liked:
+    """What is liked at one place: every item's share (items), and the columns of the best by falling share."""
+
+    share: FloatArray
+    best: IntArray
 
 
 @dataclass(slots=True)
-class Popular:
+class Popular(Recommender):
     """Share of recent baskets that hold the item, near the place of the query.
 
     A place is a chain from everywhere over coarse to fine map cells, or from everywhere to the named zone; each
@@ -35,6 +49,7 @@ class Popular:
     items: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
     counts: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
     baskets: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
+    _near: dict[tuple[int, ...], Liked] = field(default_factory=dict, repr=False)
 
     def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
         """Count baskets by item, overall and by place; `rng` is not used.
@@ -52,18 +67,34 @@ class Popular:
         self.overall = (overall / weight.sum()).astype(np.float32)
         chains = _place_keys(baskets.zone, baskets.latitude, baskets.longitude)
         self._count_places(baskets, chains, weight, line_basket)
+        self._near.clear()
         return self
+
+    def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
+        """Give the dishes most liked here a row; `fill` says how much."""
+        if not board.add_columns(self.near(query.place).best, mask, MOST):
+            everything = np.argsort(-self.near(query.place).share, kind="stable").astype(np.int32)
+            board.add_columns(sealed(everything), mask, MOST)
+
+    def fill(self, query: Query, board: Board, part: int, rows: IntArray) -> None:
+        """Write the expected share of baskets with the dish; above 0 for every dish ever ordered."""
+        fill_part(self.near(query.place).share, rows, board.columns, board.parts, part)
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
         """Return (queries, items) float32: the expected share of baskets with the item; never NaN."""
-        scores = np.empty((len(queries), len(self.overall)), dtype=np.float32)
-        seen: dict[tuple[int, ...], FloatArray] = {}
-        for i, query in enumerate(queries):
-            chain = place_chain(query.place)
-            if chain not in seen:
-                seen[chain] = self._at_place(chain)
-            scores[i] = seen[chain]
-        return scores
+        shares = [self.near(query.place).share for query in queries]
+        return np.stack(shares) if shares else np.empty((0, self.n_items), np.float32)
+
+    def near(self, place: Place) -> Liked:
+        """Return what is liked at the place; the last places asked for are remembered."""
+        chain = place_chain(place)
+        found = self._near.get(chain)
+        if found is None:
+            share = self._at_place(chain)
+            if len(self._near) * share.nbytes > REMEMBERED_BYTES:
+                self._near.clear()
+            found = self._near[chain] = Liked(sealed(share), sealed(top_k(share[None], MOST_RANKED)[0]))
+        return found
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return overall shares and the counts by place."""
@@ -76,6 +107,11 @@ class Popular:
             "baskets": self.baskets,
             "settings": np.array([self.half_life_days, self.shrink], dtype=np.float64),
         }
+
+    @property
+    def n_items(self) -> int:
+        """How many items it was fitted on."""
+        return len(self.overall)
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
@@ -130,6 +166,13 @@ class Trending(Popular):
 
     name: str = "trending"
     half_life_days: float = 7.0
+
+
+@compiled
+def fill_part(share: FloatArray, rows: IntArray, columns: IntArray, parts: FloatArray, part: int) -> None:
+    """Write each row's share into its `part`."""
+    for row in rows:
+        parts[row, part] = share[columns[row]]
 
 
 def place_chain(place: Place) -> tuple[int, ...]:

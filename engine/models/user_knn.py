@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -10,18 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from engine.compiled import compiled
 from engine.errors import NoHistory
-from engine.models.base import Arrays, Baskets, FloatArray, Query, query_matrix, user_items
-
-CHUNK = 128
-
-
-def _nothing() -> sparse.csr_array:
-    return sparse.csr_array(np.zeros((0, 0), dtype=np.float32))
+from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Query, Recommender, user_items
+from engine.models.board import COUNT, Board, Rows, best_of, sealed
 
 
 @dataclass(slots=True)
-class UserKnn:
+class UserKnn(Recommender):
     """The `neighbours` customers nearest by asymmetric cosine on full-history counts vote with their last baskets.
 
     similarity(q, v) = q.v / (|q|^(2 * asymmetry) * |v|^(2 - 2 * asymmetry) + shrink), normalised to sum 1 (Aiolli 2013;
@@ -39,9 +34,11 @@ class UserKnn:
     members: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
     norms: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
     # (items, members): who ordered the item how often.
-    by_item: sparse.csr_array = field(default_factory=_nothing)
+    by_item: Rows = field(default_factory=Rows.none)
     # (members, items): the votes of each member's last baskets.
-    votes: sparse.csr_array = field(default_factory=_nothing)
+    votes: Rows = field(default_factory=Rows.none)
+    # norms to the power that the similarity wants.
+    reach: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
 
     def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
         """Index the pool; `now` and `rng` are not used.
@@ -53,31 +50,43 @@ class UserKnn:
         counts = sparse.csr_array(user_items(baskets))
         active = np.flatnonzero(np.diff(baskets.customer_start))
         newest = baskets.at[baskets.customer_start[active + 1] - 1]
-        self.members = np.sort(active[np.argsort(-newest, kind="stable")[: self.pool]]).astype(np.int32)
+        self.members = sealed(np.sort(active[np.argsort(-newest, kind="stable")[: self.pool]]).astype(np.int32))
         pool = counts[self.members]
         self.norms = np.sqrt(np.asarray(pool.multiply(pool).sum(axis=1)).ravel()).astype(np.float32)
-        self.by_item = sparse.csr_array(pool.T.tocsr())
-        self.votes = self._recent_votes(baskets)
+        self._index(Rows.of(pool.T.tocsr()), Rows.of(self._recent_votes(baskets)))
         return self
 
-    def score(self, queries: Sequence[Query]) -> FloatArray:
-        """Return (queries, items) float32 >= 0: the neighbours' mean vote; a row of NaN for an unknown customer."""
-        n_items = self.by_item.shape[0]
-        scores = np.full((len(queries), n_items), np.nan, dtype=np.float32)
-        known = [i for i, query in enumerate(queries) if query.baskets]
-        for first in range(0, len(known), CHUNK):
-            rows = known[first : first + CHUNK]
-            near = self._nearest([queries[i] for i in rows])
-            scores[rows] = (near @ self.votes).toarray()
-        return scores
+    def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
+        """Write the neighbours' mean vote for every dish that one of them ordered lately."""
+        near, weights = _nearest(
+            board.columns,
+            board.own,
+            board.n_own,
+            self.by_item.start,
+            self.by_item.columns,
+            self.by_item.values,
+            self.reach,
+            self.members,
+            query.row,
+            self.asymmetry,
+            np.float32(self.shrink),
+            self.neighbours,
+            board.spare(self.name, len(self.members)),
+        )
+        board.add_rows(part, self.votes, near, weights)
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the pool's index, votes and the settings."""
         settings = [self.neighbours, self.asymmetry, self.shrink, self.last, self.decay, self.pool]
         found: dict[str, npt.NDArray[np.generic]] = {"members": self.members, "norms": self.norms}
-        for name, matrix in (("by_item", self.by_item), ("votes", self.votes)):
-            found |= {f"{name}_start": matrix.indptr, f"{name}_columns": matrix.indices, f"{name}_values": matrix.data}
+        for name, rows in (("by_item", self.by_item), ("votes", self.votes)):
+            found |= {f"{name}_start": rows.start, f"{name}_columns": rows.columns, f"{name}_values": rows.values}
         return found | {"settings": np.array(settings, dtype=np.float64)}
+
+    @property
+    def n_items(self) -> int:
+        """How many items it was fitted on."""
+        return len(self.by_item.start) - 1
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
@@ -87,10 +96,11 @@ class UserKnn:
             neighbours=int(neighbours), asymmetry=asymmetry, shrink=shrink, last=int(last), decay=decay, pool=int(pool)
         )
         model.members, model.norms = arrays["members"], arrays["norms"]  # type: ignore[assignment]
-        n_items, n_members = len(arrays["by_item_start"]) - 1, len(model.members)
-        for name, shape in (("by_item", (n_items, n_members)), ("votes", (n_members, n_items))):
-            parts = (arrays[f"{name}_values"], arrays[f"{name}_columns"], arrays[f"{name}_start"])
-            setattr(model, name, sparse.csr_array(parts, shape=shape, copy=False))
+        by_item, votes = (
+            Rows(arrays[f"{name}_start"], arrays[f"{name}_columns"], arrays[f"{name}_values"])  # type: ignore[arg-type]
+            for name in ("by_item", "votes")
+        )
+        model._index(by_item, votes)
         return model
 
     def _recent_votes(self, baskets: Baskets) -> sparse.csr_array:
@@ -105,31 +115,58 @@ class UserKnn:
         votes.eliminate_zeros()
         return sparse.csr_array(votes[self.members])
 
-    def _nearest(self, queries: Sequence[Query]) -> sparse.csr_array:
-        """Return (queries, members) float32: the nearest members' similarities, each row summing to 1 (or empty)."""
-        counts = query_matrix(queries, self.by_item.shape[0])
-        norms = np.sqrt(np.asarray(counts.multiply(counts).sum(axis=1)).ravel())
-        dots = sparse.csr_array(counts @ self.by_item)
-        kept_rows, kept_columns, kept_values = [], [], []
-        for i, query in enumerate(queries):
-            own = slice(dots.indptr[i], dots.indptr[i + 1])
-            members, dot = dots.indices[own], dots.data[own]
-            near = dot / (
-                norms[i] ** (2 * self.asymmetry) * self.norms[members] ** (2 - 2 * self.asymmetry) + self.shrink
-            )
-            if query.row >= 0:  # nobody is her own neighbour
-                near = np.where(self.members[members] == query.row, 0.0, near)
-            if len(near) > self.neighbours:
-                best = np.argpartition(-near, self.neighbours)[: self.neighbours]
-                members, near = members[best], near[best]
-            total = near.sum()
-            if total > 0:
-                kept_rows.append(np.full(len(members), i))
-                kept_columns.append(members)
-                kept_values.append(near / total)
-        if not kept_rows:
-            return sparse.csr_array(np.zeros((len(queries), len(self.members)), dtype=np.float32))
-        return sparse.csr_array(
-            (np.concatenate(kept_values).astype(np.float32), (np.concatenate(kept_rows), np.concatenate(kept_columns))),
-            shape=(len(queries), len(self.members)),
-        )
+    def _index(self, by_item: Rows, votes: Rows) -> None:
+        self.by_item, self.votes = by_item, votes
+        self.reach = sealed(self.norms ** np.float32(2 - 2 * self.asymmetry))
+
+
+@compiled
+def _nearest(
+    columns: IntArray,
+    own: FloatArray,
+    n_own: int,
+    start: LongArray,
+    holders: IntArray,
+    times: FloatArray,
+    reach: FloatArray,
+    members: IntArray,
+    row: int,
+    asymmetry: float,
+    shrink: np.float32,
+    most: int,
+    dots: FloatArray,
+) -> tuple[IntArray, FloatArray]:
+    """Return (at most `most`) the nearest members and their similarities, which sum to 1; `dots` is left zero.
+
+    Of equally near members those with the lower number are kept.
+    """
+    n, length = 0, 0.0
+    for at in range(n_own):
+        n += start[columns[at] + 1] - start[columns[at]]
+        length += own[at, COUNT] * own[at, COUNT]
+    touched = np.empty(n, dtype=np.int32)
+    n = 0
+    for at in range(n_own):
+        for entry in range(start[columns[at]], start[columns[at] + 1]):
+            member = holders[entry]
+            if dots[member] == 0:
+                touched[n] = member
+                n += 1
+            dots[member] += own[at, COUNT] * times[entry]
+    own_reach = np.float32(length**asymmetry)
+    near = np.empty(n, dtype=np.float32)
+    for at in range(n):
+        member = touched[at]
+        near[at] = dots[member] / (own_reach * reach[member] + shrink)
+        if row >= 0 and members[member] == row:  # nobody is her own neighbour
+            near[at] = 0
+        dots[member] = 0
+    best = best_of(near, touched, most)
+    found, weights, total = np.empty(len(best), dtype=np.int32), np.empty(len(best), dtype=np.float32), np.float32(0)
+    for at in range(len(best)):
+        found[at] = touched[best[at]]
+        weights[at] = near[best[at]]
+        total += weights[at]
+    if total > 0:
+        weights /= total
+    return found, weights

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.models.base import FloatArray, Query, Recommender
+from engine.models.board import FloatArray
 
 # Where too few customers came back to learn weights from, these serve; repeats first.
 DEFAULT_WEIGHTS = {
@@ -28,19 +28,12 @@ class Blend:
 
     weights: Mapping[str, float]
 
-    def combine(self, components: Mapping[str, FloatArray]) -> FloatArray:
-        """Return (queries, items) float32: the weighted sum, NaN counting 0, near ties broken by `popular`."""
-        total: FloatArray | None = None
-        for name, scores in components.items():
-            weight = self.weights.get(name, 0.0) + (NEAR_TIE if name == "popular" else 0.0)
-            if weight:
-                part = np.float32(weight) * np.nan_to_num(scores, nan=0.0)
-                total = part if total is None else total + part
-        if total is None:
+    def vector(self, names: Sequence[str]) -> FloatArray:
+        """Return each model's weight, near ties broken by `popular`.
+
+        Raises ValueError when no model weighs anything.
+        """
+        weights = [self.weights.get(name, 0.0) + (NEAR_TIE if name == "popular" else 0.0) for name in names]
+        if not any(weights):
             raise ValueError("a blend needs at least one model with a weight above 0")
-        return total
-
-
-def components(models: Sequence[Recommender], queries: Sequence[Query]) -> dict[str, FloatArray]:
-    """Return each model's (queries, items) scores by model name."""
-    return {model.name: model.score(queries) for model in models}
+        return np.array(weights, dtype=np.float32)

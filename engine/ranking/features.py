@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.models.base import Arrays, Baskets, FloatArray, IntArray, Query
-from engine.ranking.top import top_k
+from engine.compiled import compiled
+from engine.models.base import Arrays, Baskets, Query
+from engine.models.board import COUNT, FIRST, HERE, LAST, RECENT, Board, FloatArray, IntArray, LongArray, sealed
 
-# How many of each model's best are worth a closer look; the blend's list is the longest because it is the best.
-CANDIDATES = {"repeat": 80, "user_knn": 120, "next_item": 80, "popular": 50, "trending": 30, "item_knn": 50, "als": 30}
-BLEND_CANDIDATES = 150
 DAY_S = 86_400
 # Smooths shares of dishes that few customers ordered.
 PRIOR_BUYERS = 10.0
-RECENT_BASKETS = 3
 RECENT_DAYS = 14
 
 OWN = (
@@ -61,9 +58,9 @@ class ItemFacts:
         recent = np.bincount(baskets.items[newest], minlength=n)
         trend = np.log((recent + 1) / (newest.sum() + n)) - np.log((overall + 1) / (len(newest) + n))
         return cls(
-            ((again + 1) / (buyers + PRIOR_BUYERS)).astype(np.float32),
-            np.log1p(buyers).astype(np.float32),
-            trend.astype(np.float32),
+            sealed(((again + 1) / (buyers + PRIOR_BUYERS)).astype(np.float32)),
+            sealed(np.log1p(buyers).astype(np.float32)),
+            sealed(trend.astype(np.float32)),
         )
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
@@ -76,18 +73,7 @@ class ItemFacts:
         return cls(*(arrays[name] for name in ITEM))  # type: ignore[arg-type]
 
 
-def candidates(parts: Mapping[str, FloatArray], blended: FloatArray) -> list[IntArray]:
-    """Return, per query, the ascending columns that at least one model or the blend ranks high."""
-    best = [top_k(scores, CANDIDATES.get(name, BLEND_CANDIDATES)) for name, scores in parts.items()]
-    together = np.concatenate([*best, top_k(blended, BLEND_CANDIDATES)], axis=1)
-    found = []
-    for row in together:
-        columns = np.unique(row)
-        found.append(columns[columns >= 0])
-    return found
-
-
-def names(models: list[str]) -> list[str]:
+def names(models: Sequence[str]) -> list[str]:
     """Return the features' names in order, for models in the given order."""
     scored = [*models, "blend"]
     return [
@@ -99,69 +85,87 @@ def names(models: list[str]) -> list[str]:
     ]
 
 
-def features(
-    parts: Mapping[str, FloatArray], blended: FloatArray, row: int, query: Query, columns: IntArray, facts: ItemFacts
+def features(board: Board, rows: IntArray, blended: FloatArray, query: Query, facts: ItemFacts) -> FloatArray:
+    """Return float32 (rows, features) of the board's `rows`, which stand in the order of `blended`, best first.
+
+    A rank counts from 0; NaN where a figure does not apply: the rank by a model that says nothing of the dish, her
+    history with a dish she never ordered, the habits of a stranger.
+    """
+    return _features(
+        board.columns,
+        board.parts,
+        board.own,
+        board.n_own,
+        rows,
+        blended,
+        query.start,
+        query.at,
+        query.here,
+        query.now,
+        facts.rebuy_rate,
+        facts.log_buyers,
+        facts.trend,
+    )
+
+
+@compiled
+def _features(
+    columns: IntArray,
+    parts: FloatArray,
+    own: FloatArray,
+    n_own: int,
+    rows: IntArray,
+    blended: FloatArray,
+    start: LongArray,
+    at: LongArray,
+    here: npt.NDArray[np.bool_],
+    now: int,
+    rebuy_rate: FloatArray,
+    log_buyers: FloatArray,
+    trend: FloatArray,
 ) -> FloatArray:
-    """Return float32 (candidates, features) of one query, `row` of the scores; NaN where a figure does not apply."""
-    scores = np.stack([*(part[row, columns] for part in parts.values()), blended[row, columns]], axis=1)
-    order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), axis=0, kind="stable")
-    ranks = np.empty_like(scores)
-    np.put_along_axis(ranks, order, np.arange(len(columns), dtype=np.float32)[:, None], axis=0)
-    ranks[np.isnan(scores)] = np.nan
-    return np.concatenate(
-        [
-            scores,
-            ranks,
-            _own(query, columns),
-            np.broadcast_to(_customer(query), (len(columns), len(CUSTOMER))),
-            np.stack([facts.rebuy_rate[columns], facts.log_buyers[columns], facts.trend[columns]], axis=1),
-        ],
-        axis=1,
-        dtype=np.float32,
-    )
-
-
-def _own(query: Query, columns: IntArray) -> FloatArray:
-    """Return (candidates, OWN): her history with each candidate, NaN where she never ordered it."""
-    own = np.full((len(columns), len(OWN)), np.nan, dtype=np.float32)
-    own[:, 0] = 0
-    if not query.baskets or not len(columns):
-        return own
-    n_baskets = len(query.baskets)
-    items = np.concatenate(query.baskets)
-    basket = np.repeat(np.arange(n_baskets), [len(b) for b in query.baskets])
-    distinct, first_seen, inverse, counts = np.unique(items, return_index=True, return_inverse=True, return_counts=True)
-    last_seen = np.zeros(len(distinct), dtype=np.int64)
-    np.maximum.at(last_seen, inverse, basket)
-    at = np.minimum(np.searchsorted(distinct, columns), len(distinct) - 1)
-    known = distinct[at] == columns
-    at = at[known]
-    count, first, last = counts[at], basket[first_seen[at]], last_seen[at]
-    days = (query.now - query.at[last]) / DAY_S
-    gap = np.where(count > 1, (query.at[last] - query.at[first]) / DAY_S / np.maximum(count - 1, 1), np.nan)
-    recent = np.bincount(inverse[basket >= n_baskets - RECENT_BASKETS], minlength=len(distinct))[at]
-    went = int(query.here.sum())
-    here = np.bincount(inverse[query.here[basket]], minlength=len(distinct))[at] if went else np.zeros(len(at))
-    share_here = here / went if went else np.full(len(at), np.nan)
-    own[known] = np.stack(
-        [count, count / n_baskets, n_baskets - last, days, days / np.maximum(gap, 0.5), recent, here, share_here],
-        axis=1,
-    )
-    return own
-
-
-def _customer(query: Query) -> FloatArray:
-    """Return (CUSTOMER,): her habits, the same for every candidate."""
-    if not query.baskets:
-        return np.array([0, np.nan, np.nan, np.nan, 0], dtype=np.float32)
-    items = np.concatenate(query.baskets)
-    return np.array(
-        [
-            len(query.baskets),
-            len(items) / len(query.baskets),
-            (query.now - query.at[-1]) / DAY_S,
-            len(np.unique(items)) / len(items),
-            query.here.sum(),
-        ],
-        dtype=np.float32,
-    )
+    n, n_models, n_baskets = len(rows), parts.shape[1], len(start) - 1
+    n_scores = n_models + 1
+    table = np.full((n, 2 * n_scores + 16), np.nan, dtype=np.float32)
+    ordered = np.empty(n, dtype=np.float32)
+    for model in range(n_models):
+        for i in range(n):
+            table[i, model] = parts[rows[i], model]
+            ordered[i] = -table[i, model]
+        for place, i in enumerate(np.argsort(ordered, kind="mergesort")):
+            if table[i, model] != 0:
+                table[i, n_scores + model] = place
+    went = 0
+    for basket in range(n_baskets):
+        went += here[basket]
+    base = 2 * n_scores
+    for i in range(n):
+        table[i, n_models] = blended[i]
+        table[i, n_scores + n_models] = i
+        row = rows[i]
+        table[i, base] = 0
+        if row < n_own:
+            count, last, first = own[row, COUNT], int(own[row, LAST]), int(own[row, FIRST])
+            days = (now - at[last]) / 86_400
+            table[i, base] = count
+            table[i, base + 1] = count / n_baskets
+            table[i, base + 2] = n_baskets - last
+            table[i, base + 3] = days
+            if count > 1:
+                table[i, base + 4] = days / max((at[last] - at[first]) / 86_400 / (count - 1), 0.5)
+            table[i, base + 5] = own[row, RECENT]
+            table[i, base + 6] = own[row, HERE]
+            if went:
+                table[i, base + 7] = own[row, HERE] / went
+        table[i, base + 8] = n_baskets
+        table[i, base + 12] = went
+        if n_baskets:
+            lines = start[-1] - start[0]
+            table[i, base + 9] = lines / n_baskets
+            table[i, base + 10] = (now - at[-1]) / 86_400
+            table[i, base + 11] = n_own / lines
+        column = columns[row]
+        table[i, base + 13] = rebuy_rate[column]
+        table[i, base + 14] = log_buyers[column]
+        table[i, base + 15] = trend[column]
+    return table

@@ -1,17 +1,32 @@
-"""What the models say of the dishes she may order, as one pool, best first."""
+"""What the models say of the dishes she may order, as one pool, best first.
+
+Models write on a board what they have to say; the best by the blend are candidates; the ranker, where it serves,
+orders them anew. The same path answers requests, judges on held-out baskets and teaches the ranker.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
-from engine.models.base import FloatArray, IntArray, Query
-from engine.ranking.blend import components
-from engine.ranking.filters import Allowed
-from engine.ranking.ranker import masked
-from engine.ranking.served import Served
-from engine.ranking.top import top_k
+from engine.compiled import compiled
+from engine.models.base import Query, Recommender
+from engine.models.board import Board, FloatArray, IntArray, best_of, sealed
+from engine.ranking.blend import Blend
+from engine.ranking.features import features
+from engine.ranking.ranker import Ranker
+
+if TYPE_CHECKING:
+    from engine.ranking.filters import Allowed
+    from engine.ranking.served import Served
+
+# How many of the blend's best are worth a closer look.
+CANDIDATES = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,23 +34,129 @@ class Pool:
     """Dishes that passed every hard filter, by falling score.
 
     `columns` (n) are distinct, `scores` (n) fall, `parts` (n, models) holds what each model of `names` says, 0 where it
-    knows nothing of the dish.
+    knows nothing of the dish. `table` (n, features) is what the ranker saw; None where the blend's order stands.
     """
 
     columns: IntArray
     scores: FloatArray
     parts: FloatArray
     names: tuple[str, ...]
+    table: FloatArray | None = None
+
+
+@dataclass(slots=True)
+class Scorer:
+    """Models, blend and ranker as one; safe to use from several threads."""
+
+    models: Sequence[Recommender]
+    blend: Blend
+    ranker: Ranker | None
+    _weights: FloatArray = field(init=False)
+    _own: threading.local = field(init=False, default_factory=threading.local)
+
+    def __post_init__(self) -> None:
+        """Line the blend's weights up with the models."""
+        self._weights = sealed(self.blend.vector([model.name for model in self.models]))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The models' names, in the order of a pool's parts."""
+        return tuple(model.name for model in self.models)
+
+    def pool(self, query: Query, allowed: Allowed, *, size: int) -> Pool:
+        """Return the `size` best dishes (fewer where fewer are allowed), those no model knows after all others."""
+        ranker = self.ranker if self.ranker is not None and self.ranker.serves(query) else None
+        board, rows, blended = self.candidates(query, allowed, most=max(size, CANDIDATES), whole=ranker is not None)
+        columns, scores, table = board.columns[rows], blended, None
+        if ranker is not None and len(rows):
+            table = features(board, rows, blended, query, ranker.facts)
+            scores = ranker.trees.predict(table)
+            order = np.lexsort((columns, -scores))[:size]
+            table, rows, columns, scores = table[order], rows[order], columns[order], scores[order]
+        found = Pool(columns[:size], scores[:size], board.parts[rows[:size]], self.names, table)
+        return found if len(columns) >= size else _with_unknown(found, allowed, size)
+
+    def candidates(
+        self, query: Query, allowed: Allowed, *, most: int, whole: bool
+    ) -> tuple[Board, IntArray, FloatArray]:
+        """Return the board, its (at most `most`) rows that blend best, and their blended scores, best first.
+
+        `whole` asks costly models too that weigh nothing in the blend, because the ranker listens to them. The board
+        belongs to the calling thread and holds until its next call.
+        """
+        board = self._board()
+        board.start(query)
+        mask = allowed.mask
+        if allowed.only is not None:
+            mask = allowed.as_mask()
+            board.add_columns(allowed.only, mask, len(allowed.only))
+        for part, model in enumerate(self.models):
+            model.add(query, board, part, mask)
+        everyone = np.arange(board.n, dtype=np.int32)
+        last = []
+        for part, model in enumerate(self.models):
+            if model.costly:
+                last.append((part, model))
+            else:
+                model.fill(query, board, part, everyone)
+        values = _blended(board.parts, board.columns, board.row_of, board.n, self._weights, mask, allowed.blocked)
+        rows = best_of(values, board.columns[: board.n], most)
+        for part, model in last:
+            if whole or self._weights[part]:
+                model.fill(query, board, part, rows)
+        blended = board.parts[rows] @ self._weights
+        order = np.lexsort((board.columns[rows], -blended))
+        return board, rows[order], blended[order]
+
+    def _board(self) -> Board:
+        board: Board | None = getattr(self._own, "board", None)
+        if board is None:
+            board = self._own.board = Board(self.models[0].n_items, len(self.models))
+        return board
 
 
 def score_pool(served: Served, query: Query, allowed: Allowed, *, size: int) -> Pool:
-    """Return the `size` best dishes (fewer where fewer are allowed), those no model knows after all others."""
-    mask = allowed.as_mask()
-    parts = masked(components(served.models, [query]), mask)
-    scores = np.where(mask, served.blend.combine(parts), np.float32(-np.inf))
-    if served.ranker is not None:
-        scores = served.ranker.rank(parts, scores, [query])
-    ranked = top_k(scores, size)[0]
-    ranked = ranked[ranked >= 0]
-    said = np.stack([np.nan_to_num(part[0, ranked]) for part in parts.values()], axis=1)
-    return Pool(ranked, scores[0, ranked], said, tuple(parts))
+    """Return the `size` best dishes by what is served (fewer where fewer are allowed)."""
+    return served.scorer.pool(query, allowed, size=size)
+
+
+def _with_unknown(pool: Pool, allowed: Allowed, size: int) -> Pool:
+    """Return the pool with allowed dishes no model speaks of added at its end, in the order of their columns."""
+    rest = allowed.as_mask()
+    rest[pool.columns] = False
+    added = np.flatnonzero(rest)[: size - len(pool.columns)].astype(np.int32)
+    if not len(added):
+        return pool
+    lowest = min(0.0, float(pool.scores.min(initial=0.0)))
+    table = pool.table
+    return Pool(
+        np.concatenate([pool.columns, added]),
+        np.concatenate([pool.scores, np.full(len(added), lowest, dtype=np.float32)]),
+        np.concatenate([pool.parts, np.zeros((len(added), pool.parts.shape[1]), dtype=np.float32)]),
+        pool.names,
+        None if table is None else np.concatenate([table, np.full((len(added), table.shape[1]), np.nan, np.float32)]),
+    )
+
+
+@compiled
+def _blended(
+    parts: FloatArray,
+    columns: IntArray,
+    row_of: IntArray,
+    n: int,
+    weights: FloatArray,
+    mask: npt.NDArray[np.bool_],
+    blocked: IntArray,
+) -> FloatArray:
+    """Return (n,) the weighted sums of what the models say; 0 for what may not be shown."""
+    values = np.zeros(n, dtype=np.float32)
+    for row in range(n):
+        if mask[columns[row]]:
+            total = np.float32(0)
+            for model in range(len(weights)):
+                total += weights[model] * parts[row, model]
+            values[row] = total
+    for column in blocked:
+        if row_of[column] >= 0:
+            values[row_of[column]] = 0
+    return values

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from engine.ranking.blend import Blend
 from engine.ranking.extras import Extras
 from engine.ranking.places import default_place, went_to
 from engine.ranking.ranker import Ranker
+from engine.ranking.score import Scorer
 
 MODELS: Mapping[str, type[Recommender]] = {
     "popular": Popular,
@@ -63,6 +63,11 @@ class Served:
     inbox_through: int
     manifest: Mapping[str, Any]
     extras: Extras = field(default_factory=Extras)
+    scorer: Scorer = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Join models, blend and ranker."""
+        object.__setattr__(self, "scorer", Scorer(self.models, self.blend, self.ranker))
 
     def query(self, customer_id: str | None, fresh: Sequence[Event], *, now: int, place: Place) -> Query:
         """Return the customer's question with her baskets from training and from events training has not seen.
@@ -71,15 +76,18 @@ class Served:
         """
         row = self.customers.row(customer_id) if customer_id is not None else -1
         place = default_place(self.baskets, row, place)
-        own = slice(*self.baskets.customer_start[row : row + 2].tolist()) if row >= 0 else slice(0, 0)
-        baskets, instants = _own_baskets(self.baskets, own), self.baskets.at[own].tolist()
-        here = went_to(place, self.baskets.zone[own], self.baskets.latitude[own], self.baskets.longitude[own]).tolist()
-        for columns, at, went in self._fresh_baskets(fresh):
-            baskets.append(columns)
-            instants.append(at)
-            position = np.array([[went.zone], [went.latitude], [went.longitude]])
-            here.append(bool(went_to(place, *position)[0]))
-        return Query(tuple(baskets), np.array(instants, dtype=np.int64), now, place, row, np.array(here, dtype=bool))
+        trained = self.baskets
+        own = slice(*trained.customer_start[row : row + 2].tolist()) if row >= 0 else slice(0, 0)
+        start = trained.basket_start[own.start : own.stop + 1]
+        items, start, at = trained.items[start[0] : start[-1]], start - start[0], trained.at[own]
+        here = went_to(place, trained.zone[own], trained.latitude[own], trained.longitude[own])
+        if since := self._fresh_baskets(fresh):
+            items = np.concatenate([items, *(columns for columns, _, _ in since)])
+            start = np.concatenate([start, start[-1] + np.cumsum([len(columns) for columns, _, _ in since])])
+            at = np.concatenate([at, [instant for _, instant, _ in since]])
+            position = np.array([[went.zone, went.latitude, went.longitude] for _, _, went in since]).T
+            here = np.concatenate([here, went_to(place, *position)])
+        return Query(items, start, at, now, place, row, here)
 
     def language(self, customer_id: str | None) -> str:
         """Return the language of the customers table at training time; `en` where it is unknown."""
@@ -188,8 +196,3 @@ def open_served(artifact: Artifact) -> Served:
         )
     except (KeyError, IndexError, TypeError) as error:
         raise ArtifactBroken(f"lacks {error}; train again", where=str(artifact.folder)) from error
-
-
-def _own_baskets(baskets: Baskets, own: slice) -> list[IntArray]:
-    starts = baskets.basket_start[own.start : own.stop + 1].tolist()
-    return [baskets.items[a:b] for a, b in pairwise(starts)]

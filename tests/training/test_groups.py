@@ -26,7 +26,7 @@ def asked(days_ago=(), *, zone=-1, row=0, truth=(0,)):
     """A target of somebody who ordered dish 0 so many days ago, oldest first."""
     at = np.array([NOW - int(days * DAY_S) for days in days_ago], np.int64)
     baskets = tuple(np.array([0], np.int32) for _ in days_ago)
-    return Target(Query(baskets, at, NOW, Place(zone), row), np.array(truth, np.int32))
+    return Target(Query.of(baskets, at, NOW, Place(zone), row), np.array(truth, np.int32))
 
 
 def members(targets, data=None, standing=None):
@@ -95,7 +95,7 @@ def test_standing_knows_nothing_from_the_split_on(settings) -> None:
 
 
 def test_rare_and_common_dishes_share_out_the_truth() -> None:
-    target = Target(Query((), np.empty(0, np.int64), NOW), np.array([0, 1, 2], np.int32), unseen=2)
+    target = Target(Query.of((), np.empty(0, np.int64), NOW), np.array([0, 1, 2], np.int32), unseen=2)
     parts = truth_parts([target], np.array([9, 10, 50]))
     assert parts["rare"][0].truth.tolist() == [0]
     assert parts["rare"][0].unseen == 2

@@ -138,12 +138,12 @@ def test_too_few_returning_customers_keep_the_default_weights() -> None:
     assert learned.tuned_on == 1
 
 
-def test_a_blend_counts_missing_scores_as_nothing_and_breaks_ties_by_popularity() -> None:
-    parts = {"repeat": np.array([[np.nan, 0.0]], np.float32), "popular": np.array([[0.1, 0.2]], np.float32)}
-    combined = Blend({"repeat": 1.0}).combine(parts)
-    assert combined[0, 1] > combined[0, 0] >= 0
+def test_a_blends_weights_follow_the_models_and_popularity_breaks_near_ties() -> None:
+    vector = Blend({"repeat": 1.0, "gone": 3.0}).vector(["popular", "repeat", "als"])
+    assert vector[1:].tolist() == [1.0, 0.0]
+    assert 0 < vector[0] < 1e-5
 
 
 def test_a_blend_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="weight above 0"):
-        Blend({}).combine({"als": np.zeros((1, 1), np.float32)})
+        Blend({}).vector(["als"])

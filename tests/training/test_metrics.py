@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.models.base import Query
-from engine.ranking.top import top_k
+from engine.models.top import top_k
 from training.metrics import (
     coverage,
     exposure,
@@ -32,7 +32,7 @@ NAN = float("nan")
 
 def target(truth, known=(), unseen=0):
     baskets = (np.array(sorted(known), np.int32),) if known else ()
-    return Target(Query(baskets, np.zeros(len(baskets), np.int64), 0), np.array(sorted(truth), np.int32), unseen)
+    return Target(Query.of(baskets, np.zeros(len(baskets), np.int64), 0), np.array(sorted(truth), np.int32), unseen)
 
 
 def figures(ranked, *targets, k):

@@ -10,11 +10,12 @@ import pytest
 
 from engine.columns import ITEMS
 from engine.models.base import Place, Query
-from engine.ranking.blend import components
-from engine.ranking.features import ItemFacts, candidates, features, names
+from engine.models.board import Board
+from engine.ranking.features import ItemFacts, features, names
+from engine.ranking.filters import Allowed
 from engine.ranking.places import went_to
-from engine.ranking.ranker import Ranker, masked
-from engine.ranking.top import top_k
+from engine.ranking.ranker import Ranker
+from engine.ranking.score import Scorer
 from tests.baskets import learned_from, random_town, tables
 from training.learn import fit_models, hold_out, tuning_sample
 from training.learn_blend import learn_blend
@@ -27,13 +28,21 @@ DAY = 86_400
 def query(*baskets, now_day=10, here=None):
     own = tuple(np.array(basket, np.int32) for basket in baskets)
     at = np.arange(len(own), dtype=np.int64) * DAY
-    return Query(own, at, now_day * DAY, Place(), -1, np.array(here if here is not None else [False] * len(own)))
+    return Query.of(own, at, now_day * DAY, here=None if here is None else np.array(here))
+
+
+def lists(scorer, targets, size):
+    everything = Allowed.everything(12)
+    return [scorer.pool(target.query, everything, size=size).columns for target in targets]
 
 
 def described(asked, columns, n_items=5):
-    scores = np.zeros((1, n_items), np.float32)
+    board = Board(n_items, 1)
+    board.start(asked)
+    board.add_columns(np.array(columns, np.int32), np.ones(n_items, bool), n_items)
     facts = ItemFacts(*(np.zeros(n_items, np.float32) for _ in range(3)))
-    table = features({"popular": scores}, scores, 0, asked, np.array(columns, np.int32), facts)
+    rows = board.row_of[columns]
+    table = features(board, rows, np.zeros(len(rows), np.float32), asked, facts)
     return [dict(zip(names(["popular"]), row.tolist(), strict=True)) for row in table]
 
 
@@ -82,13 +91,6 @@ def test_item_facts_by_hand() -> None:
     assert facts.trend[tea] > 0 > facts.trend[soup]
 
 
-def test_candidates_never_hold_what_was_filtered_out() -> None:
-    scores = {"popular": np.array([[0.5, 0.4, 0.3]], np.float32)}
-    allowed = np.array([True, False, True])
-    kept = masked(scores, allowed)
-    assert candidates(kept, np.where(allowed, scores["popular"], -np.inf))[0].tolist() == [0, 2]
-
-
 @pytest.fixture(scope="module")
 def learned():
     # Everyone orders one dish at home and another at the office, in no particular order: only the place tells which.
@@ -115,38 +117,37 @@ def test_where_the_place_matters_the_ranker_beats_the_blend_and_is_kept(learned)
     ranker = learn_ranker(models, blend, split.past, targets, now=split.at, seed=0)
     assert ranker is not None
     assert ranker.for_known
-    queries = [target.query for target in targets]
-    parts = components(models, queries)
-    blended = blend.combine(parts)
-    truth = np.array([target.truth[0] for target in targets])
-    ours = (top_k(ranker.rank(parts, blended, queries), 1)[:, 0] == truth).mean()
-    theirs = (top_k(blended, 1)[:, 0] == truth).mean()
-    assert ours > theirs + 0.1
+    truth = [target.truth[0] for target in targets]
+    ours, theirs = (lists(Scorer(models, blend, served), targets, 1) for served in (ranker, None))
+    assert np.mean([a[0] == t for a, t in zip(ours, truth, strict=True)]) > 0.1 + np.mean(
+        [b[0] == t for b, t in zip(theirs, truth, strict=True)]
+    )
 
 
 def test_it_survives_the_artifact(learned) -> None:
     _, split, models, blend, targets = learned
     ranker = learn_ranker(models, blend, split.past, targets, now=split.at, seed=0)
     again = Ranker.from_arrays(ranker.arrays())
-    queries = [target.query for target in targets[:20]]
-    parts = components(models, queries)
-    blended = blend.combine(parts)
-    np.testing.assert_array_equal(again.rank(parts, blended, queries), ranker.rank(parts, blended, queries))
+    before, after = (lists(Scorer(models, blend, it), targets[:20], 12) for it in (ranker, again))
+    np.testing.assert_array_equal(before, after)
     assert (again.for_known, again.for_new) == (ranker.for_known, ranker.for_new)
 
 
 def test_whom_it_does_not_serve_gets_the_blend_and_filtered_dishes_stay_out(learned) -> None:
     _, split, models, blend, targets = learned
-    ranker = learn_ranker(models, blend, split.past, targets, now=split.at, seed=0)
-    asked = [targets[0].query, query()]
-    allowed = np.ones((2, 12), dtype=bool)
-    allowed[:, 4] = False
-    parts = masked(components(models, asked), allowed)
-    blended = np.where(allowed, blend.combine(parts), np.float32(-np.inf))
-    scores = replace(ranker, for_new=False).rank(parts, blended, asked)
-    np.testing.assert_array_equal(scores[1], blended[1])
-    assert np.isneginf(scores[:, 4]).all()
-    assert 4 not in top_k(scores, 12)
+    ranker = replace(
+        learn_ranker(models, blend, split.past, targets, now=split.at, seed=0), for_known=True, for_new=False
+    )
+    allowed = replace(Allowed.everything(12), blocked=np.array([4], np.int32))
+    with_it, without = Scorer(models, blend, ranker), Scorer(models, blend, None)
+    stranger, regular = query(), targets[0].query
+    for asked in (stranger, regular):
+        assert 4 not in with_it.pool(asked, allowed, size=12).columns
+    np.testing.assert_array_equal(
+        with_it.pool(stranger, allowed, size=12).scores, without.pool(stranger, allowed, size=12).scores
+    )
+    assert with_it.pool(stranger, allowed, size=12).table is None
+    assert with_it.pool(regular, allowed, size=12).table is not None
 
 
 def test_few_held_out_baskets_teach_no_trees(learned) -> None:

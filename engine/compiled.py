@@ -1,0 +1,21 @@
+"""Loops compiled once per release and kept beside the source; where nothing can be kept, at every start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import numba
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+def compiled(function: Function) -> Function:
+    """Compile `function` to machine code at its first call with each set of types; arguments are arrays and numbers.
+
+    No threads and no changed arithmetic: equal input gives equal bits on one machine.
+    """
+    try:
+        return cast("Function", numba.njit(cache=True, nogil=True)(function))
+    except RuntimeError:  # neither the package's folder nor the user's cache can be written
+        return cast("Function", numba.njit(nogil=True)(function))
