@@ -103,7 +103,13 @@ def _check_property(name: str, value: object, path: str) -> None:
         raise BadRequest("expected text of 1 to 200 characters", where=path)
 
 
-BOUNDS: Mapping[str, tuple[float, float]] = {"rating": (1, 5), "latitude": (-90, 90), "longitude": (-180, 180)}
+BOUNDS: Mapping[str, tuple[float, float]] = {
+    "rating": (1, 5),
+    "latitude": (-90, 90),
+    "longitude": (-180, 180),
+    "slot": (0, 10_000),
+    "propensity": (1e-9, 1),
+}
 # What a score may be depends on the kind: `_check_answer` sees both.
 ANSWER = ("kind", "score")
 

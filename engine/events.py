@@ -66,6 +66,15 @@ EVENT_TYPES: Mapping[str, EventType] = {
     ),
     "view": EventType("She looked at a dish.", ITEM, {}),
     "cart": EventType("She put a dish into the cart.", ITEM, {}),
+    "impression": EventType(
+        "A dish was shown to her in a list. With its propensity, other lists can be judged by what she ordered then.",
+        {**ITEM, "request_id": "The list's request.", "slot": "The dish's place in the list; 0 is the top."},
+        {
+            "propensity": "Probability with which this dish came into this slot, above 0 and up to 1.",
+            "source": "Which list it was, such as dishes, similar or addons.",
+            "model_version": "The version that made the list.",
+        },
+    ),
     "rating": EventType("She rated an order.", {"order_id": "The order.", "rating": "1 to 5."}, {}),
     "survey": EventType(
         "She answered a survey. Counts in the customer table, and for the vendor and dishes it is about.",

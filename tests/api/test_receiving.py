@@ -174,3 +174,24 @@ def test_a_database_that_went_away_stores_nothing_and_says_send_again(served_hom
             connection.execute(text(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true"))
         admin.dispose()
         assert running.tell(event(number=2))["accepted"] == 1
+
+
+@pytest.mark.parametrize(
+    ("properties", "path"),
+    [
+        ({"item_id": "d01", "request_id": "r", "slot": -1}, "slot"),
+        ({"item_id": "d01", "request_id": "r", "slot": 0, "propensity": 0}, "propensity"),
+        ({"item_id": "d01", "request_id": "r", "slot": 0, "propensity": 1.01}, "propensity"),
+        ({"item_id": "d01", "slot": 0}, "request_id"),
+    ],
+)
+def test_an_impression_that_could_not_be_judged_by_is_refused(app, properties, path) -> None:
+    answer = app.client.post("/v1/events", json={"events": [event("impression", **properties)]})
+    assert answer.status_code == 422
+    assert f"properties.{path}" in answer.text
+
+
+def test_an_impression_is_kept_with_its_propensity(app) -> None:
+    shown = {"item_id": "d01", "request_id": "r1", "slot": 2, "propensity": 0.05, "source": "dishes"}
+    assert app.tell(event("impression", **shown))["accepted"] == 1
+    assert stored(app.settings)[0].properties == shown
