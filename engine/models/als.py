@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from engine.compiled import compiled
 from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, Query, Recommender, user_items
-from engine.models.board import COUNT, Board
+from engine.models.board import COUNT, Board, sealed
 
 
 @dataclass(slots=True)
@@ -57,7 +58,7 @@ class Als(Recommender):
                 random_state=int(rng.integers(2**31)),
             )
             model.fit(matrix, show_progress=False)
-        self.item_factors = np.ascontiguousarray(model.item_factors, dtype=np.float32)
+        self.item_factors = sealed(model.item_factors.astype(np.float32))
         self.gram = self._gram()
         return self
 
@@ -68,7 +69,7 @@ class Als(Recommender):
         """Write the predicted preference, about 0 to 1, for dishes that others brought; nothing for a stranger."""
         if query.known:
             own = board.own_columns()
-            factors = self.fold_in(own, board.own[: board.n_own, COUNT])
+            factors = self.fold_in(own, board.own[: board.n_own, COUNT].copy())
             board.parts[rows, part] = self.item_factors[board.columns[rows]] @ factors
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
@@ -77,16 +78,12 @@ class Als(Recommender):
         for i, query in enumerate(queries):
             if query.known:
                 columns, counts = np.unique(query.items, return_counts=True)
-                scores[i] = self.item_factors @ self.fold_in(columns, counts.astype(np.float32))
+                scores[i] = self.item_factors @ self.fold_in(columns.astype(np.int32), counts.astype(np.float32))
         return scores
 
-    def fold_in(self, columns: npt.NDArray[np.integer], counts: FloatArray) -> FloatArray:
+    def fold_in(self, columns: IntArray, counts: FloatArray) -> FloatArray:
         """Return the (factors,) vector of a customer who has `counts` baskets with each of `columns`."""
-        ordered = self.item_factors[columns]
-        confidence = self.alpha * counts
-        left = self.gram + (ordered.T * (confidence - 1)) @ ordered
-        solved: FloatArray = np.linalg.solve(left, ordered.T @ confidence).astype(np.float32)
-        return solved
+        return _solve(self.gram, self.item_factors, columns, counts, np.float32(self.alpha))
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the item factors and the settings."""
@@ -117,4 +114,42 @@ class Als(Recommender):
 
     def _gram(self) -> FloatArray:
         gram = self.item_factors.T @ self.item_factors
-        return (gram + self.regularization * np.eye(gram.shape[0])).astype(np.float32)
+        return sealed((gram + self.regularization * np.eye(gram.shape[0])).astype(np.float32))
+
+
+@compiled
+def _solve(
+    gram: FloatArray, factors: FloatArray, columns: IntArray, counts: FloatArray, alpha: np.float32
+) -> FloatArray:
+    """Return x with (gram + sum of (c - 1) f f') x = sum of c f, by Cholesky; c is `alpha` times the count.
+
+    LAPACK takes longer to be called from here than to solve 64 equations.
+    """
+    left, n = gram.copy(), len(gram)
+    x = np.zeros(n, dtype=np.float32)
+    for at in range(len(columns)):
+        own = factors[columns[at]]
+        confidence = alpha * counts[at]
+        for i in range(n):
+            x[i] += confidence * own[i]
+            scaled = (confidence - np.float32(1)) * own[i]
+            for j in range(i, n):
+                left[i, j] += scaled * own[j]
+    # left = U'U, row by row, so that the innermost loops run along memory.
+    for k in range(n):
+        left[k, k] = np.sqrt(left[k, k])
+        for j in range(k + 1, n):
+            left[k, j] /= left[k, k]
+        for i in range(k + 1, n):
+            scaled = left[k, i]
+            for j in range(i, n):
+                left[i, j] -= scaled * left[k, j]
+    for i in range(n):
+        x[i] /= left[i, i]
+        for j in range(i + 1, n):
+            x[j] -= left[i, j] * x[i]
+    for i in range(n - 1, -1, -1):
+        for j in range(i + 1, n):
+            x[i] -= left[i, j] * x[j]
+        x[i] /= left[i, i]
+    return x

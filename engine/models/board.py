@@ -115,24 +115,24 @@ def sealed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 @compiled
-def best_of(values: FloatArray, numbers: IntArray, most: int) -> IntArray:
-    """Return the places of the `most` largest values above 0 by falling value; of equals the lower number first.
+def best_of(values: FloatArray, numbers: IntArray, most: int, above: float) -> IntArray:
+    """Return the places of the `most` largest values over `above` by falling value; of equals the lower number first.
 
     A heap of the best so far, its worst on top, so that a long list costs little more than one look at each value.
     """
-    heap = np.empty(most, dtype=np.int32)
+    heap = np.empty(min(most, len(values)), dtype=np.int32)
     n = 0
     for at in range(len(values)):
-        if not values[at] > 0:
+        if not values[at] > above:
             continue
-        if n < most:
+        if n < len(heap):
             place = n
             n += 1
             while place > 0 and _worse(values, numbers, at, heap[(place - 1) // 2]):
                 heap[place] = heap[(place - 1) // 2]
                 place = (place - 1) // 2
             heap[place] = at
-        elif _worse(values, numbers, heap[0], at):
+        elif n and _worse(values, numbers, heap[0], at):
             _sink(values, numbers, heap, n, at)
     for end in range(n - 1, 0, -1):
         worst, last = heap[0], heap[end]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
@@ -20,6 +21,7 @@ DAY_S = 86_400
 CELL_DEGREES = (0.1, 0.04, 0.02, 0.01, 0.005, 0.0025)
 # How many of the best of a place are candidates, and how many are ranked so that enough remain after the filters.
 MOST, MOST_RANKED = 200, 2_000
+ZONE_LEVEL = 15
 REMEMBERED_BYTES = 64 * 1024**2
 
 
@@ -177,12 +179,16 @@ def fill_part(share: FloatArray, rows: IntArray, columns: IntArray, parts: Float
 
 def place_chain(place: Place) -> tuple[int, ...]:
     """Return the keys of a place from coarse to fine; empty where nothing is known."""
-    keys = _place_keys(
-        np.array([place.zone], np.int32),
-        np.array([place.latitude], np.float32),
-        np.array([place.longitude], np.float32),
-    )
-    return tuple(int(key[0]) for key in keys if key[0] != 0)
+    chain = []
+    # History keeps positions in float32, and a place on the edge of a cell must fall to the same side.
+    latitude, longitude = float(np.float32(place.latitude)), float(np.float32(place.longitude))
+    if math.isfinite(latitude) and math.isfinite(longitude):
+        for level, size in enumerate(CELL_DEGREES, start=1):
+            y, x = math.floor((latitude + 90) / size), math.floor((longitude + 180) / size)
+            chain.append(level << 48 | y << 24 | x)
+    if place.zone >= 0:
+        chain.append(ZONE_LEVEL << 48 | place.zone)
+    return tuple(chain)
 
 
 def _place_keys(
@@ -196,5 +202,5 @@ def _place_keys(
         y = np.floor((lat + 90) / size).astype(np.int64)
         x = np.floor((lon + 180) / size).astype(np.int64)
         chains.append(np.where(located, (np.int64(level) << 48) | (y << 24) | x, 0))
-    chains.append(np.where(zone >= 0, (np.int64(15) << 48) | zone.astype(np.int64), 0))
+    chains.append(np.where(zone >= 0, (np.int64(ZONE_LEVEL) << 48) | zone.astype(np.int64), 0))
     return chains

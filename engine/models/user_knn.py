@@ -161,7 +161,7 @@ def _nearest(
         if row >= 0 and members[member] == row:  # nobody is her own neighbour
             near[at] = 0
         dots[member] = 0
-    best = best_of(near, touched, most)
+    best = best_of(near, touched[:n], most, 0.0)
     found, weights, total = np.empty(len(best), dtype=np.int32), np.empty(len(best), dtype=np.float32), np.float32(0)
     for at in range(len(best)):
         found[at] = touched[best[at]]

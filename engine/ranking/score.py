@@ -71,7 +71,7 @@ class Scorer:
         if ranker is not None and len(rows):
             table = features(board, rows, blended, query, ranker.facts)
             scores = ranker.trees.predict(table)
-            order = np.lexsort((columns, -scores))[:size]
+            order = best_of(scores, columns, size, -np.inf)
             table, rows, columns, scores = table[order], rows[order], columns[order], scores[order]
         found = Pool(columns[:size], scores[:size], board.parts[rows[:size]], self.names, table)
         return found if len(columns) >= size else _with_unknown(found, allowed, size)
@@ -100,12 +100,14 @@ class Scorer:
             else:
                 model.fill(query, board, part, everyone)
         values = _blended(board.parts, board.columns, board.row_of, board.n, self._weights, mask, allowed.blocked)
-        rows = best_of(values, board.columns[: board.n], most)
-        for part, model in last:
-            if whole or self._weights[part]:
-                model.fill(query, board, part, rows)
+        rows = best_of(values, board.columns[: board.n], most, 0.0)
+        asked = [(part, model) for part, model in last if whole or self._weights[part]]
+        for part, model in asked:
+            model.fill(query, board, part, rows)
+        if not any(self._weights[part] for part, _ in asked):
+            return board, rows, values[rows]
         blended = board.parts[rows] @ self._weights
-        order = np.lexsort((board.columns[rows], -blended))
+        order = best_of(blended, board.columns[rows], len(rows), -np.inf)
         return board, rows[order], blended[order]
 
     def _board(self) -> Board:

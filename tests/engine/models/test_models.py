@@ -107,8 +107,8 @@ def test_als_folds_in_the_factors_that_training_found() -> None:
     matrix = user_items(data.baskets)
     with threadpool_limits(1, user_api="blas"):
         peer = AlternatingLeastSquares(factors=8, regularization=5.0, alpha=10.0, use_cg=False, num_threads=1)
-        peer.item_factors, peer.user_factors = model.item_factors, np.zeros((60, 8), np.float32)
+        peer.item_factors, peer.user_factors = model.item_factors.copy(), np.zeros((60, 8), np.float32)
         theirs = peer.recalculate_user(np.arange(60), matrix) @ model.item_factors.T
     counts = [matrix[row] for row in range(60)]
-    ours = np.stack([model.item_factors @ model.fold_in(c.indices, c.data) for c in counts])
+    ours = np.stack([model.item_factors @ model.fold_in(c.indices.astype(np.int32), c.data) for c in counts])
     np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=2e-4)
