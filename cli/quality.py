@@ -12,7 +12,9 @@ import typer
 from cli.app import app
 from cli.output import HomeOption, JsonOption, out, print_facts, print_json, print_table, progress, settings_for
 from engine.columns import LANGUAGES
+from engine.database import connect
 from engine.errors import InputError
+from engine.settings import Settings
 
 HorizonOption = Annotated[
     str, typer.Option("--horizon", help="How much of the newest history judges the models, e.g. 28d or 4w.")
@@ -40,6 +42,12 @@ def evaluate(
     ] = None,
     k: Annotated[int, typer.Option("--k", min=1, max=1000, help="Length of the judged lists.")] = 10,
     seed: SeedOption = 0,
+    logged: Annotated[
+        bool, typer.Option("--logged", help="Estimate from the lists that were shown, too; not with --future.")
+    ] = False,
+    within: Annotated[
+        str, typer.Option("--within", help="With --logged: how long after it was shown an order counts, e.g. 7d.")
+    ] = "7d",
     report: Annotated[
         Path | None, typer.Option("--report", help="Write the result as one HTML page with charts, too.")
     ] = None,
@@ -57,27 +65,28 @@ def evaluate(
 
       regulars evaluate --report quality.html --language zh
 
+      regulars evaluate --logged --within 3d
+
       regulars evaluate --future next_orders.csv --k 10 --json
     """
-    from training import judging  # noqa: PLC0415 - loads scipy and implicit
+    from training.logged import sentences  # noqa: PLC0415 - loads scipy and implicit
     from training.report import check_writable, write_report  # noqa: PLC0415 - the same
 
     if language not in LANGUAGES:
         raise InputError(f"{language!r} is no language of the page; use {' or '.join(LANGUAGES)}", where="--language")
     if report is not None:
         check_writable(report)
-    settings = settings_for(home)
-    horizon_days = days_of(horizon)
-    with progress() as bar:
-        task = bar.add_task("evaluate", total=None)
-        found = judging.evaluate_home(
-            settings,
-            horizon_days=horizon_days,
-            future=future,
-            k=k,
-            seed=seed,
-            report=lambda step: bar.update(task, description=step),
-        )
+    if logged and future is not None:
+        raise InputError("a file of what came next has no log; leave out --future", where="--logged")
+    found = _judge(
+        settings_for(home),
+        logged=logged,
+        horizon_days=days_of(horizon),
+        within_days=days_of(within, where="--within"),
+        future=future,
+        k=k,
+        seed=seed,
+    )
     if report is not None:
         write_report(report, found, language=language)
     if json:
@@ -85,8 +94,26 @@ def evaluate(
         return
     print_quality(found, f"Quality {found['protocol']}")
     print_groups(found)
+    for line in sentences(found["logged"]) if found["logged"] else ():
+        out.print(line, markup=False)
     if report is not None:
         print_facts("Wrote the report", {"page": report})
+
+
+def _judge(settings: Settings, *, logged: bool, **how: Any) -> dict[str, Any]:
+    """Evaluate with a progress bar; `how` goes to `evaluate_home` as it is."""
+    from training import judging  # noqa: PLC0415 - loads scipy and implicit
+
+    log = connect(settings) if logged else None
+    try:
+        with progress() as bar:
+            task = bar.add_task("evaluate", total=None)
+            return judging.evaluate_home(
+                settings, log=log, report=lambda step: bar.update(task, description=step), **how
+            )
+    finally:
+        if log is not None:
+            log.dispose()
 
 
 def print_quality(found: Mapping[str, Any], title: str) -> None:
@@ -151,7 +178,7 @@ def difference_of(pair: Mapping[str, Any]) -> str:
     )
 
 
-def days_of(text: str) -> float:
+def days_of(text: str, *, where: str = "--horizon") -> float:
     """Return the days of a span such as 28d or 4w.
 
     Raises InputError for anything else, or more than ten years.
@@ -159,5 +186,5 @@ def days_of(text: str) -> float:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([dw]?)", text.strip().lower())
     days = float(found[1]) * (7 if found[2] == "w" else 1) if found else 0.0
     if not 0 < days <= 3650:
-        raise InputError(f"{text!r} is not a span such as 28d or 4w", where="--horizon")
+        raise InputError(f"{text!r} is not a span such as 28d or 4w", where=where)
     return days

@@ -225,6 +225,11 @@ def evaluate(
     )
 
 
+def lists_of(learned: Learned, data: TrainingSet, targets: Sequence[Target], k: int) -> IntArray:
+    """Return (targets, k) columns of what is served, best first; -1 where there are fewer."""
+    return _lists(Scorer(learned.models, learned.blend, learned.ranker), targets, _items_by_vendor(data), k)
+
+
 def _items_by_vendor(data: TrainingSet) -> dict[int, npt.NDArray[np.int32]]:
     pairs = data.vendor_items.partition_by("vendor", as_dict=True)
     return {int(key[0]): part["item"].to_numpy() for key, part in pairs.items()}

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sqlalchemy import Engine
 
 from engine.errors import NoHistory
+from engine.history import History
 from engine.settings import Settings
 from engine.threads import one_blas_thread
 from training.evaluate import evaluate
 from training.future import read_future
 from training.groups import standing_at
 from training.learn import Report, hold_out, learn, learn_before
+from training.logged import judge_by_log, read_impressions
 from training.matrices import DAY_S
 from training.run import LEAST_JUDGED, MOST_JUDGED, load_training_set
 from training.split import sample
@@ -26,10 +30,20 @@ PROTOCOLS = {
 
 
 def evaluate_home(
-    settings: Settings, *, horizon_days: float, future: Path | None, k: int, seed: int, report: Report
+    settings: Settings,
+    *,
+    horizon_days: float,
+    future: Path | None,
+    k: int,
+    seed: int,
+    report: Report,
+    log: Engine | None = None,
+    within_days: float = 7.0,
 ) -> dict[str, Any]:
     """Return the evaluation's JSON form with `protocol`, one sentence on how it was made, and `basis`, its parts.
 
+    With `log`, the database of the inbox, `logged` is what the lists shown since the split say (see `training.logged`);
+    None without it, and where a file judges, because then no split is.
     Raises NoHistory when there is nothing to learn from or nobody came back to judge by.
     """
     one_blas_thread()
@@ -61,7 +75,14 @@ def evaluate_home(
 
     standing = standing_at(settings, data, at)
     found = evaluate(learned, data, past, targets, k=k, seed=seed, advance=advance, standing=standing).as_dict()
+    logged = None
+    if log is not None and future is None:
+        report("judge by the lists that were shown")
+        impressions = read_impressions(log, since=datetime.fromtimestamp(at, UTC))
+        lines = History(settings.history_folder).lines()
+        logged = judge_by_log(impressions, learned, data, past, lines, within_days=within_days, seed=seed)
     return found | {
+        "logged": logged,
         "protocol": PROTOCOLS[str(basis["kind"])].format(**basis),
         "basis": basis,
         "weights": dict(learned.blend.weights),

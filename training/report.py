@@ -78,12 +78,14 @@ def check_writable(path: Path) -> None:
 def report_html(found: Mapping[str, Any], *, language: str) -> str:
     """Return the page in `language` (en or zh); every name is escaped, long ones are shortened."""
     say = words(language)
+    logged = found.get("logged") or {}
     sections = [
         _models(found, say),
         _repeat_explore(found, say),
         _pairs(found, say),
         _groups(found, say),
         _lists(found, say),
+        *([_logged(logged, say)] if logged.get("estimate") else []),
     ]
     page = element(
         "html",
@@ -222,6 +224,25 @@ def _lists(found: Mapping[str, Any], say: Mapping[str, str]) -> ET.Element:
         table,
         element("p", say["popularity_about"].format(ordered=ordered)),
     )
+
+
+def _logged(logged: Mapping[str, Any], say: Mapping[str, str]) -> ET.Element:
+    figures = logged["estimate"]
+    rows = []
+    for name in ("logged", "ips", "self_normalised", "doubly_robust"):
+        value = figures[name]
+        bounds = None if value["low"] is None else (value["low"], value["high"])
+        rows.append(Row(say[f"log_{name}"], value["value"], bounds, strong=name == "logged"))
+    counted = say["logged_counts"].format(
+        lists=f"{logged['lists']:,}",
+        slots=f"{figures['slots']:,}",
+        worth=f"{figures['effective_slots']:,.0f}",
+        support=f"{figures['support']:.0%}",
+        clipped=f"{figures['clipped']:.1%}",
+        clip=f"{figures['clip']:.0f}",
+    )
+    about = say["logged_about"].format(days=f"{logged['within_days']:g}")
+    return _section(say["logged"], about, dots(rows, say["logged"]), element("p", counted))
 
 
 def _section(title: str, about: str, *parts: ET.Element) -> ET.Element:

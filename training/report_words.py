@@ -78,6 +78,24 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "覆盖率:至少出现在一个列表中的菜品份额。热门度:所展示菜品的平均百分位;顾客实际下单的为 {ordered}。",
     ),
     "logged": ("What the log of real lists says", "线上日志的估计"),
+    "logged_about": (
+        "Share of shown dishes ordered within {days} days: as shown, and by this ranking, estimated from lists whose "
+        "chances were logged. What a dish earns in a slot is taken not to depend on its neighbours.",
+        "展示后 {days} 天内被下单的菜品份额:线上实际值,以及根据已记录概率的列表对本排序的估计。"
+        "假定菜品在某位置的收益与相邻菜品无关。",
+    ),
+    "logged_counts": (
+        "{lists} lists with {slots} slots, worth {worth} slots of this ranking. The log could have shown {support} of "
+        "it; the rest counts as never taken where weights are not normalised. "
+        "{clipped} of weights were clipped at {clip}.",
+        "共 {lists} 个列表、{slots} 个位置,相当于本排序的 {worth} 个位置。日志可能展示过其中的 {support};"
+        "未归一化的估计把其余部分视为从未下单。"
+        "{clipped} 的权重在 {clip} 处截断。",
+    ),
+    "log_logged": ("as shown", "线上实际"),
+    "log_ips": ("weighted (IPS)", "逆概率加权"),
+    "log_self_normalised": ("self-normalised", "自归一化"),
+    "log_doubly_robust": ("doubly robust", "双重稳健"),
     "kind_history": ("history", "历史"),
     "kind_orders": ("orders before", "此前订单数"),
     "kind_recency": ("recency", "最近下单"),
