@@ -49,6 +49,8 @@ def _append(history: History, events: Iterable[Event], currency: str) -> None:
     lines: dict[str, list[dict[str, object]]] = {}
     changes: dict[str, dict[str, object]] = {}
     for event in events:
+        if event.type == "rating" and event.properties.get("item_id") is not None:
+            continue  # of one dish: history keeps what she thought of the whole order
         order_id = str(event.properties["order_id"])
         if event.type == "order":
             kept = changes.get(order_id, {})

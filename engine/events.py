@@ -65,6 +65,7 @@ EVENT_TYPES: Mapping[str, EventType] = {
         {},
     ),
     "view": EventType("She looked at a dish.", ITEM, {}),
+    "click": EventType("She tapped a dish. Says more than a look, less than the cart.", ITEM, {}),
     "cart": EventType("She put a dish into the cart.", ITEM, {}),
     "impression": EventType(
         "A dish was shown to her in a list. With its propensity, other lists can be judged by what she ordered then.",
@@ -75,7 +76,11 @@ EVENT_TYPES: Mapping[str, EventType] = {
             "model_version": "The version that made the list.",
         },
     ),
-    "rating": EventType("She rated an order.", {"order_id": "The order.", "rating": "1 to 5."}, {}),
+    "rating": EventType(
+        "She rated an order, or one dish of it. A dish rated 2 or below goes to the end of her lists.",
+        {"order_id": "The order.", "rating": "1 to 5."},
+        {"item_id": "The dish it is about; missing means the whole order."},
+    ),
     "survey": EventType(
         "She answered a survey. Counts in the customer table, and for the vendor and dishes it is about.",
         {

@@ -2,7 +2,9 @@
 
 Redis keys (one hash tag a customer, so that Redis Cluster keeps a customer's keys together):
 
-    regulars:recent:{<customer_id>}   ZSET  score = inbox place, member = the event as JSON; newest 200, 90 days
+    regulars:recent:{<customer_id>}   ZSET  score = inbox place, member = the event as JSON; newest 200, 90 days.
+                                      Looks and taps have a score lower by 2^51 and are kept 20 deep, impressions
+                                      one lower by 2^52 and 40 deep: seeing must not push out what she did
     regulars:through                  STRING  inbox place up to which everything has been folded; missing = rebuild
 
 Only commands of Redis 6.2 are used, so that Redis, Valkey and old servers all serve.
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -23,9 +26,24 @@ from engine.errors import InputError, OnlineUnavailable
 from engine.events import Event
 
 KEPT_EVENTS = 200
+# By type: how far below its inbox place an event's score lies (exact in a double), and how many such are kept.
+PASSIVE = {"impression": (2**52, 40), "view": (2**51, 20), "click": (2**51, 20)}
 KEPT_DAYS = 90
 THROUGH = "regulars:through"
 ANSWER_WITHIN_S = 0.5
+# How many of the passive events go depends on how many there are: a script, so that it is one round trip.
+TRIM_PASSIVE = """
+local function trim(low, high, kept)
+  local n = redis.call('ZCOUNT', KEYS[1], low, high)
+  if n > kept then
+    local first = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. low)
+    redis.call('ZREMRANGEBYRANK', KEYS[1], first, first + n - kept - 1)
+  end
+end
+trim('-4503599627370496', '(-2251799813685248', 40)
+trim('-2251799813685248', '(0', 20)
+return 1
+"""
 # Never moves back, and one round trip: a slower process must not undo what a faster one noted.
 MOVE_THROUGH = """
 local now = tonumber(redis.call('GET', KEYS[1]) or '-1')
@@ -69,10 +87,9 @@ class InProcess:
         """Add stored events."""
         for event in events:
             own = self._events[event.customer_id]
-            own[event.seq] = event
-            if len(own) > KEPT_EVENTS:
-                for seq in sorted(own)[:-KEPT_EVENTS]:
-                    del own[seq]
+            own[event.seq] = _slim(event)
+            for seq in _too_many(own):
+                del own[seq]
 
     async def recent(self, customer_id: str) -> list[Event]:
         """Return the customer's newest events, oldest first."""
@@ -109,12 +126,15 @@ class InRedis:
         """Add stored events in one pipeline."""
         members: dict[str, dict[bytes, float]] = defaultdict(dict)
         for event in events:
-            members[_key(event.customer_id)][_pack(event)] = float(event.seq)
+            below, _ = PASSIVE.get(event.type, (0, 0))
+            members[_key(event.customer_id)][_pack(_slim(event))] = float(event.seq - below)
         if not members:
             return
         async with self._redis.pipeline(transaction=False) as pipe:
             for key, own in members.items():
                 pipe.zadd(key, own)
+                if min(own.values()) < 0:
+                    pipe.eval(TRIM_PASSIVE, 1, key)
                 pipe.zremrangebyrank(key, 0, -KEPT_EVENTS - 1)
                 pipe.expire(key, timedelta(days=KEPT_DAYS))
             try:
@@ -128,7 +148,9 @@ class InRedis:
             members = await self._redis.zrange(_key(customer_id), 0, -1)
         except (RedisError, OSError) as error:
             raise _unavailable(error) from error
-        return [_unpack(customer_id, member) for member in members if isinstance(member, bytes)]
+        found = [_unpack(customer_id, member) for member in members if isinstance(member, bytes)]
+        # What she only saw or looked at comes first in the set, whenever it was.
+        return sorted(found, key=_seq) if found and found[0].type in PASSIVE else found
 
     async def through(self) -> int | None:
         """Return the inbox place up to which all is folded; None when Redis was flushed or is new."""
@@ -153,6 +175,29 @@ class InRedis:
 def open_online(redis_url: str | None) -> OnlineStore:
     """Return the online store in force: Redis where a URL is set, else this process's memory."""
     return InRedis(redis_url) if redis_url else InProcess()
+
+
+def _slim(event: Event) -> Event:
+    """Return the event as it is kept online: of an impression only which dish it was, the inbox has the rest."""
+    if event.type != "impression":
+        return event
+    return replace(event, event_id="", properties={"item_id": event.properties.get("item_id")})
+
+
+def _too_many(own: dict[int, Event]) -> list[int]:
+    """Return the places to forget: beyond what is kept of each passive kind, then beyond 200, passive ones first."""
+    gone: set[int] = set()
+    if len(own) <= min(kept for _, kept in PASSIVE.values()):
+        return []
+    for below, kept in set(PASSIVE.values()):
+        kind = sorted(seq for seq, event in own.items() if PASSIVE.get(event.type, (0, 0))[0] == below)
+        gone.update(kind[:-kept])
+    rest = sorted(own.keys() - gone, key=lambda seq: seq - PASSIVE.get(own[seq].type, (0, 0))[0])
+    return [*gone, *rest[: max(len(rest) - KEPT_EVENTS, 0)]]
+
+
+def _seq(event: Event) -> int:
+    return event.seq
 
 
 def _key(customer_id: str) -> str:

@@ -1,129 +1,226 @@
-"""A customer's question to ranked dishes with reasons: score, filter, rank, explain. Pure: no clock, no I/O."""
+"""A customer's question to ranked dishes with reasons: score, filter, arrange, explain. Pure: no clock, no I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from engine.events import Event
-from engine.models.base import Query
+from engine.models.base import IntArray
 from engine.models.item_knn import ItemKnn
+from engine.models.links import links
 from engine.models.next_item import NextItem
 from engine.models.popular import place_chain
+from engine.ranking.answer import Dish, DishAnswer, Explained
 from engine.ranking.catalog import Catalog
-from engine.ranking.filters import allowed_dishes
-from engine.ranking.reasons import Reason, reason
+from engine.ranking.exploring import Slot, eligible, explore
+from engine.ranking.extras import newest
+from engine.ranking.features import names
+from engine.ranking.filters import removed
+from engine.ranking.habits import OwnLines, habit
+from engine.ranking.lists import arrange, joined, reordered
+from engine.ranking.options import ListOptions
+from engine.ranking.reasons import Reason, reason, shortage, why_short
+from engine.ranking.request import Asking, DishRequest, open_request
 from engine.ranking.score import Pool, score_pool
 from engine.ranking.served import Served
+from engine.ranking.signals import Signals, looked_at, read_signals, steer
+
+__all__ = ["DishAnswer", "DishRequest", "recommend_dishes"]
+# A list that is arranged chooses from this many times what was asked for, and at least from this many.
+CHOICE, LEAST_CHOICE = 3, 100
+# Whose neighbours explain a dish: of her distinct dishes the newest so many.
+SEEDS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class DishRequest:
-    """What the app asks. `candidates` None means every dish; `zone`, `vendor_id` None mean not asked."""
+class Told:
+    """What explaining a list needs beside the pool: what moved each dish and its place in the models' order."""
 
-    customer_id: str | None
-    limit: int
-    at: datetime
-    zone: str | None = None
-    vendor_id: str | None = None
-    latitude: float | None = None
-    longitude: float | None = None
-    cart: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    candidates: tuple[str, ...] | None = None
-    language: str = "en"
-
-
-@dataclass(frozen=True, slots=True)
-class Dish:
-    """One recommended dish; `source` names the model that contributed most to its score."""
-
-    item_id: str
-    name: str
-    score: float
-    source: str
-    reason: Reason
-
-
-@dataclass(frozen=True, slots=True)
-class DishAnswer:
-    """Dishes, best first; `notes` says what could not be honoured as asked (stable codes)."""
-
-    dishes: tuple[Dish, ...]
-    customer_known: bool
-    notes: tuple[str, ...]
+    changes: Mapping[int, str]
+    ranks: Mapping[int, int]
 
 
 def recommend_dishes(served: Served, catalog: Catalog, request: DishRequest, fresh: Sequence[Event]) -> DishAnswer:
     """Return up to `limit` dishes the customer can order where and when she asks.
 
     `fresh` are her events since training, in any order. An unknown customer gets what is popular, and the notes say so.
+    Raises BadRequest for an allergen or diet nobody knows.
     """
-    place = served.place(request.zone, request.vendor_id, request.latitude, request.longitude)
-    query = served.query(request.customer_id, fresh, now=int(request.at.timestamp()), place=place)
-    allowed = allowed_dishes(
-        served,
-        catalog,
-        fresh,
-        at=request.at,
-        zone=request.zone,
-        vendor_id=request.vendor_id,
-        candidates=request.candidates,
-        out=request.exclude + request.cart,
-    )
-    pool = score_pool(served, query, allowed, size=request.limit)
-    dishes = tuple(
-        Dish(
+    asking = open_request(served, catalog, request, fresh)
+    options, limit = request.options.lists, request.limit
+    signals = read_signals(asking, request.options.signals)
+    wide = options.rearranges or signals or request.explain
+    size = max(CHOICE * limit, LEAST_CHOICE) if wide else limit
+    pool = score_pool(served, asking.query, asking.allowed, size=size)
+    ranks = {column: place for place, column in enumerate(pool.columns.tolist(), 1)} if request.explain else {}
+    changes: dict[int, str] = {}
+    own = OwnLines.of(asking.query)
+    if signals:
+        pool = steer(pool, asking, signals, request.options.signals)
+        changes = dict.fromkeys(signals.touched, "signals") | dict.fromkeys(signals.bad, "signals")
+    duplicates = 0
+    if options.rearranges:
+        arranged = arrange(pool, asking, own, options)
+        changes |= {int(pool.columns[place]): change for place, change in arranged.changes.items()}
+        pool, duplicates = reordered(pool, arranged.places), arranged.duplicates
+        if arranged.relaxed:
+            asking.notes.append("list_relaxed")
+    pool = reordered(pool, slice(limit)) if len(pool.columns) > limit else pool
+    pool, slots = _by_lot(pool, asking, own, options)
+    dishes = dishes_of_pool(pool, asking, own, slots, signals, Told(changes, ranks))
+    return answered(asking, dishes, shortest="near_duplicates" if duplicates else None)
+
+
+def answered(asking: Asking, dishes: Sequence[Dish], *, shortest: str | None = None) -> DishAnswer:
+    """Return the answer that `dishes` make; a short one says why, by `shortest` where the list itself knows better."""
+    request, notes, why, filters = asking.request, list(asking.notes), None, None
+    if len(dishes) < request.limit:
+        notes.append("fewer_than_asked")
+    if request.explain or len(dishes) < request.limit:
+        filters = removed(asking.catalog, asking.limits)
+    if filters is not None and len(dishes) < request.limit:
+        code = shortest or shortage(filters, vendor_known="unknown_vendor" not in notes)
+        why = why_short(code, asking.language)
+    known = len(asking.query.at) > 0
+    told = filters if request.explain else None
+    return DishAnswer(tuple(dishes), known, tuple(notes), asking.unknown_ids, why, told)
+
+
+def dishes_of_pool(
+    pool: Pool, asking: Asking, own: OwnLines, slots: Sequence[Slot], signals: Signals, told: Told
+) -> list[Dish]:
+    """Return the pool's dishes, one a slot, with the reasons that are true of them."""
+    served, language = asking.served, asking.language
+    sources = sources_of(served, pool)
+    reasons = reasons_for(pool, asking, own, sources, signals)
+    dishes = []
+    for row, (column, score, slot) in enumerate(zip(pool.columns.tolist(), pool.scores.tolist(), slots, strict=True)):
+        source = "exploration" if slot.explored else sources[row][0]
+        dish = Dish(
             served.items.name(column),
-            catalog.name(column, request.language),
+            asking.catalog.name(column, language),
             round(score, 6),
             source,
-            _reason(served, catalog, query, source if speaks else "none", column, request.language),
+            reasons[row],
+            round(slot.propensity, 6),
         )
-        for column, score, (source, speaks) in zip(
-            pool.columns.tolist(), pool.scores.tolist(), _sources(served, pool), strict=True
-        )
-    )
-    return DishAnswer(dishes, bool(query.baskets), _notes(served, catalog, request, query, len(dishes)))
+        if asking.request.explain:
+            changes = [told.changes[column]] if column in told.changes else []
+            changes += ["explored"] if slot.explored else []
+            dish = replace(dish, explained=explained(served, pool, row, told.ranks.get(column), changes))
+        dishes.append(dish)
+    return dishes
 
 
-def _sources(served: Served, pool: Pool) -> list[tuple[str, bool]]:
+def explained(served: Served, pool: Pool, row: int, rank: int | None, changes: Sequence[str]) -> Explained:
+    """Return what each model adds to the dish in `row` of the pool, and what the ranker saw of it."""
+    weights = [served.blend.weights.get(name, 0.0) for name in pool.names]
+    adds = {
+        name: round(float(part) * weight, 6)
+        for name, part, weight in zip(pool.names, pool.parts[row], weights, strict=True)
+    }
+    features = None
+    if pool.table is not None:
+        named = zip(names(list(pool.names)), pool.table[row].tolist(), strict=True)
+        # What does not apply to a dish (days since an order there never was) is left out: JSON has no NaN.
+        features = {name: round(value, 6) for name, value in named if np.isfinite(value)}
+    return Explained(rank, adds, features, tuple(changes))
+
+
+def sources_of(served: Served, pool: Pool) -> list[tuple[str, bool]]:
     """Return, per dish, the model that adds most to its blended score, and whether it adds anything at all."""
-    shares = pool.parts * np.array([served.blend.weights.get(name, 0.0) for name in pool.names])
+    shares = pool.parts * np.array([served.blend.weights.get(name, 0.0) for name in pool.names], dtype=np.float32)
     most = shares.argmax(axis=1) if len(shares) else np.empty(0, np.int64)
     return [(pool.names[model], bool(shares[row, model] > 0)) for row, model in enumerate(most.tolist())]
 
 
-def _reason(served: Served, catalog: Catalog, query: Query, source: str, column: int, language: str) -> Reason:
-    times = sum(1 for basket in query.baskets if column in basket)
-    if times:
-        return reason("ordered_before" if times > 1 else "ordered_once", language, times=times)
-    model = next((model for model in served.models if model.name == source), None)
-    if isinstance(model, NextItem | ItemKnn) and (seed := model.strongest_seed(query, column)) >= 0:
-        code = "follows_last" if isinstance(model, NextItem) else "because_you_ordered"
-        return reason(code, language, dish=catalog.name(seed, language))
+def reasons_for(
+    pool: Pool, asking: Asking, own: OwnLines, sources: Sequence[tuple[str, bool]], signals: Signals
+) -> list[Reason]:
+    """Return one true reason for each dish of the pool: her own habits first, then what she did lately, then models."""
+    language, columns = asking.language, pool.columns
+    times = own.times(columns).tolist()
+    looked = looked_at(asking.served, signals, columns).tolist() if signals else [-1] * len(columns)
+    fresh = newest(columns, asking.served.extras).tolist()
+    seeds = _seeds(asking, columns, sources)
+    found = []
+    for row, column in enumerate(columns.tolist()):
+        source, speaks = sources[row]
+        if times[row]:
+            found.append(_own_reason(asking, own, column, times[row], rated=column in signals.rated))
+        elif column in signals.touched:
+            found.append(reason("you_looked", language))
+        elif looked[row] >= 0:
+            found.append(reason("because_you_looked", language, dish=asking.catalog.name(looked[row], language)))
+        elif fresh[row]:
+            found.append(reason("new_here", language))
+        else:
+            found.append(_model_reason(asking, source if speaks else "none", seeds.get(column, -1)))
+    return found
+
+
+def _own_reason(asking: Asking, own: OwnLines, column: int, times: int, *, rated: bool) -> Reason:
+    language = asking.language
+    if asking.served.manifest.get("data", {}).get("clock") == "time":
+        clock = asking.served.extras.clocks.zone_info(asking.query.row, asking.catalog.timezone)
+        found = habit(asking.query.at[own.orders_of(column)], asking.query.now, clock, language)
+        if found is not None:
+            return found
+    if rated:
+        return reason("you_liked", language)
+    return reason("ordered_before" if times > 1 else "ordered_once", language, times=times)
+
+
+def _model_reason(asking: Asking, source: str, seed: int) -> Reason:
+    language = asking.language
+    if seed >= 0:
+        code = "follows_last" if source == "next_item" else "because_you_ordered"
+        return reason(code, language, dish=asking.catalog.name(seed, language))
     if source in {"next_item", "item_knn", "user_knn"}:
         return reason("people_like_you", language)
     if source == "als":
         return reason("your_taste", language)
     if source in {"popular", "trending"}:
-        return reason("popular_nearby" if place_chain(query.place) else "popular", language)
+        return reason("popular_nearby" if place_chain(asking.query.place) else "popular", language)
     return reason("offered", language)
 
 
-def _notes(served: Served, catalog: Catalog, request: DishRequest, query: Query, found: int) -> tuple[str, ...]:
-    notes = []
-    if not query.baskets:
-        notes.append("unknown_customer")
-    if request.zone is not None and served.zones.row(request.zone) < 0 and request.zone not in catalog.zones:
-        notes.append("unknown_zone")
-    if request.vendor_id is not None and not (
-        served.vendors.row(request.vendor_id) >= 0 or request.vendor_id in catalog.vendor_ids
-    ):
-        notes.append("unknown_vendor")
-    if found < request.limit:
-        notes.append("fewer_than_asked")
-    return tuple(notes)
+def _seeds(asking: Asking, columns: IntArray, sources: Sequence[tuple[str, bool]]) -> dict[int, int]:
+    """Return, by column, the dish she ordered that speaks most for it, for what such a model recommends."""
+    found: dict[int, int] = {}
+    query = asking.query
+    for model in asking.served.models:
+        if isinstance(model, NextItem):
+            own, weights = query.items[query.start[-1 - model.last :][0] :], "share"
+        elif isinstance(model, ItemKnn):
+            own, weights = query.items[-SEEDS:], "similarity"
+        else:
+            continue
+        wanted = [
+            c for c, (source, speaks) in zip(columns.tolist(), sources, strict=True) if speaks and source == model.name
+        ]
+        if not wanted or not len(own):
+            continue
+        arrays = model.arrays()
+        seed_of, items, weight = links(arrays["start"], arrays["items"], arrays[weights], np.unique(own))  # type: ignore[arg-type]
+        for column in wanted:
+            mine = np.flatnonzero((items == column) & (weight > 0) & (seed_of != column))
+            if len(mine):
+                found[column] = int(seed_of[mine[np.argmax(weight[mine])]])
+    return found
+
+
+def _by_lot(pool: Pool, asking: Asking, own: OwnLines, options: ListOptions) -> tuple[Pool, list[Slot]]:
+    """Return the pool with new dishes in the slots the lot gave them, and the slots."""
+    columns = pool.columns.tolist()
+    if options.explore_share <= 0 or not columns:
+        return pool, [Slot(column, 1.0, explored=False) for column in columns]
+    drawn, weights = eligible(asking, own, pool.columns)
+    slots = explore(columns, drawn, weights, options, seed=asking.request.request_id)
+    added = np.array([slot.column for slot in slots if slot.explored], dtype=np.int32)
+    wider = joined(pool, added)
+    place = {column: at for at, column in enumerate(wider.columns.tolist())}
+    return reordered(wider, [place[slot.column] for slot in slots]), slots

@@ -47,9 +47,34 @@ async def test_folding_nothing_is_fine(store) -> None:
 
 
 async def test_only_the_newest_are_kept(store) -> None:
-    await store.fold(event(seq) for seq in range(1, KEPT_EVENTS + 11))
+    await store.fold(bought(seq) for seq in range(1, KEPT_EVENTS + 11))
     kept = await store.recent("ann")
     assert [e.seq for e in kept] == list(range(11, KEPT_EVENTS + 11))
+
+
+def bought(seq: int) -> Event:
+    return Event(f"e{seq}", "order", "ann", AT, {"order_id": str(seq), "items": []}, seq)
+
+
+def shown(seq: int) -> Event:
+    return Event(f"e{seq}", "impression", "ann", AT, {"item_id": "汤", "request_id": "r", "slot": 1}, seq)
+
+
+async def test_looks_never_push_out_what_she_did_and_are_kept_a_few_deep(store) -> None:
+    await store.fold([bought(1)])
+    await store.fold([event(seq, "ann") for seq in range(2, 100)])
+    await store.fold([shown(seq) for seq in range(100, 200)])
+    assert [e.seq for e in await store.recent("ann")] == [1, *range(80, 100), *range(160, 200)]
+
+
+async def test_what_she_did_pushes_out_looks(store) -> None:
+    await store.fold([event(1, "ann"), *(bought(seq) for seq in range(2, KEPT_EVENTS + 2))])
+    assert [e.seq for e in await store.recent("ann")] == list(range(2, KEPT_EVENTS + 2))
+
+
+async def test_of_an_impression_only_the_dish_is_kept(store) -> None:
+    await store.fold([shown(1)])
+    assert [e.properties for e in await store.recent("ann")] == [{"item_id": "汤"}]
 
 
 async def test_customers_whose_ids_look_like_keys_do_not_mix(store) -> None:

@@ -1,0 +1,144 @@
+"""What the app asks, and the request opened: her query, what may be shown, and what could not be honoured as asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from engine.errors import BadRequest
+from engine.events import Event
+from engine.models.base import IntArray, Query
+from engine.ranking.catalog import Catalog
+from engine.ranking.diets import understood
+from engine.ranking.filters import NO_DISH, Allowed, Limits, apply, dishes_of, disliked_dishes
+from engine.ranking.options import Options
+from engine.ranking.served import Served
+
+AHEAD = timedelta(days=366)
+# Clocks differ, and an app may repeat the request of a moment ago; older than this it asks about the past.
+PAST = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class DishRequest:
+    """What the app asks. `candidates` None means every dish; `zone`, `vendor_id` None mean not asked.
+
+    `clicked` are dishes she looked at in this session, oldest first, told with the request instead of as events;
+    `request_id` seeds the lot where slots are given away by lot.
+    """
+
+    customer_id: str | None
+    limit: int
+    at: datetime
+    zone: str | None = None
+    vendor_id: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    cart: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    candidates: tuple[str, ...] | None = None
+    language: str = "en"
+    allergens: tuple[str, ...] = ()
+    diets: tuple[str, ...] = ()
+    clicked: tuple[str, ...] = ()
+    explain: bool = False
+    options: Options = Options()
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A request opened: everything every list needs. `unknown_ids` counts ids we do not know, by field path."""
+
+    served: Served
+    catalog: Catalog
+    request: DishRequest
+    fresh: Sequence[Event]
+    query: Query
+    limits: Limits
+    allowed: Allowed
+    clicked: IntArray
+    unknown_ids: dict[str, int]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def language(self) -> str:
+        """The language reasons are worded in."""
+        return self.request.language
+
+
+def open_request(
+    served: Served, catalog: Catalog, request: DishRequest, fresh: Sequence[Event], *, vendor: IntArray | None = None
+) -> Asking:
+    """Translate a request's ids, put the hard filters together and note what could not be honoured as asked.
+
+    `vendor` are the dishes a list is confined to where the request names no vendor.
+    Raises BadRequest for an allergen or diet nobody knows.
+    """
+    place = served.place(request.zone, request.vendor_id, request.latitude, request.longitude)
+    query = served.query(request.customer_id, fresh, now=int(request.at.timestamp()), place=place)
+    unknown: dict[str, int] = {}
+    labels = catalog.labels
+
+    def known(field_path: str, ids: Sequence[str]) -> IntArray:
+        if not ids:
+            return NO_DISH
+        columns = served.items.rows_of(ids)
+        found = columns[columns >= 0]
+        if len(found) < len(ids):
+            unknown[field_path] = len(ids) - len(found)
+        return found
+
+    limits = Limits(
+        at=request.at,
+        zone=request.zone,
+        vendor=vendor if request.vendor_id is None else dishes_of(served, catalog, request.vendor_id),
+        candidates=None if request.candidates is None else known("candidates", request.candidates),
+        allergens=understood(request.allergens, labels.allergen_words, "context.allergens")
+        if request.allergens
+        else (),
+        diets=understood(request.diets, labels.diet_words, "context.diets") if request.diets else (),
+        excluded=known("exclude", request.exclude),
+        cart=known("context.cart", request.cart),
+        disliked=disliked_dishes(served, fresh),
+    )
+    clicked = known("context.clicked", request.clicked)
+    return Asking(
+        served, catalog, request, fresh, query, limits, apply(catalog, limits), clicked, unknown,
+        _notes(served, catalog, request, query, unknown),
+    )  # fmt: skip
+
+
+def check_instant(served: Served, at: datetime, now: datetime) -> tuple[str, ...]:
+    """Return notes on the instant asked about: `past_at` where it lies more than a day back.
+
+    Opening hours and recency are then those of that instant, while tastes are those known today.
+    Raises BadRequest for an instant before the first order we know, or more than a year ahead.
+    """
+    if at > now + AHEAD:
+        raise BadRequest(f"lies more than a year ahead ({at.isoformat()}); check the clock", where="context.at")
+    first = datetime.fromtimestamp(0, UTC)
+    data = served.manifest.get("data", {})
+    if data.get("clock") == "time":
+        first = datetime.fromisoformat(data["first_at"])
+    if at < first:
+        raise BadRequest(f"lies before the first order we know ({first.isoformat()})", where="context.at")
+    return ("past_at",) if at < now - PAST else ()
+
+
+def _notes(served: Served, catalog: Catalog, request: DishRequest, query: Query, unknown: dict[str, int]) -> list[str]:
+    notes = []
+    if not len(query.at):
+        notes.append("unknown_customer")
+    if request.zone is not None and request.zone not in catalog.zones and served.zones.row(request.zone) < 0:
+        notes.append("unknown_zone")
+    if (
+        request.vendor_id is not None
+        and request.vendor_id not in catalog.vendor_number
+        and served.vendors.row(request.vendor_id) < 0
+    ):
+        notes.append("unknown_vendor")
+    if unknown:
+        notes.append("unknown_ids")
+    return notes

@@ -1,0 +1,171 @@
+"""Lists people like: quotas, variety, nothing twice, less of what was shown in vain, and slots by lot."""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import ceil, floor
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from engine.errors import BadDefinition
+from engine.ranking.exploring import explore
+from engine.ranking.options import ListOptions, Options, described, parse_options, read_options
+from tests.engine.ranking.conftest import NEW, OLD, VENDOR, bought, told
+
+
+def own_dishes(town, customer="c001") -> set[str]:
+    query = town.served.query(customer, [], now=0, place=town.served.place(None, None, None, None))
+    return {town.served.items.name(column) for column in query.items.tolist()}
+
+
+def test_by_default_the_models_order_stands(town) -> None:
+    assert not ListOptions().rearranges
+    everything = town.ask(limit=15)
+    assert [dish.item_id for dish in town.ask(limit=5).dishes] == [dish.item_id for dish in everything.dishes[:5]]
+    assert {dish.propensity for dish in everything.dishes} == {1.0}
+
+
+@given(
+    limit=st.integers(1, 12),
+    low=st.sampled_from([0, 0.2, 0.5, 1]),
+    high=st.sampled_from([0, 0.3, 0.5, 1]),
+    per_vendor=st.integers(0, 4),
+    per_category=st.integers(0, 4),
+)
+@hypothesis_settings(max_examples=60, deadline=None)
+def test_quotas_and_limits_hold_or_the_answer_says_they_gave_way(
+    town, limit, low, high, per_vendor, per_category
+) -> None:
+    low = min(low, high)
+    lists = {"repeat_min": low, "repeat_max": high, "most_per_vendor": per_vendor, "most_per_category": per_category}
+    answer = town.ask(limit=limit, lists=lists)
+    shown = [dish.item_id for dish in answer.dishes]
+    assert len(shown) == len(set(shown)) == limit
+    if "list_relaxed" in answer.notes:
+        return
+    own = own_dishes(town)
+    repeats = sum(dish in own for dish in shown)
+    assert repeats <= floor(limit * high + 1e-9)
+    available = len(own & (set(town.shown(limit=30))))
+    if not per_vendor and not per_category:
+        assert repeats >= min(ceil(limit * low - 1e-9), floor(limit * high + 1e-9), available)
+    if per_vendor:
+        assert max(Counter(VENDOR[dish] for dish in shown).values()) <= per_vendor
+
+
+def test_the_first_dish_that_fits_is_taken_so_that_the_best_list_within_the_limits_comes_out(town) -> None:
+    plain = town.shown(limit=19)
+    varied = town.shown(limit=4, lists={"most_per_vendor": 1})
+    expected, seen = [], set()
+    for dish in plain:
+        if VENDOR[dish] not in seen:
+            seen.add(VENDOR[dish])
+            expected.append(dish)
+    assert varied == expected[:4]
+
+
+def test_dishes_whose_names_share_their_words_are_shown_once(town) -> None:
+    words = {dish: town.catalog.name(town.served.items.row(dish), "en").rsplit(" ", 1)[0] for dish in [*OLD, *NEW]}
+    # Letters of the ids count as a word too ("d"), so two of three words make a duplicate of a two-word name.
+    answer = town.ask(limit=19, lists={"near_duplicates": 0.99})
+    names = [words[dish.item_id] for dish in answer.dishes]
+    kinds = Counter((name, dish.item_id[0]) for name, dish in zip(names, answer.dishes, strict=True))
+    assert max(kinds.values()) == 1
+    assert answer.why_short.code == "near_duplicates"
+    assert "fewer_than_asked" in answer.notes
+
+
+def impressions(dish, times, hours_ago=5):
+    return [told("impression", 50 + n, hours_ago=hours_ago, item_id=dish, request_id="r", slot=0) for n in range(times)]
+
+
+def test_what_was_shown_often_and_never_taken_counts_less(town) -> None:
+    stranger = town.shown(None, limit=8)
+    lists = {"shown_times": 3, "shown_factor": 0.0}
+    less = town.shown("visitor", impressions(stranger[0], 3), limit=8, lists=lists)
+    assert less[0] == stranger[1]
+    assert town.shown("visitor", impressions(stranger[0], 2), limit=8, lists=lists) == stranger
+    assert town.shown("visitor", impressions(stranger[0], 3, hours_ago=24 * 30), limit=8, lists=lists) == stranger
+    assert town.shown("visitor", impressions(stranger[0], 3), limit=8) == stranger
+
+
+def test_what_was_taken_after_it_was_shown_is_not_discounted(town) -> None:
+    first = town.shown(None, limit=1)[0]
+    fresh = [*impressions(first, 4, hours_ago=5), bought(first, 60, "visitor", hours_ago=1)]
+    assert town.shown("visitor", fresh, limit=3, lists={"shown_times": 3, "shown_factor": 0.0})[0] == first
+
+
+def test_explanations_name_what_moved_a_dish(town) -> None:
+    stranger = town.shown(None, limit=3)
+    answer = town.ask(
+        "visitor", impressions(stranger[0], 3), limit=19, explain=True, lists={"shown_times": 3, "shown_factor": 0.0}
+    )
+    moved = {dish.item_id: dish.explained for dish in answer.dishes}
+    assert moved[stranger[0]].changes == ("shown_in_vain",)
+    assert moved[stranger[0]].rank == 1
+    assert moved[stranger[1]].changes == ()
+
+
+def test_slots_by_lot_hold_new_dishes_and_the_same_request_draws_the_same(town) -> None:
+    lists = {"explore_share": 0.5, "explore_after": 2}
+    answers = [town.ask(limit=8, lists=lists, request_id=f"r{n}") for n in range(60)]
+    plain = town.shown(limit=8)
+    drawn = 0
+    for answer in answers:
+        assert [dish.item_id for dish in answer.dishes[:2]] == plain[:2]
+        assert [dish.propensity for dish in answer.dishes[:2]] == [1.0, 1.0]
+        for dish in answer.dishes[2:]:
+            assert 0 < dish.propensity <= 1
+            assert (dish.source == "exploration") == (dish.item_id in NEW)
+            drawn += dish.item_id in NEW
+    # Four new dishes, three of them deliverable to anybody at noon: all are shown at times, none always.
+    assert 60 < drawn < 240
+    assert town.ask(limit=8, lists=lists, request_id="r7") == answers[7]
+
+
+@given(st.integers(1, 15), st.integers(0, 6), st.floats(0.05, 0.5), st.integers(0, 4))
+@hypothesis_settings(max_examples=60, deadline=None)
+def test_logged_propensities_are_the_frequencies_with_which_dishes_stand_in_their_slots(limit, n_new, share, after):
+    options = ListOptions(explore_share=share, explore_after=after)
+    new = np.arange(100, 100 + n_new, dtype=np.int32)
+    weights = np.linspace(0.2, 1, n_new).astype(np.float32)
+    slots = explore(list(range(limit)), new, weights, options, seed="any")
+    assert len(slots) == limit
+    assert len({slot.column for slot in slots}) == limit
+    regular = [slot.column for slot in slots if not slot.explored]
+    assert regular == list(range(len(regular)))
+    assert all(0 < slot.propensity <= 1 for slot in slots)
+
+
+def test_over_many_requests_a_slot_is_given_away_as_often_as_its_propensity_says() -> None:
+    options = ListOptions(explore_share=0.2, explore_after=0)
+    new, weights = np.array([100, 101], np.int32), np.array([1.0, 3.0], np.float32)
+    first = [explore([0, 1], new, weights, options, seed=f"s{n}")[0] for n in range(4000)]
+    told_by_column = {slot.column: slot.propensity for slot in first}
+    assert told_by_column == pytest.approx({0: 0.8, 100: 0.05, 101: 0.15})
+    for column, propensity in told_by_column.items():
+        share = sum(slot.column == column for slot in first) / len(first)
+        assert share == pytest.approx(propensity, abs=4 * (propensity * (1 - propensity) / len(first)) ** 0.5)
+
+
+def test_the_file_of_options_is_checked_key_by_key(tmp_path) -> None:
+    assert read_options(tmp_path) == Options()
+    (tmp_path / "recommend.yaml").write_text("lists: {most_per_vendor: 3, explore_share: 0.1}\n", encoding="utf-8")
+    assert read_options(tmp_path).lists.most_per_vendor == 3
+    for text, where in (
+        ("lists: {most_per_vendors: 3}", "recommend.yaml.lists.most_per_vendors"),
+        ("lists: {explore_share: 2}", "recommend.yaml.lists.explore_share"),
+        ("lists: {repeat_min: 0.9, repeat_max: 0.1}", "recommend.yaml.lists.repeat_min"),
+        ("signal: {}", "recommend.yaml.signal"),
+        ("lists: [", str(tmp_path / "recommend.yaml")),
+    ):
+        (tmp_path / "recommend.yaml").write_text(text, encoding="utf-8")
+        with pytest.raises(BadDefinition) as refused:
+            read_options(tmp_path)
+        assert refused.value.where == where
+    assert parse_options(None) == Options()
+    assert {name.split(".")[0] for name, _, _ in described()} == {"lists", "signals"}
