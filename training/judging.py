@@ -19,6 +19,7 @@ from training.groups import standing_at
 from training.learn import Report, hold_out, learn, learn_before
 from training.logged import judge_by_log, read_impressions
 from training.matrices import DAY_S
+from training.model_settings import read_model_settings
 from training.run import LEAST_JUDGED, MOST_JUDGED, load_training_set
 from training.split import sample
 
@@ -44,14 +45,16 @@ def evaluate_home(
 
     With `log`, the database of the inbox, `logged` is what the lists shown since the split say (see `training.logged`);
     None without it, and where a file judges, because then no split is.
-    Raises NoHistory when there is nothing to learn from or nobody came back to judge by.
+    Raises NoHistory when there is nothing to learn from or nobody came back to judge by, BadDefinition when the
+    home's tuned.yaml is wrong.
     """
     one_blas_thread()
+    chosen = read_model_settings(settings.home)
     report("read history")
     data = load_training_set(settings)
     if future is not None:
         targets = read_future(future, data, timezone=settings.timezone)
-        learned = learn(data, horizon_days=horizon_days, seed=seed, report=report)
+        learned = learn(data, horizon_days=horizon_days, seed=seed, report=report, settings=chosen)
         past, at = data.baskets, data.last_at + 1
         basis: dict[str, str | float | None] = {"kind": "file", "file": future.name, "days": None}
     else:
@@ -61,7 +64,7 @@ def evaluate_home(
             raise NoHistory(
                 f"no order falls on both sides of the split; import at least {LEAST_JUDGED} returning customers"
             )
-        learned = learn_before(data, split, horizon_days=horizon_days, seed=seed, report=report)
+        learned = learn_before(data, split, horizon_days=horizon_days, seed=seed, report=report, settings=chosen)
         past, at = split.past, split.at
         held_out_days = (data.last_at - split.at) / DAY_S
         basis = {"kind": "last_basket" if data.clock == "basket" else "newest", "file": None, "days": held_out_days}
@@ -85,6 +88,7 @@ def evaluate_home(
         "logged": logged,
         "protocol": PROTOCOLS[str(basis["kind"])].format(**basis),
         "basis": basis,
+        "model_settings": chosen.as_dict(),
         "weights": dict(learned.blend.weights),
         "unseen_items": sum(target.unseen for target in targets),
     }

@@ -20,6 +20,7 @@ from engine.ranking.ranker import Ranker
 from training.learn_blend import learn_blend
 from training.learn_ranker import learn_ranker
 from training.matrices import DAY_S, TrainingSet
+from training.model_settings import ModelSettings
 from training.split import Split, Target, sample, split_by_time, split_last_basket
 
 MOST_TUNING = 10_000
@@ -27,6 +28,7 @@ MOST_TUNING = 10_000
 LARGEST_HELD_OUT = 0.2
 # Fewer held-out baskets than both of these are no stretch to judge by.
 FEW_BASKETS, FEW_SHARE = 500, 0.05
+DEFAULTS = ModelSettings()
 
 Report = Callable[[str], None]
 
@@ -46,15 +48,21 @@ class Learned:
         return "ranker" if self.ranker else "blend"
 
 
-def default_models() -> list[Recommender]:
-    """Return the models of a training run, unfitted."""
-    return [Popular(), Trending(), Repeat(), Als(), ItemKnn(), NextItem(), UserKnn()]
+def models_of(settings: ModelSettings) -> list[Recommender]:
+    """Return the models of a training run, unfitted, with `settings` in place of their defaults."""
+    models: list[Recommender] = [Popular(), Trending(), Repeat(), Als(), ItemKnn(), NextItem(), UserKnn()]
+    for model in models:
+        for name, value in settings.of(model.name).items():
+            setattr(model, name, value)
+    return models
 
 
-def fit_models(baskets: Baskets, *, now: int, seed: int, report: Report) -> list[Recommender]:
+def fit_models(
+    baskets: Baskets, *, now: int, seed: int, report: Report, settings: ModelSettings = DEFAULTS
+) -> list[Recommender]:
     """Fit every model on `baskets`; each gets its own random stream, so adding one changes no other."""
     fitted = []
-    for number, model in enumerate(default_models()):
+    for number, model in enumerate(models_of(settings)):
         report(f"fit {model.name}")
         fitted.append(model.fit(baskets, now=now, rng=np.random.default_rng([seed, number])))
     return fitted
@@ -74,19 +82,27 @@ def hold_out(data: TrainingSet, horizon_days: float) -> Split:
     return split_by_time(data, at)
 
 
-def learn(data: TrainingSet, *, horizon_days: float, seed: int, report: Report) -> Learned:
+def learn(
+    data: TrainingSet, *, horizon_days: float, seed: int, report: Report, settings: ModelSettings = DEFAULTS
+) -> Learned:
     """Learn from all of `data`: weights on its last stretch by models that never saw it, then models on everything."""
     report("hold out the last stretch to learn the blend and the ranker")
     inner = hold_out(data, horizon_days)
     if not inner.past.n_baskets or not inner.targets:
-        models = fit_models(data.baskets, now=data.last_at, seed=seed, report=report)
+        models = fit_models(data.baskets, now=data.last_at, seed=seed, report=report, settings=settings)
         return Learned(models, learn_blend(models, []), None, 0)
-    fitted = fit_models(inner.past, now=inner.at, seed=seed, report=report)
-    return learn_final(data, fitted, inner, seed=seed, report=report)
+    fitted = fit_models(inner.past, now=inner.at, seed=seed, report=report, settings=settings)
+    return learn_final(data, fitted, inner, seed=seed, report=report, settings=settings)
 
 
 def learn_final(
-    data: TrainingSet, fitted: Sequence[Recommender], split: Split, *, seed: int, report: Report
+    data: TrainingSet,
+    fitted: Sequence[Recommender],
+    split: Split,
+    *,
+    seed: int,
+    report: Report,
+    settings: ModelSettings = DEFAULTS,
 ) -> Learned:
     """Learn blend and ranker with models fitted on `split.past`, then fit the models on all of `data`.
 
@@ -99,14 +115,22 @@ def learn_final(
     ranker = learn_ranker(fitted, blend, split.past, tuning, now=split.at, seed=seed)
     if ranker is not None:
         ranker = replace(ranker, facts=ItemFacts.of(data.baskets, now=data.last_at))
-    models = fit_models(data.baskets, now=data.last_at, seed=seed, report=report)
+    models = fit_models(data.baskets, now=data.last_at, seed=seed, report=report, settings=settings)
     return Learned(models, blend, ranker, len(tuning))
 
 
-def learn_before(data: TrainingSet, split: Split, *, horizon_days: float, seed: int, report: Report) -> Learned:
+def learn_before(
+    data: TrainingSet,
+    split: Split,
+    *,
+    horizon_days: float,
+    seed: int,
+    report: Report,
+    settings: ModelSettings = DEFAULTS,
+) -> Learned:
     """Learn only from `split.past`, as if its instant were now: what an honest evaluation judges."""
     past = replace(data, baskets=split.past)
-    return learn(past, horizon_days=horizon_days, seed=seed, report=report)
+    return learn(past, horizon_days=horizon_days, seed=seed, report=report, settings=settings)
 
 
 def tuning_sample(targets: list[Target], seed: int) -> list[Target]:

@@ -30,6 +30,7 @@ from training.learn import Learned, Report, fit_models, hold_out, learn_before, 
 from training.learn_blend import learn_blend
 from training.learn_extras import learn_extras
 from training.matrices import TrainingSet, training_set
+from training.model_settings import ModelSettings, read_model_settings
 from training.split import sample
 
 K = 10
@@ -73,20 +74,24 @@ def train(
     With the history and settings of the live version nothing is done unless `force`. `force` also publishes what the
     gate would refuse, and the manifest says so.
     Raises NoHistory, Conflict when another run is going on, CandidateRefused with the gate's numbers, InputError when a
-    protected kind of group does not exist.
+    protected kind of group does not exist, BadDefinition when the home's tuned.yaml is wrong.
     """
     one_blas_thread()
     root = settings.artifacts_folder
     protection = Protection.of(settings.protected_groups)
-    with _alone(root):
+    chosen = read_model_settings(settings.home)
+    with alone(root):
         live = _live_manifest(settings)
-        recipe = {"horizon_days": horizon_days, "seed": seed}
+        # With nothing set the recipe reads as it always did, so that an update alone trains nothing anew.
+        recipe = {"horizon_days": horizon_days, "seed": seed} | (
+            {"model_settings": chosen.as_dict()} if chosen.as_dict() else {}
+        )
         fingerprint = History(settings.history_folder).fingerprint()
         if live and not force and _same(live, fingerprint, recipe, inbox_through):
             return Trained(str(live["version"]), False, True, None, live)
         report("read history")
         data = load_training_set(settings)
-        learned, evaluation = _learn_and_judge(settings, data, horizon_days, seed, report)
+        learned, evaluation = _learn_and_judge(settings, data, chosen, horizon_days, seed, report)
         arrays = arrays_of(
             learned.models, learned.ranker, data.baskets, _ids(data), _vendor_rows(data), _languages(settings, data)
         )
@@ -110,7 +115,7 @@ def train(
 
 
 def _learn_and_judge(
-    settings: Settings, data: TrainingSet, horizon_days: float, seed: int, report: Report
+    settings: Settings, data: TrainingSet, chosen: ModelSettings, horizon_days: float, seed: int, report: Report
 ) -> tuple[Learned, Evaluation | None]:
     """Judge on the last stretch with models that never saw it, then learn from everything.
 
@@ -119,14 +124,14 @@ def _learn_and_judge(
     split = hold_out(data, horizon_days)
     targets = sample(split.targets, MOST_JUDGED, np.random.default_rng([seed, 98]))
     if len(targets) < LEAST_JUDGED or not split.past.n_baskets:
-        models = fit_models(data.baskets, now=data.last_at, seed=seed, report=report)
+        models = fit_models(data.baskets, now=data.last_at, seed=seed, report=report, settings=chosen)
         return Learned(models, learn_blend(models, []), None, 0), None
-    before = learn_before(data, split, horizon_days=horizon_days, seed=seed, report=report)
+    before = learn_before(data, split, horizon_days=horizon_days, seed=seed, report=report, settings=chosen)
     report(f"judge on {len(targets):,} customers")
     standing = standing_at(settings, data, split.at)
     judged = evaluate(before, data, split.past, targets, k=K, seed=seed, advance=lambda _: None, standing=standing)
     report("learn again with the newest orders")
-    return learn_final(data, before.models, split, seed=seed, report=report), judged
+    return learn_final(data, before.models, split, seed=seed, report=report, settings=chosen), judged
 
 
 def _manifest(
@@ -201,11 +206,17 @@ def _same(live: dict[str, Any], fingerprint: str, recipe: dict[str, Any], inbox_
 
 
 @contextmanager
-def _alone(root: Path) -> Iterator[None]:
+def alone(root: Path) -> Iterator[None]:
+    """Hold the right to train into the artifacts folder `root`.
+
+    Raises Conflict when another run holds it.
+    """
     root.mkdir(parents=True, exist_ok=True)
     with (root / ".training").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise Conflict("another training run is going on; wait for it to end", where=str(root)) from error
+            raise Conflict(
+                "another training run, or a search for settings, is going on; wait for it to end", where=str(root)
+            ) from error
         yield
