@@ -117,6 +117,26 @@ def customer_table_page() -> str:
     return f"{HEAD}# The customer table\n\n{head}\n\n{table}{rows}"
 
 
+def models_page() -> str:
+    """Return the page of what `tuned.yaml` may set."""
+    from training.learn import models_of  # noqa: PLC0415 - loads scipy and implicit
+    from training.model_settings import KNOBS, ModelSettings  # noqa: PLC0415 - the same
+
+    parts = [
+        f"{HEAD}# Settings of the models\n\n`tuned.yaml` in the home sets them, under `models`; `regulars tune` "
+        "searches them within these bounds. See [quality](../guides/quality.md).\n"
+    ]
+    for model in models_of(ModelSettings()):
+        if model.name not in KNOBS:
+            continue
+        parts.append(f"\n## {model.name}\n\n| setting | default | from | to | meaning |\n|---|---|---|---|---|\n")
+        parts += [
+            f"| `{key}` | {getattr(model, key):g} | {knob.low:g} | {knob.high:g} | {knob.about} |\n"
+            for key, knob in KNOBS[model.name].items()
+        ]
+    return "".join(parts)
+
+
 def cli_page() -> str:
     """Return the page of commands, their arguments and options."""
     root = typer.main.get_command(app)
@@ -174,5 +194,6 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": errors_page,
     "tables.md": tables_page,
     "customer_table.md": customer_table_page,
+    "models.md": models_page,
     "cli.md": cli_page,
 }

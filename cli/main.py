@@ -21,6 +21,7 @@ from cli import (  # noqa: F401 - importing a group of verbs registers it
     segments,
     serve,
     training,
+    tune,
     worker,
 )
 from cli.app import app

@@ -1,0 +1,106 @@
+"""`regulars tune`: search the models' settings within a time budget, and adopt what is surely better."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.app import app
+from cli.output import HomeOption, JsonOption, actor, out, print_facts, print_json, print_table, progress, settings_for
+from cli.quality import HorizonOption, SeedOption, days_of
+from engine.audit import record
+from engine.database import connect, transaction
+
+if TYPE_CHECKING:
+    from training.tune import Tuned
+
+
+@app.command()
+def tune(
+    home: HomeOption = None,
+    minutes: Annotated[
+        float, typer.Option("--minutes", min=0, max=10_080, help="Start no new trial after so long.")
+    ] = 10.0,
+    trials: Annotated[
+        int | None, typer.Option("--trials", min=1, help="Stop after so many new trials, too.", show_default=False)
+    ] = None,
+    horizon: HorizonOption = "28d",
+    seed: SeedOption = 0,
+    json: JsonOption = False,
+) -> None:
+    """Search the models' settings on older history, and let `regulars train` use what is surely better.
+
+    Each trial changes one model and judges the learned blend by ndcg@10. Stop it with Ctrl-C and start it again: it
+    goes on where it was. Only settings that beat the defaults for customers no trial saw are written to tuned.yaml.
+
+    [bold]Examples[/bold]
+
+      regulars tune --minutes 30
+
+      regulars tune --trials 50 --seed 1 --json
+    """
+    from training import tune as search  # noqa: PLC0415 - loads optuna, scipy and implicit
+    from training.model_settings import FILE  # noqa: PLC0415 - the same
+
+    settings = settings_for(home)
+    now = datetime.now(UTC)
+    with progress() as bar:
+        task = bar.add_task("read history", total=round(60 * minutes))
+        found = search.tune(
+            settings,
+            now=now,
+            minutes=minutes,
+            most_trials=trials,
+            horizon_days=days_of(horizon),
+            seed=seed,
+            report=lambda step: bar.update(
+                task, completed=int(step.seconds), description=f"trial {step.trials}: best ndcg@10 {step.best:.4f}"
+            ),
+        )
+    changed = search.changes(found.settings)
+    engine = connect(settings)
+    try:
+        with transaction(engine) as session:
+            detail = {"adopted": found.adopted, "trials": found.trials, "settings": found.settings.as_dict()}
+            record(session, now, actor=actor(), action="tune", target=FILE, detail=detail)
+    finally:
+        engine.dispose()
+    if json:
+        print_json(_as_dict(found, changed) | {"file": str(settings.home / FILE) if found.adopted else None})
+        return
+    print_facts(
+        f"{found.trials:,} trials, {found.trials - found.resumed_from:,} of them now",
+        {"ndcg@10 of the defaults": found.default_value, "ndcg@10 of the best": found.best_value},
+    )
+    if changed:
+        print_table("The best found", ["model", "setting", "default", "found"], changed)
+    out.print(_verdict(found), markup=False)
+
+
+def _verdict(found: Tuned) -> str:
+    sure = found.confirmed
+    if sure is None:
+        return "No trial beat the defaults; nothing is changed. More --minutes may find better."
+    low, high = sure.interval
+    compared = (
+        f"for {sure.customers:,} customers no trial saw, ndcg@10 {sure.difference:+.4f} on the defaults' "
+        f"{sure.default:.4f} ({100 * (1 - sure.level):.4g} % interval {low:+.4f} to {high:+.4f})"
+    )
+    if found.adopted:
+        return f"Adopted in tuned.yaml: {compared}. Now run: regulars train"
+    return f"Not adopted, since it may be luck: {compared}. More --minutes or more history may tell."
+
+
+def _as_dict(found: Tuned, changed: list[tuple[str, str, float, float]]) -> dict[str, Any]:
+    return {
+        "adopted": found.adopted,
+        "trials": found.trials,
+        "resumed_from": found.resumed_from,
+        "search": {"default": found.default_value, "best": found.best_value},
+        "confirmed": asdict(found.confirmed) if found.confirmed else None,
+        "settings": found.settings.as_dict(),
+        "changed": [dict(zip(("model", "setting", "default", "found"), each, strict=True)) for each in changed],
+    }
