@@ -125,9 +125,13 @@ def disliked_dishes(served: Served, fresh: Sequence[Event]) -> IntArray:
 
 
 def dishes_of(served: Served, catalog: Catalog, vendor_id: str) -> IntArray:
-    """Return the ascending columns the vendor lists, or that were ever ordered there; none for an unknown vendor."""
+    """Return the ascending columns of the vendor; none for an unknown vendor.
+
+    Its dishes are those listed as its own; where the items table names no vendor, those ever ordered there.
+    """
     vendor = served.vendors.row(vendor_id)
     ordered = served.items_of_vendor(vendor) if vendor >= 0 else NO_DISH
+    ordered = ordered[catalog.vendor_of[ordered] < 0]
     number = catalog.vendor_number.get(vendor_id)
     if number is None:
         return np.unique(ordered).astype(np.int32)

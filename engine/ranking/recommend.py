@@ -82,7 +82,10 @@ def answered(asking: Asking, dishes: Sequence[Dish], *, shortest: str | None = N
     if request.explain or len(dishes) < request.limit:
         filters = removed(asking.catalog, asking.limits)
     if filters is not None and len(dishes) < request.limit:
-        code = shortest or shortage(filters, vendor_known="unknown_vendor" not in notes)
+        code = shortage(filters, vendor_known="unknown_vendor" not in notes)
+        if shortest is not None and len(dishes) < filters["left"]:
+            # The filters left more than the list had a use for.
+            code = shortest
         why = why_short(code, asking.language)
     known = len(asking.query.at) > 0
     told = filters if request.explain else None

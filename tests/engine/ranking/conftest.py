@@ -47,13 +47,20 @@ def orderable(dish: str, zone: str | None, hour: int) -> bool:
     return vendor != "v2" or 10 <= hour < 14
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Town:
     """A served artifact with its catalogue, and how to ask it."""
 
     served: Served
     catalog: Catalog
     settings: Settings
+
+    def __repr__(self) -> str:
+        return "town"
+
+    def _repr_pretty_(self, printer, _cycle) -> None:
+        """Say it shortly where hypothesis prints an example."""
+        printer.text("town")
 
     def request(self, customer: str | None = "c001", lists: dict | None = None, **asked) -> DishRequest:
         options = Options(lists=ListOptions(**(lists or {})))

@@ -1,0 +1,85 @@
+"""What the lists beside the home list share: their pool arranged and worded, and ids nobody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+
+import numpy as np
+
+from engine.ids import IdMap
+from engine.models.base import FloatArray, IntArray
+from engine.ranking.answer import Dish, DishAnswer, Explained
+from engine.ranking.habits import OwnLines
+from engine.ranking.lists import arrange, reordered
+from engine.ranking.reasons import Reason
+from engine.ranking.recommend import CHOICE, LEAST_CHOICE, answered
+from engine.ranking.request import Asking
+from engine.ranking.score import Pool
+
+# Looking for the nearest id compares letter by letter: among this many that begin alike at most.
+MOST_COMPARED = 2_000
+
+
+def choice(asking: Asking) -> int:
+    """Return how many dishes a pool should hold: what was asked for, or more where the list is arranged."""
+    wide = asking.request.options.lists.rearranges
+    return max(CHOICE * asking.request.limit, LEAST_CHOICE) if wide else asking.request.limit
+
+
+def best_allowed(asking: Asking, scores: FloatArray, parts: dict[str, FloatArray], *, without: IntArray) -> Pool:
+    """Return the allowed dishes with a score above 0, best first, none of `without`; all arrays are (items,).
+
+    `parts` are what makes up the score, already weighted.
+    """
+    mask = asking.allowed.as_mask()
+    mask[without] = False
+    columns = np.flatnonzero(mask & (scores > 0)).astype(np.int32)
+    columns = columns[np.lexsort((columns, -scores[columns]))][: choice(asking)]
+    told = np.stack([part[columns] for part in parts.values()], axis=1)
+    return Pool(columns, scores[columns].astype(np.float32), told.astype(np.float32), tuple(parts))
+
+
+def shelved(
+    asking: Asking, pool: Pool, word: Callable[[Pool], Sequence[Reason]], *, shortest: str, source: str | None = None
+) -> DishAnswer:
+    """Return the answer: the pool arranged as asked, with the reasons `word` gives its dishes.
+
+    `shortest` says why the list may be short where no filter took anything; `source` names where dishes come from,
+    None: the part that says most.
+    """
+    options, limit = asking.request.options.lists, asking.request.limit
+    changes: dict[int, str] = {}
+    if options.rearranges:
+        arranged = arrange(pool, asking, OwnLines.of(asking.query), options)
+        changes = {int(pool.columns[place]): change for place, change in arranged.changes.items()}
+        pool = reordered(pool, arranged.places)
+        shortest = "near_duplicates" if arranged.duplicates else shortest
+        if arranged.relaxed:
+            asking.notes.append("list_relaxed")
+    pool = reordered(pool, slice(limit))
+    reasons = word(pool)
+    most = pool.parts.argmax(axis=1).tolist() if len(pool.columns) else []
+    dishes = []
+    for row, (column, score) in enumerate(zip(pool.columns.tolist(), pool.scores.tolist(), strict=True)):
+        dish = Dish(
+            asking.served.items.name(column),
+            asking.catalog.name(column, asking.language),
+            round(score, 6),
+            source or pool.names[most[row]],
+            reasons[row],
+        )
+        if asking.request.explain:
+            adds = {name: round(float(part), 6) for name, part in zip(pool.names, pool.parts[row], strict=True)}
+            dish = replace(dish, explained=Explained(None, adds, None, tuple(filter(None, [changes.get(column)]))))
+        dishes.append(dish)
+    return answered(asking, dishes, shortest=shortest)
+
+
+def near_id(ids: IdMap, wanted: str) -> str:
+    """Return a hint such as `; did you mean 'd-0007'?` for an id we do not know, empty where none is near."""
+    names = ids.names(np.arange(len(ids)))
+    alike = [name for name in names if name[:1].casefold() == wanted[:1].casefold()][:MOST_COMPARED]
+    near = get_close_matches(wanted[:200], alike, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,186 @@
+"""Which vendors she would order from, here and now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.events import Event
+from engine.models.base import FloatArray, IntArray
+from engine.ranking.catalog import Catalog
+from engine.ranking.extras import DAY_S, HALF_LIFE_DAYS
+from engine.ranking.reasons import Reason, reason, why_short
+from engine.ranking.request import Asking, DishRequest, open_request
+from engine.ranking.score import score_pool
+from engine.ranking.served import UNDOING, Served
+
+# Hand-set and plain: what she orders from counts most, then what they cook for her taste, then what is usual here.
+OWN, TASTE, USUAL = 1.0, 0.3, 0.1
+SHOWN_DISHES = 3
+POOL = 300
+EARTH_KM = 6_371.0
+# At this distance the parts that are not hers count for a third.
+FAR_KM = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class RankedVendor:
+    """One vendor: `dishes` are its best for her, `distance_km` is None where either place is unknown.
+
+    `parts` are what its score is made of: own, taste, usual.
+    """
+
+    vendor_id: str
+    name: str
+    score: float
+    reason: Reason
+    dishes: tuple[str, ...]
+    distance_km: float | None
+    parts: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class VendorAnswer:
+    """Vendors, best first; see `DishAnswer` for the rest."""
+
+    vendors: tuple[RankedVendor, ...]
+    customer_known: bool
+    notes: tuple[str, ...]
+    unknown_ids: dict[str, int]
+    why_short: Reason | None
+
+
+def recommend_vendors(served: Served, catalog: Catalog, request: DishRequest, fresh: Sequence[Event]) -> VendorAnswer:
+    """Return the vendors that are open and deliver there, by her own orders, her taste, and what is usual in the zone.
+
+    A vendor counts only with at least one dish that passes every hard filter: what is excluded, disliked, or holds an
+    allergen is not a reason to go there. Vendors without a listed dish are left out.
+    """
+    asking = open_request(served, catalog, request, fresh)
+    n = len(catalog.vendor_ids)
+    mask = asking.allowed.as_mask()
+    cooks = np.unique(catalog.vendor_of[mask])
+    cooks = cooks[cooks >= 0]
+    pool = score_pool(served, asking.query, asking.allowed, size=POOL)
+    best = _best_dishes(catalog, pool.columns)
+    own, times = _own_share(asking, n)
+    taste = _taste(best, pool.scores, n)
+    usual = _usual(asking, n)
+    distance = distances_km(catalog.places, request.latitude, request.longitude)
+    near = np.where(np.isnan(distance), 1.0, np.exp(-np.nan_to_num(distance) / FAR_KM))
+    parts = {"own": OWN * own, "taste": TASTE * taste * near, "usual": USUAL * usual * near}
+    score = np.sum(list(parts.values()), axis=0)
+    order = cooks[np.lexsort((cooks, -score[cooks]))][: request.limit]
+    found = tuple(
+        RankedVendor(
+            catalog.vendor_ids[v],
+            catalog.vendor_names["zh" if asking.language == "zh" else "en"][v],
+            round(float(score[v]), 6),
+            _reason(asking, int(times[v]), pool.columns[best.get(v, [])], parts, v, float(distance[v])),
+            tuple(served.items.name(int(pool.columns[row])) for row in best.get(v, [])[:SHOWN_DISHES]),
+            None if np.isnan(distance[v]) else round(float(distance[v]), 2),
+            {name: round(float(part[v]), 6) for name, part in parts.items()},
+        )
+        for v in order.tolist()
+    )
+    notes = list(asking.notes) + (["fewer_than_asked"] if len(found) < request.limit else [])
+    why = why_short("no_vendors", asking.language) if len(found) < request.limit else None
+    return VendorAnswer(found, len(asking.query.at) > 0, tuple(notes), asking.unknown_ids, why)
+
+
+def distances_km(
+    places: npt.NDArray[np.float64], latitude: float | None, longitude: float | None
+) -> npt.NDArray[np.float64]:
+    """Return (vendors,) great-circle distances in km, NaN where either place is unknown."""
+    if latitude is None or longitude is None:
+        return np.full(len(places), np.nan)
+    here, there = np.radians([latitude, longitude]), np.radians(places)
+    half = np.sin((there - here) / 2) ** 2
+    chord = half[:, 0] + np.cos(here[0]) * np.cos(there[:, 0]) * half[:, 1]
+    return np.asarray(2 * EARTH_KM * np.arcsin(np.sqrt(np.clip(chord, 0, 1))))
+
+
+def _best_dishes(catalog: Catalog, columns: IntArray) -> dict[int, list[int]]:
+    """Return the rows of the pool by vendor, best first."""
+    found: dict[int, list[int]] = {}
+    for row, vendor in enumerate(catalog.vendor_of[columns].tolist()):
+        if vendor >= 0:
+            found.setdefault(vendor, []).append(row)
+    return found
+
+
+def _own_share(asking: Asking, n: int) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+    """Return (vendors,) the share of her orders, an order counting half after 60 days, and how many there are."""
+    served, query = asking.served, asking.query
+    share, times = np.zeros(n, dtype=np.float32), np.zeros(n, dtype=np.int64)
+    number = asking.catalog.vendor_number
+    placed: list[tuple[int, int]] = []
+    if query.row >= 0:
+        own = slice(*served.baskets.customer_start[query.row : query.row + 2].tolist())
+        for vendor, at in zip(served.baskets.vendor[own].tolist(), served.baskets.at[own].tolist(), strict=True):
+            if vendor >= 0 and (known := number.get(served.vendors.name(vendor))) is not None:
+                placed.append((known, at))
+    placed += _since(asking)
+    for vendor, at in placed:
+        share[vendor] += 0.5 ** (max(query.now - at, 0) / DAY_S / HALF_LIFE_DAYS)
+        times[vendor] += 1
+    return share / max(float(share.sum()), 1e-9), times
+
+
+def _since(asking: Asking) -> list[tuple[int, int]]:
+    """Return (vendor, instant) of orders since training that still stand."""
+    orders: dict[str, tuple[int, int]] = {}
+    for event in sorted(asking.fresh, key=lambda each: (each.at, each.seq)):
+        if event.seq <= asking.served.inbox_through or event.type not in {"order", "order_status"}:
+            continue
+        order_id = str(event.properties.get("order_id", event.event_id))
+        if event.properties.get("status") in UNDOING:
+            orders.pop(order_id, None)
+        elif event.type == "order":
+            known = asking.catalog.vendor_number.get(str(event.properties.get("vendor_id")))
+            if known is not None:
+                orders[order_id] = (known, int(event.at.timestamp()))
+    return list(orders.values())
+
+
+def _taste(best: dict[int, list[int]], scores: FloatArray, n: int) -> FloatArray:
+    """Return (vendors,) from 0 to 1: where a vendor's three best dishes stand between the pool's last and first."""
+    taste = np.zeros(n, dtype=np.float32)
+    if len(scores):
+        spread = max(float(scores.max() - scores.min()), 1e-9)
+        for vendor, rows in best.items():
+            top = (scores[rows[:SHOWN_DISHES]] - scores.min()) / spread
+            # The first counts whole, the others add what is left open.
+            taste[vendor] = float(1 - np.prod(1 - np.clip(top, 0, 0.99)))
+    return taste
+
+
+def _usual(asking: Asking, n: int) -> FloatArray:
+    """Return (vendors,) each one's share of what is ordered in the zone asked from, by the catalogue's numbers."""
+    extras, usual = asking.served.extras, np.zeros(n, dtype=np.float32)
+    if extras.vendors is None:
+        return usual
+    shares = extras.vendors.shares(asking.query.place.zone)
+    for vendor in np.flatnonzero(shares).tolist():
+        known = asking.catalog.vendor_number.get(asking.served.vendors.name(vendor))
+        if known is not None:
+            usual[known] = shares[vendor]
+    return usual
+
+
+def _reason(
+    asking: Asking, times: int, dishes: IntArray, parts: dict[str, FloatArray], vendor: int, distance: float
+) -> Reason:
+    language = asking.language
+    if times:
+        return reason("usual_vendor" if times > 1 else "vendor_once", language, times=times)
+    if len(asking.query.at) and len(dishes) and parts["taste"][vendor] > parts["usual"][vendor]:
+        return reason("vendor_suits", language, dish=asking.catalog.name(int(dishes[0]), language))
+    if parts["usual"][vendor] > 0:
+        return reason("popular_nearby" if asking.query.place.zone >= 0 else "popular", language)
+    if not np.isnan(distance):
+        return reason("vendor_near", language, distance=f"{distance:.1f}")
+    return reason("vendor_open", language)

@@ -1,0 +1,183 @@
+"""What each list shows, and why."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from engine.errors import BadRequest, NotFound
+from engine.shelves.addons import addon_dishes
+from engine.shelves.again import dishes_again
+from engine.shelves.featured import drawn, feature_dishes
+from engine.shelves.similar import similar_dishes
+from engine.shelves.vendors import distances_km, recommend_vendors
+from tests.engine.ranking.conftest import NEW, NOW, VENDOR, bought, told
+
+
+def similar(town, item_id, customer="c001", fresh=(), **asked):
+    return similar_dishes(town.served, town.catalog, town.request(customer, **asked), fresh, item_id=item_id)
+
+
+def again(town, customer="rita", fresh=(), **asked):
+    return dishes_again(town.served, town.catalog, town.request(customer, **asked), fresh)
+
+
+def addons(town, *cart, customer="c001", fresh=(), **asked):
+    return addon_dishes(town.served, town.catalog, town.request(customer, cart=cart, **asked), fresh)
+
+
+def vendors(town, customer="c001", fresh=(), **asked):
+    return recommend_vendors(town.served, town.catalog, town.request(customer, **asked), fresh)
+
+
+def featured(town, members, **asked):
+    return feature_dishes(town.served, town.catalog, town.request(None, **asked), members)
+
+
+def test_what_ritas_customers_order_beside_a_dish_is_similar_to_it(town) -> None:
+    answer = similar(town, "d05", limit=3)
+    assert len(answer.dishes) == 3
+    assert {dish.reason.code for dish in answer.dishes} <= {"same_customers", "similar_to"}
+    assert town.catalog.name(town.served.items.row("d05"), "en") in answer.dishes[0].reason.text
+    scores = [dish.score for dish in answer.dishes]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_a_dish_nobody_ordered_is_like_those_with_its_words(town) -> None:
+    answer = similar(town, NEW[0], limit=3, language="zh", explain=True)  # a beef soup
+    assert answer.dishes[0].source == "content"
+    assert answer.dishes[0].reason.text == "与菜n0相似"
+    assert answer.dishes[0].explained.contributions["item_knn"] == 0
+
+
+def test_an_unknown_dish_is_told_with_the_nearest_id(town) -> None:
+    with pytest.raises(NotFound, match="did you mean 'd05'") as missing:
+        similar(town, "d055")
+    assert missing.value.where == "item_id"
+    with pytest.raises(NotFound, match=r"no dish '汤汤'$"):
+        similar(town, "汤汤")
+
+
+def test_a_cart_is_completed_with_what_goes_in_one_basket(town) -> None:
+    answer = addons(town, "d05", customer="rita", limit=6, vendor_id=None)
+    assert answer.dishes
+    assert {VENDOR[dish.item_id] for dish in answer.dishes} == {VENDOR["d05"]}
+    assert all(a.score >= b.score for a, b in zip(answer.dishes, answer.dishes[1:], strict=False))
+
+
+def test_a_partner_is_named_only_where_the_pair_was_seen_often(town) -> None:
+    items = town.served.items
+    together = town.served.extras.together
+    for cart in ("d01", "d05", "d09"):
+        for dish in addons(town, cart, limit=10).dishes:
+            if dish.reason.code == "goes_with":
+                pair = together.partners(np.array([items.row(cart)]), np.array([items.row(dish.item_id)]))
+                assert pair.tolist() == [items.row(cart)]
+
+
+def test_an_empty_cart_cannot_be_completed_and_an_unknown_one_gets_her_usual(town) -> None:
+    with pytest.raises(BadRequest) as refused:
+        addons(town)
+    assert refused.value.where == "context.cart"
+    answer = addons(town, "unheard of", limit=3)
+    assert "unknown_ids" in answer.notes
+    assert answer.unknown_ids == {"context.cart": 1}
+    assert [dish.item_id for dish in answer.dishes] == town.shown(limit=3)
+
+
+def test_again_holds_only_what_she_ordered_and_says_what_is_due(town) -> None:
+    friday = NOW.replace(month=3, day=28)  # a week after her last order
+    shown = again(town, limit=5, at=friday)
+    assert [dish.item_id for dish in shown.dishes] == ["d05", "d06"]
+    assert shown.dishes[0].reason.text == "You order this about every 7 days: time for it again"
+    assert shown.why_short.code == "no_orders"
+    soon = again(town, limit=1, at=NOW)
+    assert soon.dishes[0].reason.code != "due_now"
+
+
+def test_again_hears_orders_and_forgets_undone_ones(town) -> None:
+    assert again(town, "visitor").dishes == ()
+    assert again(town, "visitor").why_short.code == "no_orders"
+    fresh = [bought("d07", 1, "visitor")]
+    assert [dish.item_id for dish in again(town, "visitor", fresh).dishes] == ["d07"]
+    undone = [*fresh, told("order_status", 2, "visitor", order_id="o1", status="refunded")]
+    assert again(town, "visitor", undone).dishes == ()
+
+
+def test_again_says_when_what_she_ordered_is_sold_out(town) -> None:
+    answer = again(town, "vera")
+    assert answer.dishes == ()
+    assert answer.why_short.code == "unavailable"
+
+
+def test_vendors_begin_with_the_one_she_orders_from(town) -> None:
+    answer = vendors(town, "rita", limit=3)
+    assert answer.vendors[0].vendor_id == VENDOR["d05"]
+    assert answer.vendors[0].reason.text == "You ordered here 12 times"
+    assert all(VENDOR[dish] == vendor.vendor_id for vendor in answer.vendors for dish in vendor.dishes)
+
+
+def test_only_vendors_that_are_open_and_deliver_are_shown(town) -> None:
+    assert {v.vendor_id for v in vendors(town, zone="z0", at=NOW.replace(hour=20), limit=9).vendors} == {"v0", "v3"}
+    answer = vendors(town, zone="z1", limit=9)
+    assert {v.vendor_id for v in answer.vendors} == {"v0", "v1", "v2", "v3"}
+    assert answer.why_short.code == "no_vendors"
+
+
+def test_an_order_of_this_minute_puts_its_vendor_first(town) -> None:
+    fresh = [told("order", n, "visitor", order_id=f"o{n}", items=[{"item_id": "d03"}], vendor_id="v3") for n in (1, 2)]
+    first = vendors(town, "visitor", fresh, language="zh").vendors[0]
+    assert (first.vendor_id, first.name) == ("v3", "三号厨房")
+    assert first.reason.text == "您在这里点过 2 次"
+
+
+def test_distance_is_told_where_both_places_are_known_and_the_near_one_counts_more(town) -> None:
+    found = {v.vendor_id: v for v in vendors(town, None, latitude=31.20, longitude=121.40, limit=9).vendors}
+    assert found["v0"].distance_km == 0
+    assert found["v1"].distance_km == pytest.approx(1.46, abs=0.05)
+    assert found["v3"].distance_km is None
+    far = {v.vendor_id: v for v in vendors(town, None, latitude=32.0, longitude=121.40, limit=9).vendors}
+    assert far["v0"].parts["usual"] < found["v0"].parts["usual"]
+
+
+def test_a_degree_of_latitude_is_111_km() -> None:
+    places = np.array([[1.0, 0.0], [np.nan, 0.0]])
+    assert distances_km(places, 0.0, 0.0)[0] == pytest.approx(111.19, abs=0.05)
+    assert np.isnan(distances_km(places, 0.0, 0.0)[1])
+    assert np.isnan(distances_km(places, None, 0.0)).all()
+
+
+def test_what_a_group_orders_more_than_others_is_featured_for_it(town, monkeypatch) -> None:
+    monkeypatch.setattr("engine.shelves.featured.SUITS_WITHIN", 3)
+    answer = featured(town, ["rita"] * 1, limit=4)
+    assert {"d05", "d06"} <= {dish.item_id for dish in answer.dishes}
+    assert (answer.members, answer.sampled) == (1, 1)
+    assert all(dish.fits == 1 and dish.share == 1 for dish in answer.dishes)
+    assert all(dish.lift > 0 for dish in answer.dishes)
+
+
+def test_of_everybody_nothing_stands_out(town) -> None:
+    everybody = town.served.customers.names(np.arange(len(town.served.customers)))
+    answer = featured(town, everybody, limit=8)
+    assert {round(dish.lift, 1) for dish in answer.dishes} == {1.0}
+    assert {dish.reason.code for dish in answer.dishes} == {"group_likes"}
+
+
+def test_a_group_of_nobody_gets_nothing_and_is_told_so(town) -> None:
+    answer = featured(town, [])
+    assert answer.dishes == ()
+    assert answer.why_short.code == "nobody"
+
+
+def test_the_sample_of_a_group_is_the_same_every_time(town) -> None:
+    ids = [f"c{n}" for n in range(1000)]
+    assert drawn(ids) == drawn(list(reversed(ids)))
+    assert len(drawn(ids)) == 300
+
+
+def test_lists_can_be_arranged_on_every_shelf(town) -> None:
+    answer = similar(town, "d05", lists={"most_per_vendor": 1}, limit=4)
+    assert len({VENDOR[dish.item_id] for dish in answer.dishes}) == len(answer.dishes)
+    assert again(town, lists={"most_per_vendor": 1}, at=NOW + timedelta(hours=1), limit=1).dishes
