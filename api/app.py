@@ -15,7 +15,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import coupons, customers, health, receiving, recommending, segments
+from api import coupons, customers, health, receiving, recommending, segments, shelves
 from api.keys import Caller, KeyRing, requires
 from api.live import Live
 from api.problems import install, problem
@@ -64,7 +64,7 @@ def build(settings: Settings) -> FastAPI:
     install(app)
     app.add_middleware(LimitBody)
     app.add_middleware(health.Measured)
-    for room in (recommending, coupons, receiving, customers, segments, health):
+    for room in (recommending, shelves, coupons, receiving, customers, segments, health):
         app.include_router(room.router)
     _document(app)
     return app

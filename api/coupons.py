@@ -23,6 +23,7 @@ from engine.money import money_text
 from engine.offers.basket import Basket
 from engine.offers.offer import Offer, offers_from, saving_on
 from engine.offers.qualify import CustomerFacts, NotQualified, Qualified, qualify, rank
+from engine.ranking.request import check_instant
 from engine.tables import read_table
 
 router = APIRouter(prefix="/v1/recommend", tags=["recommend"])
@@ -70,6 +71,8 @@ async def coupons(
     """
     live: Live = request.app.state.live
     at = instant_or(body.context.at, utc_now())
+    if live.answering is not None and body.context.at is not None:
+        check_instant(live.answering.served, at, utc_now())
     language = body.language or (live.answering.served.language(body.customer_id) if live.answering else "en")
     terms = await run_in_threadpool(_offers, live)
     held, facts = await run_in_threadpool(_customer, live, body.customer_id, at)

@@ -22,6 +22,8 @@ from engine.errors import OnlineUnavailable, RegularsError
 from engine.events import Event, last_seq, read_after
 from engine.online import KEPT_DAYS, OnlineStore
 from engine.ranking.catalog import Catalog, build_catalog
+from engine.ranking.options import FILE as OPTIONS_FILE
+from engine.ranking.options import Options, read_options
 from engine.ranking.served import Served, open_served
 from engine.settings import Settings
 from engine.tables import read_table, table_file
@@ -35,11 +37,12 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """One consistent pair: the models and the catalogue aligned with their items, and the offers."""
+    """One consistent pair: the models and the catalogue aligned with their items, the offers and how lists are made."""
 
     served: Served
     catalog: Catalog
     offers: pl.DataFrame
+    options: Options = Options()
 
 
 @dataclass(slots=True)
@@ -171,7 +174,8 @@ class Live:
 
     def _seen_stamps(self) -> tuple[object, ...]:
         tables = (table_file(self.settings, name) for name in ("items", "vendors", "offers"))
-        stats = [(path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else None for path in tables]
+        files = (*tables, self.settings.home / OPTIONS_FILE)
+        stats = [(path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else None for path in files]
         return (live_version(self.settings.artifacts_folder), *stats)
 
     def _load(self) -> Answering | None:
@@ -185,7 +189,7 @@ class Live:
             served = open_served(load(self.settings.artifacts_folder, version))
         items, vendors = read_table(self.settings, "items"), read_table(self.settings, "vendors")
         catalog = build_catalog(served.items, items, vendors, timezone=self.settings.timezone)
-        return Answering(served, catalog, read_table(self.settings, "offers"))
+        return Answering(served, catalog, read_table(self.settings, "offers"), read_options(self.settings.home))
 
     async def _forever(self, work: Callable[[], object]) -> None:
         while True:

@@ -24,6 +24,9 @@ from engine.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+# What a caller sent comes back in a message only this long, and of ten thousand wrong ids so many.
+MOST_SAID = 500
+MOST_ERRORS = 20
 STATUS: tuple[tuple[type[RegularsError], int], ...] = (
     (Unauthorised, 401),
     (Forbidden, 403),
@@ -58,12 +61,13 @@ def problem(
         "title": code.replace("_", " ").capitalize(),
         "status": status,
         "code": code,
-        "detail": detail,
+        "detail": _sayable(detail),
     }
     if field is not None:
-        body["field"] = field
+        body["field"] = _sayable(field)
     if errors:
-        body["errors"] = list(errors)
+        told = errors[:MOST_ERRORS]
+        body["errors"] = [{name: _sayable(text) for name, text in error.items()} for error in told]
     return Response(orjson.dumps(body), status, media_type=MEDIA_TYPE, headers=headers)
 
 
@@ -90,6 +94,11 @@ def install(app: FastAPI) -> None:
     async def http(_request: Request, error: HTTPException) -> Response:
         code = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(error.status_code, "http_error")
         return problem(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))
+
+
+def _sayable(text: str) -> str:
+    """Return what was sent as an answer can hold it: a lone surrogate is no text, and a megabyte no message."""
+    return text[:MOST_SAID].encode(errors="replace").decode()
 
 
 def _path(location: Sequence[str | int]) -> str:

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import uuid4
 
 import orjson
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
+from pydantic import BaseModel
 
 from api.keys import Caller, requires, utc_now
-from api.live import Live
-from api.schemas import DishesRequest, instant_or
-from engine.ranking.recommend import DishAnswer, DishRequest, recommend_dishes
+from api.live import Answering, Live
+from api.schemas import Asked, DishesRequest, instant_or, options_for
+from engine.events import Event
+from engine.ranking.answer import Dish, DishAnswer
+from engine.ranking.recommend import recommend_dishes
+from engine.ranking.request import DishRequest, check_instant
 
 router = APIRouter(prefix="/v1/recommend", tags=["recommend"])
 
+DISH_EXAMPLE = {
+    "item_id": "d-0007",
+    "name": "Mapo tofu",
+    "score": 0.412,
+    "source": "repeat",
+    "reason": {"code": "most_weekdays", "text": "You order this most Fridays"},
+    "propensity": 1.0,
+}
 DISHES_EXAMPLE = {
     "request_id": "5f0c7d5e1f3b4c0c8d1f0f6f3e0f2a11",
     "model_version": "20260116T030000000000Z",
-    "items": [
-        {
-            "item_id": "d-0007",
-            "name": "Mapo tofu",
-            "score": 0.412,
-            "source": "repeat",
-            "reason": {"code": "ordered_before", "text": "You ordered this 6 times"},
-        }
-    ],
+    "items": [DISH_EXAMPLE],
     "notes": [],
 }
 
@@ -44,16 +50,30 @@ async def dishes(
     """Rank the dishes she can order: her usual ones first, and new ones she may like.
 
     `notes` says what could not be honoured as asked: `unknown_customer` (popular dishes are shown), `unknown_zone`,
-    `unknown_vendor`, `fewer_than_asked`.
+    `unknown_vendor`, `unknown_ids` (counted by field in `unknown_ids`), `past_at`, `list_relaxed`, `fewer_than_asked`
+    (then `why_empty` says why). Report what was shown as `impression` events with `request_id`, slot and `propensity`.
+    """
+    answering, asked, fresh, notes = await opened(request, body, body.customer_id, body.lists)
+    answer = recommend_dishes(answering.served, answering.catalog, asked, fresh)
+    return as_bytes(dishes_body(answer, answering.served.version, asked.request_id, notes))
+
+
+async def opened(
+    request: Request, body: Asked, customer_id: str | None, lists: BaseModel | None = None
+) -> tuple[Answering, DishRequest, list[Event], Sequence[str]]:
+    """Return what to answer from, the request inside, her fresh events, and notes on the instant.
+
+    Raises NoModel, and BadRequest for an instant out of bounds or options that contradict each other.
     """
     live: Live = request.app.state.live
     answering = live.require()
-    fresh = await live.recent(body.customer_id)
-    context = body.context
+    context, now = body.context, utc_now()
+    at = instant_or(context.at, now)
+    notes = check_instant(answering.served, at, now) if context.at is not None else ()
     asked = DishRequest(
-        customer_id=body.customer_id,
+        customer_id=customer_id,
         limit=body.limit,
-        at=instant_or(context.at, utc_now()),
+        at=at,
         zone=context.zone,
         vendor_id=context.vendor_id,
         latitude=context.latitude,
@@ -61,28 +81,57 @@ async def dishes(
         cart=tuple(context.cart),
         exclude=tuple(body.exclude),
         candidates=None if body.candidates is None else tuple(body.candidates),
-        language=body.language or answering.served.language(body.customer_id),
+        language=body.language or answering.served.language(customer_id),
+        allergens=tuple(context.allergens),
+        diets=tuple(context.diets),
+        clicked=tuple(context.clicked),
+        explain=body.explain,
+        options=answering.options
+        if lists is None
+        else replace(answering.options, lists=options_for(lists, answering.options.lists)),
+        request_id=body.request_id or uuid4().hex,
     )
-    answer = recommend_dishes(answering.served, answering.catalog, asked, fresh)
-    return as_bytes(_dishes_body(answer, answering.served.version))
+    # What an anonymous visitor does is told under her session's id.
+    fresh = await live.recent(customer_id or context.session_id)
+    return answering, asked, fresh, notes
 
 
-def _dishes_body(answer: DishAnswer, version: str) -> dict[str, Any]:
-    return {
-        "request_id": uuid4().hex,
+def dishes_body(answer: DishAnswer, version: str, request_id: str, notes: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the JSON form of a list of dishes; what has nothing to say is left out, but for `notes`."""
+    body: dict[str, Any] = {
+        "request_id": request_id,
         "model_version": version,
-        "items": [
-            {
-                "item_id": dish.item_id,
-                "name": dish.name,
-                "score": dish.score,
-                "source": dish.source,
-                "reason": {"code": dish.reason.code, "text": dish.reason.text},
-            }
-            for dish in answer.dishes
-        ],
-        "notes": list(answer.notes),
+        "items": [dish_body(dish) for dish in answer.dishes],
+        "notes": [*answer.notes, *notes],
     }
+    if answer.unknown_ids:
+        body["unknown_ids"] = dict(answer.unknown_ids)
+    if answer.why_short is not None:
+        body["why_empty"] = {"code": answer.why_short.code, "text": answer.why_short.text}
+    if answer.filters is not None:
+        body["filters"] = dict(answer.filters)
+    return body
+
+
+def dish_body(dish: Dish) -> dict[str, Any]:
+    """Return the JSON form of one dish."""
+    body: dict[str, Any] = {
+        "item_id": dish.item_id,
+        "name": dish.name,
+        "score": dish.score,
+        "source": dish.source,
+        "reason": {"code": dish.reason.code, "text": dish.reason.text},
+        "propensity": dish.propensity,
+    }
+    if dish.explained is not None:
+        told = dish.explained
+        body["explanation"] = {
+            "rank": told.rank,
+            "contributions": dict(told.contributions),
+            "features": None if told.features is None else dict(told.features),
+            "changes": list(told.changes),
+        }
+    return body
 
 
 def as_bytes(body: dict[str, Any]) -> Response:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, fields
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, create_model
+
+from engine.errors import BadRequest
+from engine.ranking.options import ListOptions
 
 MOST_DISHES = 100
-MOST_IDS = 1_000
+MOST_IDS = 10_000
 MOST_EVENTS = 1_000
+MOST_CLICKED = 50
+MOST_WORDS = 40
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Ids = Annotated[list[Id], Field(max_length=MOST_IDS)]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f]+$")]
+RequestId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
 Language = Annotated[str, StringConstraints(pattern=r"^(en|zh)$")]
 
 
@@ -26,14 +34,71 @@ class Context(Shape):
     """Where and when she asks; every part is optional."""
 
     at: AwareDatetime | None = Field(None, description="Instant with offset; missing means now.")
-    zone: Id | None = Field(None, description="Delivery zone; missing means that of her last order.")
+    zone: Id | None = Field(
+        None,
+        description="Delivery zone. Missing: her last order's place steers the order, and no zone narrows the list.",
+    )
     vendor_id: Id | None = Field(None, description="Given on a vendor's page: only its dishes.")
     latitude: float | None = Field(None, ge=-90, le=90)
     longitude: float | None = Field(None, ge=-180, le=180)
     cart: Ids = Field(default_factory=list, description="Dishes already in the cart; never recommended.")
 
 
-class DishesRequest(Shape):
+class ListContext(Context):
+    """Where, when and with what in mind she asks for dishes."""
+
+    session_id: Id | None = Field(
+        None, description="Without customer_id: the id under which this visitor's events are told as customer_id."
+    )
+    clicked: Annotated[list[Id], Field(max_length=MOST_CLICKED)] = Field(
+        default_factory=list, description="Dishes she tapped in this session, oldest first; they steer the list."
+    )
+    allergens: Annotated[list[Word], Field(max_length=MOST_WORDS)] = Field(
+        default_factory=list,
+        description="Never show dishes with one of these, nor dishes of which nobody said what they hold.",
+    )
+    diets: Annotated[list[Word], Field(max_length=MOST_WORDS)] = Field(
+        default_factory=list, description="Only dishes labelled for all of these."
+    )
+
+
+_KINDS = get_type_hints(ListOptions)
+_OPTIONS: dict[str, Any] = {
+    each.name: (
+        _KINDS[each.name] | None,
+        Field(None, ge=each.metadata["low"], le=each.metadata["high"], description=each.metadata["about"]),
+    )
+    for each in fields(ListOptions)
+}
+Lists = create_model(
+    "Lists",
+    __base__=Shape,
+    __doc__="How the list is arranged; what is left out is as the operator set it (recommend.yaml).",
+    **_OPTIONS,
+)
+
+
+class Asked(Shape):
+    """What every list takes."""
+
+    limit: int = Field(10, ge=1, le=MOST_DISHES)
+    context: ListContext = Field(default_factory=lambda: ListContext.model_validate({}))
+    exclude: Ids = Field(default_factory=list, description="Dishes never to show.")
+    candidates: Ids | None = Field(None, description="Rank only these; missing means every dish.")
+    language: Language | None = Field(None, description="en or zh; missing means the customer's, else en.")
+    explain: bool = Field(False, description="Also say how each dish came to its place and what filters took away.")
+    request_id: RequestId | None = Field(
+        None, description="Chosen by the app, or made here; the same one draws the same lots again."
+    )
+
+
+class CustomerAsked(Asked):
+    """What every list for a customer takes."""
+
+    customer_id: Id | None = Field(None, description="Missing for a visitor without an account.")
+
+
+class DishesRequest(CustomerAsked):
     """What `POST /v1/recommend/dishes` takes."""
 
     model_config = ConfigDict(
@@ -45,16 +110,63 @@ class DishesRequest(Shape):
                     "limit": 5,
                     "context": {"at": "2026-01-16T12:05:00+08:00", "zone": "z-03", "cart": ["d-0007"]},
                     "exclude": ["d-0011"],
+                    "lists": {"most_per_vendor": 3},
                 }
             ]
         },
     )
-    customer_id: Id | None = Field(None, description="Missing for a visitor without an account.")
-    limit: int = Field(10, ge=1, le=MOST_DISHES)
-    context: Context = Field(default_factory=lambda: Context.model_validate({}))
-    exclude: Ids = Field(default_factory=list)
-    candidates: Ids | None = Field(None, description="Rank only these; missing means every dish.")
-    language: Language | None = Field(None, description="en or zh; missing means the customer's, else en.")
+    lists: Lists | None = Field(None, description="How the list is arranged.")  # type: ignore[valid-type]
+
+
+class SimilarRequest(DishesRequest):
+    """What `POST /v1/recommend/similar` takes."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"item_id": "d-0007", "limit": 5, "context": {"zone": "z-03"}}]},
+    )
+    item_id: Id = Field(description="The dish to find others like.")
+
+
+class AddonsRequest(DishesRequest):
+    """What `POST /v1/recommend/addons` takes."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"customer_id": "c-1042", "limit": 3, "context": {"cart": ["d-0007"]}}]},
+    )
+
+
+class AgainRequest(DishesRequest):
+    """What `POST /v1/recommend/again` takes."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"customer_id": "c-1042", "limit": 5, "language": "zh"}]}
+    )
+    customer_id: Id = Field(description="Whose dishes.")
+
+
+class VendorsRequest(CustomerAsked):
+    """What `POST /v1/recommend/vendors` takes; exclude and candidates are dishes here too."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"customer_id": "c-1042", "context": {"latitude": 31.2, "longitude": 121.4}, "limit": 5}]
+        },
+    )
+
+
+class SegmentDishesRequest(Asked):
+    """What `POST /v1/recommend/for-segment` takes."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"segment": "one_timers", "limit": 5, "context": {"zone": "z-03"}}]},
+    )
+    segment: Id | dict[str, Any] = Field(description="The name of a ready or saved segment, or a rule's tree.")
+    parameters: dict[str, Any] = Field(default_factory=dict, description="What a named segment takes.")
+    as_of: str | None = Field(None, max_length=40, description="A date or an instant; default the newest order's day.")
 
 
 class CouponsRequest(Shape):
@@ -116,3 +228,17 @@ class EventsRequest(Shape):
 def instant_or(at: datetime | None, now: datetime) -> datetime:
     """Return `at`, or `now` where the request gave none."""
     return now if at is None else at
+
+
+def options_for(asked: BaseModel | None, configured: ListOptions) -> ListOptions:
+    """Return the configured options with what the request sets for itself. Raises BadRequest where they contradict."""
+    if asked is None:
+        return configured
+    given = asked.model_dump(exclude_none=True)
+    options = ListOptions(**(asdict(configured) | given))
+    if options.repeat_min > options.repeat_max:
+        raise BadRequest(
+            f"is above repeat_max ({options.repeat_min} > {options.repeat_max})",
+            where="lists.repeat_min" if "repeat_min" in given else "lists.repeat_max",
+        )
+    return options

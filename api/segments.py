@@ -173,7 +173,7 @@ async def _asked(
     live: Live = request.app.state.live
 
     def found() -> dict[str, object]:
-        rule = _rule(live.engine, live.settings, body)
+        rule = rule_asked(live.engine, live.settings, body.segment, body.parameters)
         at = instant_asked(live.settings, body.as_of, now=utc_now(), where="as_of")
 
         def reading() -> Any:
@@ -185,10 +185,11 @@ async def _asked(
     return await _answer(found)
 
 
-def _rule(engine: Engine, settings: Settings, body: Asked) -> Rule:
-    if isinstance(body.segment, dict) and body.parameters:
+def rule_asked(engine: Engine, settings: Settings, segment: str | dict[str, Any], parameters: dict[str, Any]) -> Rule:
+    """Return the rule of a segment by name, with its parameters, or of a tree. Raises BadDefinition, NotFound."""
+    if isinstance(segment, dict) and parameters:
         raise BadDefinition("only a segment by name takes parameters", where="parameters")
-    tree = {"segment": {"name": body.segment, **body.parameters}} if isinstance(body.segment, str) else body.segment
+    tree = {"segment": {"name": segment, **parameters}} if isinstance(segment, str) else segment
     with transaction(engine) as session:
         return parse_rule(tree, currency=settings.currency, lookup=library.lookup_in(session))
 

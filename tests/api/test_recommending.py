@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import polars as pl
 import pytest
 
@@ -18,12 +20,17 @@ def order(dish, number=1, customer="c001", **more):
     }
 
 
+def instant(**later):
+    return (datetime.now(UTC) + timedelta(**later)).isoformat()
+
+
 def test_a_known_customer_gets_ranked_dishes_with_reasons(app) -> None:
     answer = app.dishes(limit=4)
     assert set(answer) == {"request_id", "model_version", "items", "notes"}
     assert len(answer["items"]) == 4
     for item in answer["items"]:
-        assert set(item) == {"item_id", "name", "score", "source", "reason"}
+        assert set(item) == {"item_id", "name", "score", "source", "reason", "propensity"}
+        assert item["propensity"] == 1
         assert item["reason"].keys() == {"code", "text"}
         assert item["name"] == item["item_id"].upper()
     assert len(app.dishes(limit=4)["request_id"]) == 32
@@ -49,12 +56,11 @@ def test_a_visitor_without_account_gets_popular_dishes_and_the_note(app) -> None
 
 
 def test_the_context_filters_what_cannot_be_ordered(app) -> None:
-    answer = app.dishes(
-        context={"zone": "z0", "cart": ["d00"], "at": "2026-01-01T12:00:00+08:00"}, exclude=["d02"], limit=50
-    )
+    answer = app.dishes(context={"zone": "z0", "cart": ["d00"], "at": instant(hours=1)}, exclude=["d02"], limit=50)
     shown = {item["item_id"] for item in answer["items"]}
     assert shown == {d for d in DISHES if VENDOR[d] != "v1"} - {"d00", "d02"}
     assert answer["notes"] == ["fewer_than_asked"]
+    assert answer["why_empty"] == {"code": "out_of_zone", "text": "No vendor delivers more to that zone"}
 
 
 def test_a_vendor_page_and_given_candidates_narrow_the_list(app) -> None:
@@ -81,7 +87,17 @@ def test_the_customers_language_words_the_reasons_unless_the_request_says_otherw
         ({"context": {"latitude": 91}}, "context.latitude"),
         ({"context": {"cart": ["a", 5]}}, "context.cart[1]"),
         ({"context": {"zoen": "z0"}}, "context.zoen"),
-        ({"exclude": ["d"] * 1001}, "exclude"),
+        ({"exclude": ["d"] * 10_001}, "exclude"),
+        ({"context": {"clicked": ["d"] * 51}}, "context.clicked"),
+        ({"context": {"allergens": ["penuts"]}}, "context.allergens[0]"),
+        ({"context": {"at": "2001-01-01T00:00:00Z"}}, "context.at"),
+        ({"context": {"at": "0001-01-01T00:00:00+14:00"}}, "context.at"),
+        ({"context": {"at": "9999-12-31T23:59:59-14:00"}}, "context.at"),
+        ({"lists": {"explore_share": 0.6}}, "lists.explore_share"),
+        ({"lists": {"repeat_min": 0.8, "repeat_max": 0.5}}, "lists.repeat_min"),
+        ({"lists": {"most_per_vender": 1}}, "lists.most_per_vender"),
+        ({"exclude": ["x" * 1_000_000]}, "exclude[0]"),
+        ({"request_id": "no blanks"}, "request_id"),
         ({"language": "fr"}, "language"),
         ({"customer": "c001"}, "customer"),
     ],
@@ -151,3 +167,88 @@ def test_a_broken_artifact_leaves_the_old_one_serving_and_health_says_so(app) ->
     ready = app.client.get("/health/ready").json()
     assert ready["status"] == "degraded"
     assert "artifact_broken" in ready["fault"]
+
+
+def test_five_thousand_excluded_ids_are_honoured_and_unknown_ones_counted(app) -> None:
+    answer = app.dishes(exclude=[*(f"gone-{n}" for n in range(4_990)), *DISHES[:10]], limit=5)
+    assert {item["item_id"] for item in answer["items"]} <= set(DISHES[10:])
+    assert answer["unknown_ids"] == {"exclude": 4_990}
+    assert {"unknown_ids", "fewer_than_asked"} <= set(answer["notes"])
+    assert answer["why_empty"]["code"] == "all_excluded"
+
+
+def test_a_cart_of_unknown_dishes_is_said_to_be_unknown(app) -> None:
+    answer = app.dishes(context={"cart": ["汤", "🍜", "nobody's"]}, limit=2)
+    assert answer["unknown_ids"] == {"context.cart": 3}
+    assert len(answer["items"]) == 2
+
+
+def test_the_past_is_answered_with_a_note_and_next_month_without(app) -> None:
+    assert app.dishes(context={"at": instant(days=-9)})["notes"] == ["past_at"]
+    assert app.dishes(context={"at": instant(days=30)})["notes"] == []
+
+
+def test_many_wrong_ids_make_a_short_message(app) -> None:
+    answer = app.client.post("/v1/recommend/dishes", json={"exclude": [""] * 9_000})
+    assert answer.status_code == 422
+    assert len(answer.json()["errors"]) == 20
+
+
+def test_an_allergen_leaves_out_what_holds_it_and_what_nobody_labelled(app) -> None:
+    answer = app.dishes(context={"allergens": ["花生"]}, limit=12)
+    assert answer["items"] == []
+    assert answer["why_empty"]["code"] == "allergens"
+    fill(
+        app.settings, "items", ITEMS, [{"item_id": "d03", "allergens": "none"}, {"item_id": "d04", "allergens": "nut"}]
+    )
+    app.client.portal.call(app.client.app.state.live.refresh)
+    assert {i["item_id"] for i in app.dishes(context={"allergens": ["peanuts"]})["items"]} == {"d03", "d04"}
+    assert {i["item_id"] for i in app.dishes(context={"allergens": ["nuts"]})["items"]} == {"d03"}
+
+
+def test_an_explanation_adds_up_and_tells_what_filters_took(app) -> None:
+    answer = app.dishes(limit=3, explain=True, exclude=["d00"], context={"zone": "z0"})
+    assert answer["filters"]["menu"] == 12
+    assert answer["filters"]["excluded"] == 1
+    assert answer["filters"]["out_of_zone"] == 4
+    assert answer["filters"]["left"] == 12 - 1 - 4
+    for place, item in enumerate(answer["items"], 1):
+        told = item["explanation"]
+        assert told["rank"] == place
+        assert max(told["contributions"], key=lambda name: told["contributions"][name]) == item["source"]
+        assert told["changes"] == []
+
+
+def test_the_same_request_id_draws_the_same_lots(app) -> None:
+    lists = {"explore_share": 0.5, "explore_after": 0}
+    first = app.dishes(limit=6, lists=lists, request_id="screen-7")
+    assert first["request_id"] == "screen-7"
+    assert app.dishes(limit=6, lists=lists, request_id="screen-7")["items"] == first["items"]
+
+
+def test_an_operators_file_arranges_lists_at_once_and_a_broken_one_changes_nothing(app) -> None:
+    file = app.settings.home / "recommend.yaml"
+    file.write_text("lists: {most_per_vendor: 1}\n", encoding="utf-8")
+    app.client.portal.call(app.client.app.state.live.refresh)
+    assert sorted(VENDOR[i["item_id"]] for i in app.dishes(limit=3)["items"]) == ["v0", "v1", "v2"]
+    file.write_text("lists: {most_per_vendor: many}\n", encoding="utf-8")
+    app.client.portal.call(app.client.app.state.live.refresh)
+    assert sorted(VENDOR[i["item_id"]] for i in app.dishes(limit=3)["items"]) == ["v0", "v1", "v2"]
+    assert "most_per_vendor" in app.client.get("/health/ready").json()["fault"]
+
+
+def test_what_an_anonymous_session_taps_steers_its_next_list(app) -> None:
+    before = [item["item_id"] for item in app.dishes(None, limit=12)["items"]]
+    rare = before[-1]
+    app.tell({"event_id": "tap", "type": "click", "customer_id": "session-9", "properties": {"item_id": rare}})
+    after = app.dishes(None, limit=12, context={"session_id": "session-9"})
+    assert [item["item_id"] for item in after["items"]].index(rare) < 4
+    assert [item["item_id"] for item in app.dishes(None, limit=12)["items"]] == before
+
+
+def test_a_bad_rating_sends_a_dish_to_the_end(app) -> None:
+    app.tell(order("d05", 1, "stranger"))
+    assert app.dishes("stranger", limit=1)["items"][0]["item_id"] == "d05"
+    rating = {"order_id": "new1", "rating": 1, "item_id": "d05"}
+    app.tell({"event_id": "r", "type": "rating", "customer_id": "stranger", "properties": rating})
+    assert app.dishes("stranger", limit=12)["items"][-1]["item_id"] == "d05"
