@@ -78,7 +78,7 @@ def names(models: Sequence[str]) -> list[str]:
     scored = [*models, "blend"]
     return [
         *(f"{name}_score" for name in scored),
-        *(f"{name}_rank" for name in scored),
+        "blend_rank",
         *OWN,
         *CUSTOMER,
         *ITEM,
@@ -88,8 +88,8 @@ def names(models: Sequence[str]) -> list[str]:
 def features(board: Board, rows: IntArray, blended: FloatArray, query: Query, facts: ItemFacts) -> FloatArray:
     """Return float32 (rows, features) of the board's `rows`, which stand in the order of `blended`, best first.
 
-    A rank counts from 0; NaN where a figure does not apply: the rank by a model that says nothing of the dish, her
-    history with a dish she never ordered, the habits of a stranger.
+    The rank counts from 0. -1 where a figure does not apply: her history with a dish she never ordered, the habits of a
+    stranger.
     """
     return _features(
         board.columns,
@@ -125,24 +125,17 @@ def _features(
     trend: FloatArray,
 ) -> FloatArray:
     n, n_models, n_baskets = len(rows), parts.shape[1], len(start) - 1
-    n_scores = n_models + 1
-    table = np.full((n, 2 * n_scores + 16), np.nan, dtype=np.float32)
-    ordered = np.empty(n, dtype=np.float32)
-    for model in range(n_models):
-        for i in range(n):
-            table[i, model] = parts[rows[i], model]
-            ordered[i] = -table[i, model]
-        for place, i in enumerate(np.argsort(ordered, kind="mergesort")):
-            if table[i, model] != 0:
-                table[i, n_scores + model] = place
+    base = n_models + 2
+    table = np.full((n, base + 16), -1, dtype=np.float32)
     went = 0
     for basket in range(n_baskets):
         went += here[basket]
-    base = 2 * n_scores
     for i in range(n):
-        table[i, n_models] = blended[i]
-        table[i, n_scores + n_models] = i
         row = rows[i]
+        for model in range(n_models):
+            table[i, model] = parts[row, model]
+        table[i, n_models] = blended[i]
+        table[i, n_models + 1] = i
         table[i, base] = 0
         if row < n_own:
             count, last, first = own[row, COUNT], int(own[row, LAST]), int(own[row, FIRST])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from engine.ranking.served import Served
 
 # How many of the blend's best are worth a closer look.
-CANDIDATES = 300
+CANDIDATES = 200
 
 
 @dataclass(frozen=True, slots=True)

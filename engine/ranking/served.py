@@ -23,6 +23,7 @@ from engine.models.repeat import Repeat
 from engine.models.user_knn import UserKnn
 from engine.ranking.blend import Blend
 from engine.ranking.extras import Extras
+from engine.ranking.features import names
 from engine.ranking.places import default_place, went_to
 from engine.ranking.ranker import Ranker
 from engine.ranking.score import Scorer
@@ -184,7 +185,7 @@ def open_served(artifact: Artifact) -> Served:
             version=artifact.version,
             models=models,
             blend=Blend(manifest["weights"]),
-            ranker=Ranker.from_arrays(artifact.group("ranker")) if "ranker.trees" in artifact.arrays else None,
+            ranker=_ranker(artifact, [model.name for model in models]),
             **ids,
             vendor_item_start=vendor_items["start"],  # type: ignore[arg-type]
             vendor_items=vendor_items["items"],  # type: ignore[arg-type]
@@ -196,3 +197,11 @@ def open_served(artifact: Artifact) -> Served:
         )
     except (KeyError, IndexError, TypeError) as error:
         raise ArtifactBroken(f"lacks {error}; train again", where=str(artifact.folder)) from error
+
+
+def _ranker(artifact: Artifact, models: Sequence[str]) -> Ranker | None:
+    """Return the artifact's ranker; None where it has none, or one taught on other features by another release."""
+    if "ranker.trees" not in artifact.arrays:
+        return None
+    ranker = Ranker.from_arrays(artifact.group("ranker"))
+    return ranker if list(ranker.trees.names) == names(models) else None

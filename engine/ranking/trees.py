@@ -13,102 +13,118 @@ import numpy.typing as npt
 
 from engine.compiled import compiled
 from engine.errors import ArtifactBroken
-from engine.models.board import FloatArray, IntArray, sealed
+from engine.models.board import FloatArray, sealed
 
-CATEGORICAL, DEFAULT_LEFT, MISSING_NAN = 1, 2, 8
-MISSING = 12
+DEPTH = 6
+LEAVES = 2**DEPTH
+CATEGORICAL = 1
+MOST_FEATURES = 255
 
 
 @dataclass(frozen=True, slots=True)
 class Trees:
-    """All trees' nodes end to end.
+    """Every tree as a complete binary tree of depth 6, so that a step down needs no look at where it leads.
 
-    Node i sends a row left when its `feature[i]` is at most `threshold[i]`, or is NaN and `nan_left[i]`. `left` and
-    `right` name the next node, or the leaf ~x below 0; `roots` are the trees' first nodes, or single leaves.
+    Node k sends a row to 2k + 1 when its `feature` (trees, 63) is at most `threshold`, else to 2k + 2; `leaves`
+    (trees, 64) hold what the row gets. Shallow branches are drawn out to the full depth. `names` are the features'.
     """
 
-    roots: IntArray
-    feature: IntArray
+    names: tuple[str, ...]
+    feature: npt.NDArray[np.uint8]
     threshold: FloatArray
-    nan_left: npt.NDArray[np.bool_]
-    left: IntArray
-    right: IntArray
     leaves: npt.NDArray[np.float64]
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Read LightGBM's model text. Raises ArtifactBroken for what cannot be read or uses categories."""
-        roots, parts, leaves = [], [], []
-        n_nodes = n_leaves = 0
+        """Read LightGBM's model text.
+
+        Raises ArtifactBroken for what cannot be read, is deeper, or splits by category.
+        """
         try:
-            for block in text.split("\nTree=")[1:]:
-                told = dict(line.split("=", 1) for line in block.split("\n\n", 1)[0].splitlines() if "=" in line)
-                leaves.append(np.array(told["leaf_value"].split(), dtype=np.float64))
-                if int(told["num_leaves"]) == 1:
-                    roots.append(~n_leaves)
-                else:
-                    roots.append(n_nodes)
-                    parts.append(_nodes(told, n_nodes, n_leaves))
-                    n_nodes += len(parts[-1][0])
-                n_leaves += len(leaves[-1])
-        except (KeyError, ValueError) as error:
+            head, *blocks = text.split("\nTree=")
+            names = _told(head)["feature_names"].split()
+            trees = [_complete(_told(block.split("\n\n", 1)[0])) for block in blocks]
+        except (KeyError, ValueError, IndexError) as error:
             raise ArtifactBroken(f"the ranker's trees cannot be read ({error}); train again") from error
-        if not roots:
+        if not trees:
             raise ArtifactBroken("the ranker has no trees; train again")
-        columns = [np.concatenate(column) for column in zip(*parts, strict=True)] or [np.empty(0, np.int32)] * 5
-        feature, threshold, nan_left, left, right = columns
-        return cls(
-            sealed(np.array(roots, dtype=np.int32)),
-            sealed(feature.astype(np.int32)),
-            sealed(threshold.astype(np.float32)),
-            sealed(nan_left.astype(np.bool_)),
-            sealed(left.astype(np.int32)),
-            sealed(right.astype(np.int32)),
-            sealed(np.concatenate(leaves)),
-        )
+        feature, threshold, leaves = (sealed(np.stack(part)) for part in zip(*trees, strict=True))
+        return cls(tuple(names), feature, threshold, leaves)
 
     def predict(self, table: FloatArray) -> FloatArray:
-        """Return (rows,) float32: the sum of each row's leaves over all trees; `table` is (rows, features)."""
-        return _predict(
-            table, self.roots, self.feature, self.threshold, self.nan_left, self.left, self.right, self.leaves
-        )
+        """Return (rows,) float32: the sum of each row's leaves; `table` is (rows, features) without NaN."""
+        return _predict(table, self.feature, self.threshold, self.leaves)
 
 
-def _nodes(told: dict[str, str], n_nodes: int, n_leaves: int) -> tuple[npt.NDArray[np.generic], ...]:
-    kinds = np.array(told["decision_type"].split(), dtype=np.int64)
-    if (kinds & CATEGORICAL).any() or not np.isin(kinds & MISSING, (0, MISSING_NAN)).all():
-        raise ValueError("splits by category or with zero as missing")
-    exact = np.array(told["threshold"].split(), dtype=np.float64)
-    # Rows are float32: x <= t in float64 says the same as x <= the largest float32 that is not above t.
-    threshold = exact.astype(np.float32)
-    threshold = np.where(threshold > exact, np.nextafter(threshold, np.float32(-np.inf)), threshold)
-    # Where a split saw no NaN in training, LightGBM reads NaN as 0.
-    nan_left = np.where(kinds & MISSING == MISSING_NAN, kinds & DEFAULT_LEFT != 0, exact >= 0)
-    children = []
-    for side in ("left_child", "right_child"):
-        child = np.array(told[side].split(), dtype=np.int64)
-        children.append(np.where(child >= 0, child + n_nodes, child - n_leaves))
-    return np.array(told["split_feature"].split(), dtype=np.int32), threshold, nan_left, *children
+def _told(block: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+
+
+def _complete(
+    told: dict[str, str],
+) -> tuple[npt.NDArray[np.uint8], FloatArray, npt.NDArray[np.float64]]:
+    """Return feature (63), threshold (63) and leaves (64) of one tree."""
+    feature, threshold = np.zeros(LEAVES - 1, np.uint8), np.full(LEAVES - 1, np.inf, np.float32)
+    values = np.array(told["leaf_value"].split(), dtype=np.float64)
+    level = [~0]
+    if int(told["num_leaves"]) > 1:
+        level = [0]
+        if (np.array(told["decision_type"].split(), dtype=np.int64) & CATEGORICAL).any():
+            raise ValueError("a split by category")
+        split = np.array(told["split_feature"].split(), dtype=np.int64)
+        bound = _below(np.array(told["threshold"].split(), dtype=np.float64))
+        left, right = (np.array(told[f"{side}_child"].split(), dtype=np.int64) for side in ("left", "right"))
+        if split.max() > MOST_FEATURES:
+            raise ValueError("too many features")
+    for depth in range(DEPTH):
+        below: list[int] = []
+        for place, node in enumerate(level, start=2**depth - 1):
+            if node < 0:  # a leaf already: everything goes left to the same one
+                below += [node, node]
+            else:
+                feature[place], threshold[place] = split[node], bound[node]
+                below += [int(left[node]), int(right[node])]
+        level = below
+    if max(level) >= 0:
+        raise ValueError(f"a tree deeper than {DEPTH}")
+    return feature, threshold, values[[~leaf for leaf in level]]
+
+
+def _below(exact: npt.NDArray[np.float64]) -> FloatArray:
+    """Return the largest float32 that is not above: rows are float32, and x <= t must say the same of them."""
+    near = exact.astype(np.float32)
+    return np.where(near > exact, np.nextafter(near, np.float32(-np.inf)), near)
 
 
 @compiled
 def _predict(
     table: FloatArray,
-    roots: IntArray,
-    feature: IntArray,
+    feature: npt.NDArray[np.uint8],
     threshold: FloatArray,
-    nan_left: npt.NDArray[np.bool_],
-    left: IntArray,
-    right: IntArray,
     leaves: npt.NDArray[np.float64],
 ) -> FloatArray:
-    total = np.zeros(len(table), dtype=np.float64)
-    for root in roots:
-        for row in range(len(table)):
-            node = root
-            while node >= 0:
-                x = table[row, feature[node]]
-                goes_left = x <= threshold[node] or (np.isnan(x) and nan_left[node])
-                node = left[node] if goes_left else right[node]
-            total[row] += leaves[~node]
+    n = len(table)
+    total = np.zeros(n, dtype=np.float64)
+    for tree in range(len(feature)):
+        split, bound, leaf = feature[tree], threshold[tree], leaves[tree]
+        row = 0
+        # Four rows at a time: each waits for its own loads, not for those of the others.
+        while row + 4 <= n:
+            a, b, c, d = 0, 0, 0, 0
+            for _ in range(DEPTH):
+                a = 2 * a + 1 + (table[row, split[a]] > bound[a])
+                b = 2 * b + 1 + (table[row + 1, split[b]] > bound[b])
+                c = 2 * c + 1 + (table[row + 2, split[c]] > bound[c])
+                d = 2 * d + 1 + (table[row + 3, split[d]] > bound[d])
+            total[row] += leaf[a - (LEAVES - 1)]
+            total[row + 1] += leaf[b - (LEAVES - 1)]
+            total[row + 2] += leaf[c - (LEAVES - 1)]
+            total[row + 3] += leaf[d - (LEAVES - 1)]
+            row += 4
+        while row < n:
+            a = 0
+            for _ in range(DEPTH):
+                a = 2 * a + 1 + (table[row, split[a]] > bound[a])
+            total[row] += leaf[a - (LEAVES - 1)]
+            row += 1
     return total.astype(np.float32)

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from engine.artifact import Artifact
 from engine.columns import ITEMS
 from engine.models.base import Place, Query
 from engine.models.board import Board
@@ -16,6 +17,7 @@ from engine.ranking.filters import Allowed
 from engine.ranking.places import went_to
 from engine.ranking.ranker import Ranker
 from engine.ranking.score import Scorer
+from engine.ranking.served import _ranker
 from tests.baskets import learned_from, random_town, tables
 from training.learn import fit_models, hold_out, tuning_sample
 from training.learn_blend import learn_blend
@@ -55,7 +57,7 @@ def test_her_history_with_a_dish_by_hand() -> None:
     assert soup["gaps_since"] == 4  # she orders it every second day and last did eight days ago
     assert soup["own_recent"] == 1
     assert other["own_count"] == 0
-    assert np.isnan(other["days_since"])
+    assert other["days_since"] == -1
     assert soup["baskets"] == other["baskets"] == 4
     assert soup["distinct_share"] == 0.5
 
@@ -70,7 +72,7 @@ def test_what_she_orders_here_is_told_apart_from_elsewhere() -> None:
 def test_a_stranger_has_no_history_and_no_habits() -> None:
     (dish,) = described(query(), [2])
     assert dish["own_count"] == dish["baskets"] == 0
-    assert np.isnan(dish["mean_size"])
+    assert dish["mean_size"] == -1
 
 
 def test_orders_went_here_when_within_a_block_or_in_the_zone_where_no_position_is_known() -> None:
@@ -164,3 +166,12 @@ def test_where_it_does_not_beat_the_blend_there_is_none() -> None:
     # What comes next is pure chance: nothing can beat anything.
     chance = [replace(target, truth=rng.integers(0, 4, 1).astype(np.int32)) for target in targets]
     assert learn_ranker(models, learn_blend(models, chance), split.past, chance, now=split.at, seed=0) is None
+
+
+def test_a_ranker_taught_on_other_features_leaves_the_order_to_the_blend(learned, tmp_path) -> None:
+    _, split, models, blend, targets = learned
+    ranker = learn_ranker(models, blend, split.past, targets, now=split.at, seed=0)
+    older = replace(ranker, text=ranker.text.replace("blend_rank", "popular_rank"))
+    for one, kept in ((ranker, True), (older, False)):
+        artifact = Artifact(tmp_path, {}, {f"ranker.{name}": array for name, array in one.arrays().items()})
+        assert (_ranker(artifact, [model.name for model in models]) is not None) == kept
