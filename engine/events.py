@@ -71,7 +71,7 @@ EVENT_TYPES: Mapping[str, EventType] = {
         "A dish was shown to her in a list. With its propensity, other lists can be judged by what she ordered then.",
         {**ITEM, "request_id": "The list's request.", "slot": "The dish's place in the list; 0 is the top."},
         {
-            "propensity": "Probability with which this dish came into this slot, above 0 and up to 1.",
+            "propensity": "Probability of this dish in this slot, given the slots above; as the answer told it.",
             "source": "Which list it was, such as dishes, similar or addons.",
             "model_version": "The version that made the list.",
         },

@@ -1,7 +1,8 @@
 """What the log of real lists says of the ranking learned now: impressions, what was ordered after, and an estimate.
 
-Only what the app told with a propensity counts. The judged policy is the learned ranking without exploration and
-without the filters of the moment (closed, sold out, in the cart), which no log keeps: see `support` of the estimate.
+Only what the app told with a propensity counts. A propensity is a chance given the slots above, so each slot is judged
+given the dishes shown above it: the learned ranking, without exploration, puts its best other dish there. The filters
+of the moment (closed, sold out, in the cart) are not in the log: see `support` of the estimate.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from training.matrices import DAY_S, TrainingSet, queries_for
 from training.off_policy import Slots, estimate
 from training.split import Target
 
-# Lists of dishes for a customer; similar dishes and additions to a cart are other questions.
-SOURCES = frozenset({None, "dishes"})
+# Lists that answer another question than which dishes suit the customer.
+OTHER_LISTS = frozenset({"similar", "addons", "again", "vendors", "for-segment", "for_segment", "segment"})
 MOST_LISTS = 10_000
 DEEPEST = 100
 REWARD_SLOTS = 10
@@ -56,7 +57,7 @@ def read_impressions(inbox: Engine, *, since: datetime) -> Impressions:
     rows, unusable = [], 0
     with Session(inbox) as session:
         for event in read_after(session, 0, types=["impression"]):
-            if event.at < since or event.properties.get("source") not in SOURCES:
+            if event.at < since or event.properties.get("source") in OTHER_LISTS:
                 continue
             row = _row(event)
             unusable += row is None
@@ -155,8 +156,8 @@ def _slots(
     slot = shown["slot"].to_numpy()
     best = lists_of(learned, data, [Target(query, np.empty(0, np.int32)) for query in queries], int(slot.max()) + 1)
     number = shown["list"].to_numpy()
-    ours = best[number, slot]
     items = _numbers(shown["item_id"], data.items)
+    ours = _next_best(best, number, slot, items)
     customer = _numbers(shown["customer_id"], lists["customer_id"].unique(maintain_order=True))
     before = [set(query.items.tolist()) for query in queries]
     known = np.array([item in before[i] for i, item in zip(number, items.tolist(), strict=True)])
@@ -171,6 +172,24 @@ def _slots(
         # The judged policy is certain of its dish; where it has none, nothing can be taken.
         expected=np.where(ours >= 0, _look_up(reward, slot, ours_known, customer % 2), 0.0),
     )
+
+
+def _next_best(
+    best: npt.NDArray[np.int32],
+    number: npt.NDArray[np.integer],
+    slot: npt.NDArray[np.integer],
+    items: npt.NDArray[np.int64],
+) -> npt.NDArray[np.int64]:
+    """Return, for each slot, the first dish of its list's ranking that is not shown above it; -1 where none is left."""
+    ours = np.full(len(slot), -1, dtype=np.int64)
+    above: set[int] = set()
+    before = -1
+    for row in np.lexsort((slot, number)).tolist():
+        if number[row] != before:
+            before, above = number[row], set()
+        ours[row] = next((each for each in best[before].tolist() if each not in above), -1)
+        above.add(int(items[row]))
+    return ours
 
 
 def _asked(lists: pl.DataFrame, data: TrainingSet, past: Baskets) -> list[Query]:

@@ -52,7 +52,7 @@ def test_only_fit_impressions_of_dish_lists_since_the_split_are_read(inbox) -> N
     told_to(
         inbox,
         impression(1),
-        impression(2, slot=1, source="dishes", propensity=1),
+        impression(2, slot=1, source="exploration", propensity=1),
         impression(3, slot=0, item_id="other"),  # the slot is taken: the first teller is believed
         impression(4, slot=2, propensity=None),
         impression(5, slot=2, propensity=0),
@@ -107,25 +107,51 @@ def test_random_lists_tell_without_bias_what_the_ranking_would_have_earned(learn
     queries = queries_for(split.past, rows, now, [Place()] * len(rows))
     best = lists_of(learned, data, [Target(query, np.empty(0, np.int32)) for query in queries], 3)
     until = asked_at(split) + timedelta(days=7)
-    truth = np.mean(
-        [
-            any(
-                asked_at(split) < START + timedelta(days=day) <= until and data.items[int(column)] in dishes
-                for day, dishes in TOLD[name]
-            )
-            for name, columns in zip(data.customers, best, strict=True)
-            for column in columns
-        ]
-    )
-    assert truth > 0.02
-    found = [estimates(learned_town, random_lists(split, seed))["estimate"] for seed in range(40)]
+
+    def orders(name, column):
+        return any(
+            asked_at(split) < START + timedelta(days=day) <= until and data.items[int(column)] in dishes
+            for day, dishes in TOLD[name]
+        )
+
+    def truth_given(shown):
+        """What the ranking's best dish not shown above earns, slot by slot."""
+        earned, above = [], []
+        rank = dict(zip(data.customers, best, strict=True))
+        for name, item, slot in shown.select("customer_id", "item_id", "slot").iter_rows():
+            above = above if slot else []
+            earned.append(orders(name, next(c for c in rank[name] if data.items[int(c)] not in above)))
+            above.append(item)
+        return np.mean(earned)
+
+    found, truths = [], []
+    for seed in range(40):
+        lists = random_lists(split, seed)
+        found.append(estimates(learned_town, lists)["estimate"])
+        truths.append(truth_given(lists.shown))
+    assert np.mean(truths) > 0.02
     for name in ("ips", "doubly_robust"):
-        values = np.array([each[name]["value"] for each in found])
-        assert abs(values.mean() - truth) < 4 * values.std() / np.sqrt(len(values)), name
-    inside = [each["ips"]["low"] <= truth <= each["ips"]["high"] for each in found]
+        off = np.array([each[name]["value"] for each in found]) - truths
+        assert abs(off.mean()) < 4 * off.std() / np.sqrt(len(off)), name
+    inside = [each["ips"]["low"] <= truth <= each["ips"]["high"] for each, truth in zip(found, truths, strict=True)]
     assert np.mean(inside) > 0.8
-    assert np.mean([each["logged"]["value"] for each in found]) < truth / 2
+    assert np.mean([each["logged"]["value"] for each in found]) < np.mean(truths) / 2
     assert np.mean([each["support"] for each in found]) == pytest.approx(1, abs=0.1)
+
+
+def test_a_dish_drawn_by_lot_does_not_make_the_rest_of_the_list_another_one(learned_town) -> None:
+    data, split, learned, lines = learned_town
+    query = queries_for(split.past, np.array([1]), np.array([int(asked_at(split).timestamp())]), [Place()])
+    best = lists_of(learned, data, [Target(query[0], np.empty(0, np.int32))], 4)[0]
+    first, second, third = (data.items[int(column)] for column in best[:3])
+    lot = data.items[int(best[3])]
+    rows = [
+        ("r", data.customers[1], item, slot, chance, asked_at(split))
+        for slot, (item, chance) in enumerate([(first, 1.0), (lot, 0.05), (second, 0.95), (third, 0.95)])
+    ]
+    shown = Impressions(pl.DataFrame(rows, schema=IMPRESSION, orient="row"), 0)
+    found = judge_by_log(shown, learned, data, split.past, lines, within_days=7, seed=0)["estimate"]
+    assert found["support"] == pytest.approx((1 + 0 + 2 / 0.95) / 4)
 
 
 def test_what_is_too_young_to_judge_is_counted_and_left_out(learned_town) -> None:
