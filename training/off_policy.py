@@ -22,8 +22,9 @@ class Slots:
     """One row for each slot that was shown; all arrays align.
 
     `customer` numbers who saw it; `propensity` in (0, 1] and `probability` in [0, 1] are with which chance the logged
-    and the judged policy put this dish there, both given the slots above it or both not; `taken` is 1 where it was ordered after, else 0. `predicted` is a reward
-    model's chance of taking this dish, `expected` its mean over what the judged policy puts there; None: no model.
+    and the judged policy put this dish there, both given the slots above it or both not; `taken` is 1 where it was
+    ordered after, else 0. `predicted` is a reward model's chance of taking this dish, `expected` its mean over what the
+    judged policy puts there; None: no model.
     """
 
     customer: npt.NDArray[np.integer]
