@@ -18,6 +18,7 @@ from cli import (  # noqa: F401 - importing a group of verbs registers it
     keys,
     market,
     quality,
+    recommend,
     segments,
     serve,
     training,

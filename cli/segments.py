@@ -75,7 +75,7 @@ def validate(target: Target, with_: WithOption = None, home: HomeOption = None, 
     """
     from engine.segments.rule import walk  # noqa: PLC0415
 
-    with _opened(target, home, None, with_, dated=False) as opened:
+    with opened_segment(target, home, None, with_, dated=False) as opened:
         clauses = sum(1 for _ in walk(opened.rule))
     _tell({"segment": target, "valid": True, "clauses": clauses}, f"{target} is valid ({clauses} clauses)", json=json)
 
@@ -99,7 +99,7 @@ def count(
     from engine.segments import preview as previews  # noqa: PLC0415
     from engine.segments.sources import sources_of  # noqa: PLC0415
 
-    with _opened(target, home, as_of, with_) as opened:
+    with opened_segment(target, home, as_of, with_) as opened:
         sources = sources_of(opened.settings, opened.reading, exact=opened.exact)
         found = previews.count(opened.rule, sources, opened.at)
     said = f"{found:,} customers in {target} as of {_when(opened.at)}"
@@ -122,7 +122,7 @@ def preview(
     from engine.segments import preview as previews  # noqa: PLC0415
     from engine.segments.sources import sources_of  # noqa: PLC0415
 
-    with _opened(target, home, as_of, with_) as opened:
+    with opened_segment(target, home, as_of, with_) as opened:
         sources = sources_of(opened.settings, opened.reading, exact=opened.exact)
         found = previews.preview(opened.rule, sources, opened.at, reading=opened.reading, sample=sample)
     if json:
@@ -157,7 +157,7 @@ def explain(
     from engine.segments.explain import explain as explain_one  # noqa: PLC0415
     from engine.segments.sources import sources_of  # noqa: PLC0415
 
-    with _opened(target, home, as_of, with_) as opened:
+    with opened_segment(target, home, as_of, with_) as opened:
         sources = sources_of(opened.settings, opened.reading, exact=opened.exact)
         found = explain_one(opened.rule, sources, opened.at, customer)
     if json:
@@ -253,7 +253,7 @@ def diff(
     from engine.segments import preview as previews  # noqa: PLC0415
     from engine.segments.sources import sources_of  # noqa: PLC0415
 
-    with _opened(target, home, until, with_) as opened:
+    with opened_segment(target, home, until, with_) as opened:
         earlier = read_moment(since, opened.settings.timezone, where="--since").at
         if earlier >= opened.at:
             raise BadRequest("must be before the later one", where="--since")
@@ -300,7 +300,7 @@ def _session(settings: Settings) -> Iterator[Session]:
 
 
 @contextmanager
-def _opened(
+def opened_segment(
     target: str, home: Path | None, as_of: str | None, given: list[str] | None, *, dated: bool = True
 ) -> Iterator[Opened]:
     from engine.compaction import compact_inbox  # noqa: PLC0415
