@@ -10,7 +10,7 @@ import numpy as np
 from engine.events import Event
 from engine.models.base import IntArray
 from engine.models.item_knn import ItemKnn
-from engine.models.links import links
+from engine.models.links import strongest
 from engine.models.next_item import NextItem
 from engine.models.popular import place_chain
 from engine.ranking.answer import Dish, DishAnswer, Explained
@@ -31,7 +31,7 @@ from engine.ranking.signals import Signals, looked_at, read_signals, steer
 __all__ = ["DishAnswer", "DishRequest", "recommend_dishes"]
 # A list that is arranged chooses from this many times what was asked for, and at least from this many.
 CHOICE, LEAST_CHOICE = 3, 100
-# Whose neighbours explain a dish: of her distinct dishes the newest so many.
+# Whose neighbours explain a dish: of the dishes on her orders the newest so many.
 SEEDS = 60
 
 
@@ -136,8 +136,8 @@ def explained(served: Served, pool: Pool, row: int, rank: int | None, changes: S
 def sources_of(served: Served, pool: Pool) -> list[tuple[str, bool]]:
     """Return, per dish, the model that adds most to its blended score, and whether it adds anything at all."""
     shares = pool.parts * np.array([served.blend.weights.get(name, 0.0) for name in pool.names], dtype=np.float32)
-    most = shares.argmax(axis=1) if len(shares) else np.empty(0, np.int64)
-    return [(pool.names[model], bool(shares[row, model] > 0)) for row, model in enumerate(most.tolist())]
+    most, largest = shares.argmax(axis=1).tolist(), shares.max(axis=1).tolist()
+    return [(pool.names[model], adds > 0) for model, adds in zip(most, largest, strict=True)]
 
 
 def reasons_for(
@@ -149,6 +149,7 @@ def reasons_for(
     looked = looked_at(asking.served, signals, columns).tolist() if signals else [-1] * len(columns)
     fresh = newest(columns, asking.served.extras).tolist()
     seeds = _seeds(asking, columns, sources)
+    near = bool(place_chain(asking.query.place))
     found = []
     for row, column in enumerate(columns.tolist()):
         source, speaks = sources[row]
@@ -161,7 +162,7 @@ def reasons_for(
         elif fresh[row]:
             found.append(reason("new_here", language))
         else:
-            found.append(_model_reason(asking, source if speaks else "none", seeds.get(column, -1)))
+            found.append(_model_reason(asking, source if speaks else "none", seeds.get(column, -1), near=near))
     return found
 
 
@@ -177,7 +178,7 @@ def _own_reason(asking: Asking, own: OwnLines, column: int, times: int, *, rated
     return reason("ordered_before" if times > 1 else "ordered_once", language, times=times)
 
 
-def _model_reason(asking: Asking, source: str, seed: int) -> Reason:
+def _model_reason(asking: Asking, source: str, seed: int, *, near: bool) -> Reason:
     language = asking.language
     if seed >= 0:
         code = "follows_last" if source == "next_item" else "because_you_ordered"
@@ -187,7 +188,7 @@ def _model_reason(asking: Asking, source: str, seed: int) -> Reason:
     if source == "als":
         return reason("your_taste", language)
     if source in {"popular", "trending"}:
-        return reason("popular_nearby" if place_chain(asking.query.place) else "popular", language)
+        return reason("popular_nearby" if near else "popular", language)
     return reason("offered", language)
 
 
@@ -197,22 +198,18 @@ def _seeds(asking: Asking, columns: IntArray, sources: Sequence[tuple[str, bool]
     query = asking.query
     for model in asking.served.models:
         if isinstance(model, NextItem):
-            own, weights = query.items[query.start[-1 - model.last :][0] :], "share"
+            own = query.items[query.start[-1 - model.last :][0] :]
         elif isinstance(model, ItemKnn):
-            own, weights = query.items[-SEEDS:], "similarity"
+            own = query.items[-SEEDS:]
         else:
             continue
         wanted = [
             c for c, (source, speaks) in zip(columns.tolist(), sources, strict=True) if speaks and source == model.name
         ]
-        if not wanted or not len(own):
-            continue
-        arrays = model.arrays()
-        seed_of, items, weight = links(arrays["start"], arrays["items"], arrays[weights], np.unique(own))  # type: ignore[arg-type]
-        for column in wanted:
-            mine = np.flatnonzero((items == column) & (weight > 0) & (seed_of != column))
-            if len(mine):
-                found[column] = int(seed_of[mine[np.argmax(weight[mine])]])
+        if wanted:
+            rows = model.links
+            seeds = strongest(rows.start, rows.columns, rows.values, own, np.array(wanted, dtype=np.int32))
+            found |= {column: seed for column, seed in zip(wanted, seeds.tolist(), strict=True) if seed >= 0}
     return found
 
 
