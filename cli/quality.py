@@ -69,8 +69,7 @@ def evaluate(
 
       regulars evaluate --future next_orders.csv --k 10 --json
     """
-    from training.logged import sentences  # noqa: PLC0415 - loads scipy and implicit
-    from training.report import check_writable, write_report  # noqa: PLC0415 - the same
+    from training.report import check_writable, write_report  # noqa: PLC0415 - loads scipy and implicit
 
     if language not in LANGUAGES:
         raise InputError(f"{language!r} is no language of the page; use {' or '.join(LANGUAGES)}", where="--language")
@@ -92,12 +91,18 @@ def evaluate(
     if json:
         print_json(found)
         return
+    _print_all(found)
+    if report is not None:
+        print_facts("Wrote the report", {"page": report})
+
+
+def _print_all(found: Mapping[str, Any]) -> None:
+    from training.logged import sentences  # noqa: PLC0415 - loads scipy and implicit
+
     print_quality(found, f"Quality {found['protocol']}")
     print_groups(found)
     for line in sentences(found["logged"]) if found["logged"] else ():
         out.print(line, markup=False)
-    if report is not None:
-        print_facts("Wrote the report", {"page": report})
 
 
 def _judge(settings: Settings, *, logged: bool, **how: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,6 +27,9 @@ from engine.customers.store import build_customer_table, is_current
 from engine.customers.table import Built
 from engine.database import connect, transaction
 from engine.settings import Settings
+
+if TYPE_CHECKING:
+    from training.run import Trained
 
 artifacts = typer.Typer(no_args_is_help=True, help="List published versions and choose the one that is served.")
 app.add_typer(artifacts, name="artifacts")
@@ -83,21 +86,27 @@ def train(
     finally:
         engine.dispose()
     if json:
-        verdict = done.verdict
-        print_json(
-            {
-                "version": done.version,
-                "published": done.published,
-                "unchanged": done.unchanged,
-                "problems": list(verdict.problems) if verdict else [],
-                "notes": list(verdict.notes) if verdict else [],
-                "weights": done.manifest["weights"],
-                "data": done.manifest["data"],
-                "evaluation": done.manifest["evaluation"],
-                "customer_table": _table_facts(table),
-            }
-        )
-        return
+        print_json(_as_dict(done, table))
+    else:
+        _print(done, table)
+
+
+def _as_dict(done: Trained, table: Built | None) -> dict[str, Any]:
+    verdict = done.verdict
+    return {
+        "version": done.version,
+        "published": done.published,
+        "unchanged": done.unchanged,
+        "problems": list(verdict.problems) if verdict else [],
+        "notes": list(verdict.notes) if verdict else [],
+        "weights": done.manifest["weights"],
+        "data": done.manifest["data"],
+        "evaluation": done.manifest["evaluation"],
+        "customer_table": _table_facts(table),
+    }
+
+
+def _print(done: Trained, table: Built | None) -> None:
     if done.unchanged:
         print_facts(
             f"{done.version} stays live: nothing new since it was trained",

@@ -206,15 +206,7 @@ def evaluate(
             for name, some in parts_of_truth.items()
         },
         groups=groups_of(targets, data, standing or {}),
-        beyond={
-            name: {
-                f"coverage@{k}": coverage(part, k, past.n_items),
-                f"novelty@{k}": novelty(part, k, customers_with, active),
-                f"gini@{k}": gini(exposure(part, k, past.n_items)),
-                f"popularity@{k}": popularity(part[:, :k], percentiles),
-            }
-            for name, part in lists.items()
-        },
+        beyond={name: _like(part, k, customers_with, active, percentiles) for name, part in lists.items()},
         exposure={
             "served": lorenz(exposure(lists[learned.served], k, past.n_items)) if targets else None,
             "ordered": lorenz(np.bincount(ordered, minlength=past.n_items)),
@@ -223,6 +215,23 @@ def evaluate(
         served=learned.served,
         seed=seed,
     )
+
+
+def _like(
+    lists: IntArray,
+    k: int,
+    customers_with: npt.NDArray[np.integer],
+    active: int,
+    percentiles: npt.NDArray[np.float64],
+) -> dict[str, float | None]:
+    """Return what a model's lists are like, whatever was ordered."""
+    n_items = len(customers_with)
+    return {
+        f"coverage@{k}": coverage(lists, k, n_items),
+        f"novelty@{k}": novelty(lists, k, customers_with, active),
+        f"gini@{k}": gini(exposure(lists, k, n_items)),
+        f"popularity@{k}": popularity(lists[:, :k], percentiles),
+    }
 
 
 def lists_of(learned: Learned, data: TrainingSet, targets: Sequence[Target], k: int) -> IntArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,25 +11,37 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Engine
 
-from engine.errors import NoHistory
+from engine.errors import BadFile, NoHistory
 from engine.history import History
+from engine.models.base import Baskets
 from engine.settings import Settings
 from engine.threads import one_blas_thread
 from training.evaluate import evaluate
 from training.future import read_future
 from training.groups import standing_at
-from training.learn import Report, hold_out, learn, learn_before
+from training.learn import Learned, Report, hold_out, learn, learn_before
 from training.logged import judge_by_log, read_impressions
-from training.matrices import DAY_S
-from training.model_settings import read_model_settings
+from training.matrices import DAY_S, TrainingSet
+from training.model_settings import ModelSettings, read_model_settings
 from training.run import LEAST_JUDGED, MOST_JUDGED, load_training_set
-from training.split import sample
+from training.split import Target, sample
 
 PROTOCOLS = {
     "file": "on {file}: first order of each customer in it, everything imported as history",
     "last_basket": "on each customer's last basket, everything before it as history",
     "newest": "on the first order of each customer in the last {days:.1f} days, everything before as history",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What was learned from which past, and who judges it from second `at` on."""
+
+    learned: Learned
+    past: Baskets
+    targets: list[Target]
+    at: int
+    basis: Mapping[str, str | float | None]
 
 
 def evaluate_home(
@@ -45,29 +59,18 @@ def evaluate_home(
 
     With `log`, the database of the inbox, `logged` is what the lists shown since the split say (see `training.logged`);
     None without it, and where a file judges, because then no split is.
-    Raises NoHistory when there is nothing to learn from or nobody came back to judge by, BadDefinition when the
-    home's tuned.yaml is wrong.
+    Raises NoHistory when there is nothing to learn from or nobody came back to judge by, BadFile when `future` holds
+    no order, BadDefinition when the home's tuned.yaml is wrong.
     """
     one_blas_thread()
     chosen = read_model_settings(settings.home)
     report("read history")
     data = load_training_set(settings)
-    if future is not None:
-        targets = read_future(future, data, timezone=settings.timezone)
-        learned = learn(data, horizon_days=horizon_days, seed=seed, report=report, settings=chosen)
-        past, at = data.baskets, data.last_at + 1
-        basis: dict[str, str | float | None] = {"kind": "file", "file": future.name, "days": None}
+    if future is None:
+        ground = _newest(data, chosen, horizon_days, seed, report)
     else:
-        split = hold_out(data, horizon_days)
-        targets = sample(split.targets, MOST_JUDGED, np.random.default_rng([seed, 98]))
-        if not split.past.n_baskets or not targets:
-            raise NoHistory(
-                f"no order falls on both sides of the split; import at least {LEAST_JUDGED} returning customers"
-            )
-        learned = learn_before(data, split, horizon_days=horizon_days, seed=seed, report=report, settings=chosen)
-        past, at = split.past, split.at
-        held_out_days = (data.last_at - split.at) / DAY_S
-        basis = {"kind": "last_basket" if data.clock == "basket" else "newest", "file": None, "days": held_out_days}
+        ground = _next(settings, data, future, chosen, horizon_days, seed, report)
+    learned, past, targets = ground.learned, ground.past, ground.targets
     report(f"judge on {len(targets):,} customers")
     done = 0
 
@@ -76,19 +79,48 @@ def evaluate_home(
         done += count
         report(f"judge on {done:,} of {len(targets):,} customers")
 
-    standing = standing_at(settings, data, at)
+    standing = standing_at(settings, data, ground.at)
     found = evaluate(learned, data, past, targets, k=k, seed=seed, advance=advance, standing=standing).as_dict()
     logged = None
     if log is not None and future is None:
         report("judge by the lists that were shown")
-        impressions = read_impressions(log, since=datetime.fromtimestamp(at, UTC))
+        impressions = read_impressions(log, since=datetime.fromtimestamp(ground.at, UTC))
         lines = History(settings.history_folder).lines()
         logged = judge_by_log(impressions, learned, data, past, lines, within_days=within_days, seed=seed)
     return found | {
         "logged": logged,
-        "protocol": PROTOCOLS[str(basis["kind"])].format(**basis),
-        "basis": basis,
+        "protocol": PROTOCOLS[str(ground.basis["kind"])].format(**ground.basis),
+        "basis": ground.basis,
         "model_settings": chosen.as_dict(),
         "weights": dict(learned.blend.weights),
         "unseen_items": sum(target.unseen for target in targets),
     }
+
+
+def _newest(data: TrainingSet, chosen: ModelSettings, horizon_days: float, seed: int, report: Report) -> _Ground:
+    split = hold_out(data, horizon_days)
+    targets = sample(split.targets, MOST_JUDGED, np.random.default_rng([seed, 98]))
+    if not split.past.n_baskets or not targets:
+        raise NoHistory(
+            f"no order falls on both sides of the split; import at least {LEAST_JUDGED} returning customers"
+        )
+    learned = learn_before(data, split, horizon_days=horizon_days, seed=seed, report=report, settings=chosen)
+    kind = "last_basket" if data.clock == "basket" else "newest"
+    basis = {"kind": kind, "file": None, "days": (data.last_at - split.at) / DAY_S}
+    return _Ground(learned, split.past, targets, split.at, basis)
+
+
+def _next(
+    settings: Settings,
+    data: TrainingSet,
+    file: Path,
+    chosen: ModelSettings,
+    horizon_days: float,
+    seed: int,
+    report: Report,
+) -> _Ground:
+    targets = read_future(file, data, timezone=settings.timezone)
+    if not targets:
+        raise BadFile("holds no order to judge by", where=str(file))
+    learned = learn(data, horizon_days=horizon_days, seed=seed, report=report, settings=chosen)
+    return _Ground(learned, data.baskets, targets, data.last_at + 1, {"kind": "file", "file": file.name, "days": None})

@@ -48,6 +48,8 @@ svg.square { max-width: 400px; margin: 0 auto; }
 .tick, .value { fill: var(--soft); font-size: 11px; } .strong, .heading { font-weight: 600; }
 svg .strong { font-size: 11.5px; }
 .heading { fill: var(--main); }
+p:last-child { margin-bottom: 0; }
+.wide + p, svg + p { margin-top: 10px; }
 @media print { body { background: #fff; } section { break-inside: avoid; } }
 """
 

@@ -83,3 +83,16 @@ def test_a_vendor_page_ranks_only_that_vendors_dishes(settings, tmp_path) -> Non
     rows = "customer_id,item_id,vendor_id\n" + "".join(f"stranger{i},d01,v1\n" for i in range(40))
     found = evaluate_home(settings, horizon_days=28, future=future(tmp_path, rows), k=5, seed=0, report=lambda _: None)
     assert found["models"]["popular"]["recall@5"] == 1.0  # five dishes at v1, five places
+
+
+def test_a_file_without_an_order_is_named(settings, tmp_path) -> None:
+    History(settings.history_folder).append(*tables(random_town(20, 15, seed=1)))
+    with pytest.raises(BadFile, match=r"next\.csv: .*(no order|empty|no row)"):
+        evaluate_home(
+            settings,
+            horizon_days=28,
+            future=future(tmp_path, "customer_id,item_id\n"),
+            k=5,
+            seed=0,
+            report=lambda _: None,
+        )
