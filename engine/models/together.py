@@ -18,6 +18,7 @@ LARGEST_BASKET = 60
 WHOLE_MENU = 4_000
 # Pairs seen together less often are chance.
 LEAST_PAIRS = 5
+FIELDS = ("start", "items", "coefficient", "share", "lift", "baskets")
 
 
 @dataclass(slots=True)
@@ -25,17 +26,20 @@ class Together:
     """Least squares of each dish on the others of its basket: EASE (Steck 2019) on baskets instead of customers.
 
     Row i holds what dish i in the cart adds to the score of each other dish, negative where it speaks against it (one
-    rice is enough). Each dish is explained by its `neighbours` nearest by cosine only (SLIM's sparsity, Ning and
-    Karypis 2011), so that one small system a dish is solved instead of one as large as the menu. `lift` is how much
-    more often the two are ordered together than by chance, 0 where that was seen in fewer than five baskets; `baskets`
-    (items) counts the baskets with each dish.
+    rice is enough), and `share`, of the baskets with i the share that holds the other, which is steadier where there
+    are few baskets and counts `plain` times its mean over the cart (benchmarks/addons.py). Each dish is explained by
+    its `neighbours` nearest by cosine only (SLIM's sparsity, Ning and Karypis 2011), so that one small system a dish is
+    solved instead of one as large as the menu. `lift` is how much more often the two are ordered together than by
+    chance, 0 where that was seen in fewer than five baskets; `baskets` (items) counts the baskets with each dish.
     """
 
     neighbours: int = 200
     ridge: float = 50.0
+    plain: float = 0.3
     start: LongArray = field(default_factory=lambda: np.zeros(1, np.int64))
     items: IntArray = field(default_factory=lambda: np.empty(0, np.int32))
     coefficient: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
+    share: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
     lift: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
     baskets: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
 
@@ -61,12 +65,14 @@ class Together:
         matrix.sort_indices()
         self.start, self.items = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)
         self.coefficient = matrix.data.astype(np.float32)
-        self.lift = self._lift(pairs, alone, several.shape[0])
+        self._count(pairs, alone, several.shape[0])
         return self
 
     def score(self, cart: IntArray) -> FloatArray:
         """Return (items,) float32: how well each dish goes with those of `cart`; 0 where nothing is known."""
         _, items, weights = links(self.start, self.items, self.coefficient, cart)
+        _, _, shares = links(self.start, self.items, self.share, cart)
+        weights = weights + shares * np.float32(self.plain / max(len(cart), 1))
         return np.bincount(items, weights=weights, minlength=len(self.baskets)).astype(np.float32)
 
     def partners(self, cart: IntArray, columns: IntArray) -> IntArray:
@@ -81,12 +87,12 @@ class Together:
 
     def arrays(self) -> Arrays:
         """Return everything learned as named arrays, for the artifact."""
-        return {name: getattr(self, name) for name in ("start", "items", "coefficient", "lift", "baskets")}
+        return {name: getattr(self, name) for name in FIELDS}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
         """Rebuild from `arrays()`, memory-mapped or not."""
-        return cls(**{name: arrays[name] for name in ("start", "items", "coefficient", "lift", "baskets")})  # type: ignore[arg-type]
+        return cls(**{name: arrays[name] for name in FIELDS})  # type: ignore[arg-type]
 
     def _solve(self, pairs: sparse.csr_array, alone: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
         """Return (explaining dish, explained dish, coefficient) of every system."""
@@ -116,8 +122,8 @@ class Together:
             return np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32)
         return np.concatenate(rows), np.concatenate(columns), np.concatenate(values).astype(np.float32)
 
-    def _lift(self, pairs: sparse.csr_array, alone: FloatArray, n_baskets: int) -> FloatArray:
-        """Return the lift of every stored pair."""
+    def _count(self, pairs: sparse.csr_array, alone: FloatArray, n_baskets: int) -> None:
+        """Note share and lift of every stored pair."""
         first = np.repeat(np.arange(len(alone)), np.diff(self.start))
         # Every stored pair is one of `pairs`, both sorted by row and column: their keys line up.
         known = np.repeat(np.arange(len(alone)), np.diff(pairs.indptr)) * len(alone) + pairs.indices
@@ -125,4 +131,5 @@ class Together:
         at = order[np.searchsorted(known, first * len(alone) + self.items, sorter=order)] if len(known) else first[:0]
         counts = pairs.data[at]
         expected = alone[first] * alone[self.items] / max(n_baskets, 1)
-        return np.where(counts >= LEAST_PAIRS, counts / np.maximum(expected, 1e-9), 0).astype(np.float32)
+        self.share = (counts / np.maximum(alone[first], 1)).astype(np.float32)
+        self.lift = np.where(counts >= LEAST_PAIRS, counts / np.maximum(expected, 1e-9), 0).astype(np.float32)
