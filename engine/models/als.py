@@ -53,8 +53,8 @@ class Als(Recommender):
                 alpha=self.alpha,
                 iterations=self.iterations,
                 use_cg=True,
-                # With one thread the sums are taken in one order: the same orders always give the same artifact.
-                num_threads=1,
+                # Each customer's and item's equations are solved alone, so any number of threads gives equal bits.
+                num_threads=0,
                 random_state=int(rng.integers(2**31)),
             )
             model.fit(matrix, show_progress=False)

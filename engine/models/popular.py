@@ -9,11 +9,12 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from engine.compiled import compiled
 from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, Place, Query, Recommender
-from engine.models.board import Board, sealed
+from engine.models.board import Board, Rows, sealed
 from engine.models.top import top_k
 
 DAY_S = 86_400
@@ -64,11 +65,11 @@ class Popular(Recommender):
         weight = np.exp2(-age_days / self.half_life_days).astype(np.float32)
         # Counts so old that all weights vanish would divide by zero; the newest basket always counts as 1.
         weight /= weight.max()
-        line_basket = np.repeat(np.arange(baskets.n_baskets), np.diff(baskets.basket_start))
-        overall = np.bincount(baskets.items, weights=weight[line_basket], minlength=baskets.n_items)
+        lines = np.repeat(weight, np.diff(baskets.basket_start))
+        overall = np.bincount(baskets.items, weights=lines, minlength=baskets.n_items)
         self.overall = (overall / weight.sum()).astype(np.float32)
         chains = _place_keys(baskets.zone, baskets.latitude, baskets.longitude)
-        self._count_places(baskets, chains, weight, line_basket)
+        self._count_places(baskets, chains, weight)
         self._near.clear()
         return self
 
@@ -123,31 +124,28 @@ class Popular(Recommender):
             setattr(model, key, arrays[key])
         return model
 
-    def _count_places(
-        self,
-        baskets: Baskets,
-        chains: list[npt.NDArray[np.int64]],
-        weight: FloatArray,
-        line_basket: npt.NDArray[np.int64],
-    ) -> None:
-        pairs_key, pairs_item, pairs_weight, all_keys, all_weight = [], [], [], [], []
+    def _count_places(self, baskets: Baskets, chains: list[npt.NDArray[np.int64]], weight: FloatArray) -> None:
+        holds = sparse.csr_array(
+            (np.ones(len(baskets.items)), baskets.items, baskets.basket_start),
+            shape=(baskets.n_baskets, baskets.n_items),
+        )
+        all_keys, totals, counts = [np.empty(0, np.int64)], [np.empty(0)], [sparse.csr_array((0, baskets.n_items))]
         for keys in chains:
-            known = keys[line_basket] != 0
-            pairs_key.append(keys[line_basket][known])
-            pairs_item.append(baskets.items[known])
-            pairs_weight.append(weight[line_basket][known])
-            all_keys.append(keys[keys != 0])
-            all_weight.append(weight[keys != 0])
-        self.keys, place_of_basket = np.unique(np.concatenate(all_keys), return_inverse=True)
-        self.baskets = np.bincount(
-            place_of_basket, weights=np.concatenate(all_weight), minlength=len(self.keys)
-        ).astype(np.float32)
-        place = np.searchsorted(self.keys, np.concatenate(pairs_key))
-        cell = place.astype(np.int64) * baskets.n_items + np.concatenate(pairs_item)
-        cells, at = np.unique(cell, return_inverse=True)
-        self.counts = np.bincount(at, weights=np.concatenate(pairs_weight), minlength=len(cells)).astype(np.float32)
-        self.items = (cells % baskets.n_items).astype(np.int32)
-        self.start = np.searchsorted(cells // baskets.n_items, np.arange(len(self.keys) + 1)).astype(np.int64)
+            known = np.flatnonzero(keys)
+            if not len(known):
+                continue
+            # A key's level stands in front, so keys of all levels one after another are in order.
+            here, place = np.unique(keys[known], return_inverse=True)
+            went = sparse.csr_array(
+                (weight[known].astype(np.float64), (place, known)), shape=(len(here), baskets.n_baskets)
+            )
+            all_keys.append(here)
+            totals.append(np.asarray(went.sum(axis=1)).ravel())
+            counts.append(sparse.csr_array(went @ holds))
+        ordered = Rows.of(sparse.vstack(counts, format="csr"))
+        self.keys = sealed(np.concatenate(all_keys))
+        self.baskets = sealed(np.concatenate(totals).astype(np.float32))
+        self.start, self.items, self.counts = ordered.start, ordered.columns, ordered.values
 
     def _at_place(self, chain: tuple[int, ...]) -> FloatArray:
         share = np.array(self.overall)
