@@ -58,7 +58,9 @@ class SignalOptions:
     rating_half_life_days: float = key(90.0, "Ratings count half after this.", 1, 3650)
     neighbours: float = key(0.5, "How much of it a dish's nearest neighbour gets; farther ones less.", 0, 1)
     known: float = key(0.3, "How far signs move a list of somebody with orders; 1 is the list's own spread.", 0, 10)
-    unknown: float = key(2.0, "The same for somebody without an order: her first taps steer the list.", 0, 10)
+    unknown: float = key(
+        2.0, "The same, for somebody without an order and signs on dishes too new for the models.", 0, 10
+    )
 
 
 @dataclass(frozen=True, slots=True)

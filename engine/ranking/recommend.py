@@ -26,7 +26,7 @@ from engine.ranking.reasons import Reason, reason, shortage, why_short
 from engine.ranking.request import Asking, DishRequest, open_request
 from engine.ranking.score import Pool, score_pool
 from engine.ranking.served import Served
-from engine.ranking.signals import Signals, looked_at, read_signals, steer
+from engine.ranking.signals import Signals, looked_at, moving, read_signals, stand_in, steer
 
 __all__ = ["DishAnswer", "DishRequest", "recommend_dishes"]
 # A list that is arranged chooses from this many times what was asked for, and at least from this many.
@@ -54,12 +54,14 @@ def recommend_dishes(served: Served, catalog: Catalog, request: DishRequest, fre
     signals = read_signals(asking, request.options.signals)
     wide = options.rearranges or signals or request.explain
     size = max(CHOICE * limit, LEAST_CHOICE) if wide else limit
-    pool = score_pool(served, asking.query, asking.allowed, size=size)
+    query = stand_in(asking, signals) if signals else asking.query
+    pool = score_pool(served, query, asking.allowed, size=size)
     ranks = {column: place for place, column in enumerate(pool.columns.tolist(), 1)} if request.explain else {}
     changes: dict[int, str] = {}
     own = OwnLines.of(asking.query)
+    if signals and (left := moving(asking, signals)):
+        pool = steer(pool, asking, left, request.options.signals)
     if signals:
-        pool = steer(pool, asking, signals, request.options.signals)
         changes = dict.fromkeys(signals.touched, "signals") | dict.fromkeys(signals.bad, "signals")
     duplicates = 0
     if options.rearranges:
