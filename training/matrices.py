@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from engine.ranking.places import default_place, went_to
 
 BASKET_CLOCK_START = 946_857_600  # 2000-01-03T00:00Z: where a source has only basket numbers, they count days from here
 DAY_S = 86_400
+_SECONDS = pl.col("ordered_at").dt.epoch("s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,46 +51,47 @@ def training_set(orders: pl.LazyFrame, lines: pl.LazyFrame, items: pl.DataFrame)
 
     Raises NoHistory if no delivered order line names an item.
     """
-    context = orders.filter(pl.col("status") == "delivered").select(
-        "order_id", "zone", "latitude", "longitude", "basket_no"
-    )
-    baskets = (
-        lines.filter(pl.col("status") == "delivered")
-        .group_by("order_id", "item_id")
-        .agg(pl.first("customer_id", "ordered_at", "vendor_id"), pl.sum("quantity"))
-        .join(context, on="order_id", how="inner")
-        .with_columns(at=pl.col("ordered_at").dt.epoch("s"))
+    placed = (
+        orders.filter(pl.col("status") == "delivered")
+        .select("order_id", "customer_id", "zone", "latitude", "longitude", "basket_no", at=_SECONDS)
+        .with_row_index("order")
         .collect()
     )
-    if baskets.is_empty():
+    bought = (
+        lines.filter(pl.col("status") == "delivered")
+        .select("order_id", "item_id", "vendor_id", pl.col("quantity").cast(pl.Float32))
+        .join(placed.lazy().select("order_id", "order"), on="order_id", how="inner")
+        .drop("order_id")
+        .collect()
+    )
+    if bought.is_empty():
         raise NoHistory(
             "no delivered order line names an item, so there is nothing to recommend; "
             "import orders with an item_id column first"
         )
-    clock = _clock(baskets)
+    placed = placed.filter(pl.Series(np.bincount(bought["order"].to_numpy(), minlength=placed.height) > 0))
+    clock = _clock(placed)
     if clock == "basket":
         # Basket numbers count from each customer's first; counted from her last they all end "now", so that whatever
         # weighs newer orders more does so for everybody.
         newest = pl.col("at").max().over("customer_id")
-        baskets = baskets.with_columns(at=pl.col("at") + pl.col("at").max() - newest)
+        placed = placed.with_columns(at=pl.col("at") + pl.col("at").max() - newest)
     names = {
-        "customer_id": baskets["customer_id"].unique().sort(),
-        "zone": baskets["zone"].drop_nulls().unique().sort(),
-        "item_id": pl.concat([baskets["item_id"], items["item_id"]]).unique().sort(),
-        "vendor_id": pl.concat([baskets["vendor_id"], items["vendor_id"]]).drop_nulls().unique().sort(),
+        "customer_id": placed["customer_id"].unique().sort(),
+        "zone": placed["zone"].drop_nulls().unique().sort(),
+        "item_id": pl.concat([bought["item_id"].unique(), items["item_id"]]).unique().sort(),
+        "vendor_id": pl.concat([bought["vendor_id"].unique(), items["vendor_id"]]).drop_nulls().unique().sort(),
     }
-    known_at = pl.concat([baskets.select("vendor_id", "item_id"), items.select("vendor_id", "item_id")])
+    known_at = pl.concat([bought.select("vendor_id", "item_id").unique(), items.select("vendor_id", "item_id")])
     return TrainingSet(
-        baskets=_compress(baskets, names),
+        baskets=_compress(placed, bought, names),
         customers=names["customer_id"],
         items=names["item_id"],
         zones=names["zone"],
         vendors=names["vendor_id"],
         vendor_items=known_at.drop_nulls()
         .unique()
-        .select(
-            vendor=_number(pl.col("vendor_id"), names["vendor_id"]), item=_number(pl.col("item_id"), names["item_id"])
-        )
+        .select(vendor=_number("vendor_id", names), item=_number("item_id", names))
         .sort("vendor", "item"),
         clock=clock,
     )
@@ -132,12 +134,13 @@ def queries_for(
     return queries
 
 
-def _number(column: pl.Expr, names: pl.Series) -> pl.Expr:
-    return column.replace_strict(names, pl.int_range(len(names), dtype=pl.Int32, eager=True), default=-1).cast(pl.Int32)
+def _number(column: str, names: Mapping[str, pl.Series]) -> pl.Expr:
+    """Return int32: the place of each name among `names[column]`, -1 for null."""
+    return pl.col(column).cast(pl.Enum(names[column])).to_physical().cast(pl.Int32).fill_null(-1)
 
 
-def _clock(baskets: pl.DataFrame) -> str:
-    by_basket = baskets.select(
+def _clock(placed: pl.DataFrame) -> str:
+    by_basket = placed.select(
         (
             pl.col("basket_no").is_not_null()
             & (pl.col("at") == BASKET_CLOCK_START + pl.col("basket_no").cast(pl.Int64) * DAY_S)
@@ -147,32 +150,39 @@ def _clock(baskets: pl.DataFrame) -> str:
     return "basket" if by_basket > 0.5 else "time"
 
 
-def _compress(baskets: pl.DataFrame, names: dict[str, pl.Series]) -> Baskets:
-    numbered = baskets.select(
-        customer=_number(pl.col("customer_id"), names["customer_id"]),
-        item=_number(pl.col("item_id"), names["item_id"]),
-        zone=_number(pl.col("zone"), names["zone"]),
-        vendor=_number(pl.col("vendor_id"), names["vendor_id"]),
-        at=pl.col("at"),
-        basket_no=pl.col("basket_no"),
-        order_id=pl.col("order_id"),
-        quantity=pl.col("quantity").cast(pl.Float32),
-        latitude=pl.col("latitude").cast(pl.Float32).fill_null(float("nan")),
-        longitude=pl.col("longitude").cast(pl.Float32).fill_null(float("nan")),
-    ).sort("customer", "at", "basket_no", "order_id", "item", nulls_last=True)
-    first = (numbered["order_id"] != numbered["order_id"].shift(1)).fill_null(value=True)
-    heads = numbered.filter(first)
-    starts = np.append(np.flatnonzero(first.to_numpy()), numbered.height).astype(np.int64)
-    per_customer = np.bincount(heads["customer"].to_numpy(), minlength=len(names["customer_id"]))
+def _compress(placed: pl.DataFrame, bought: pl.DataFrame, names: Mapping[str, pl.Series]) -> Baskets:
+    nowhere = float("nan")
+    heads = placed.select(
+        "order",
+        "at",
+        "basket_no",
+        "order_id",
+        customer=_number("customer_id", names),
+        zone=_number("zone", names),
+        latitude=pl.col("latitude").cast(pl.Float32).fill_null(nowhere),
+        longitude=pl.col("longitude").cast(pl.Float32).fill_null(nowhere),
+    ).sort("customer", "at", "basket_no", "order_id", nulls_last=True)
+    basket_of = np.zeros(int(placed["order"].max()) + 1, dtype=np.int64)  # type: ignore[arg-type]
+    basket_of[heads["order"].to_numpy()] = np.arange(heads.height)
+    n_items = len(names["item_id"])
+    numbered = bought.select("order", "quantity", item=_number("item_id", names), vendor=_number("vendor_id", names))
+    # A dish named on two lines of one order is one line of the basket with both quantities.
+    cell = basket_of[numbered["order"].to_numpy()] * n_items + numbered["item"].to_numpy()
+    order = np.argsort(cell, kind="stable")
+    cell = cell[order]
+    first = np.flatnonzero(np.diff(cell, prepend=-1))
+    start = np.searchsorted(cell[first], np.arange(heads.height + 1) * n_items).astype(np.int64)
     return Baskets(
-        customer_start=np.concatenate([[0], np.cumsum(per_customer)]).astype(np.int64),
-        basket_start=starts,
-        items=numbered["item"].to_numpy().astype(np.int32),
-        quantity=numbered["quantity"].to_numpy().astype(np.float32),
+        customer_start=np.searchsorted(heads["customer"].to_numpy(), np.arange(len(names["customer_id"]) + 1)).astype(
+            np.int64
+        ),
+        basket_start=start,
+        items=(cell[first] % n_items).astype(np.int32),
+        quantity=np.add.reduceat(numbered["quantity"].to_numpy()[order], first).astype(np.float32),
         at=heads["at"].to_numpy().astype(np.int64),
         zone=heads["zone"].to_numpy().astype(np.int32),
-        vendor=heads["vendor"].to_numpy().astype(np.int32),
-        latitude=heads["latitude"].to_numpy().astype(np.float32),
-        longitude=heads["longitude"].to_numpy().astype(np.float32),
-        n_items=len(names["item_id"]),
+        vendor=numbered["vendor"].to_numpy()[order][first[start[:-1]]].astype(np.int32),
+        latitude=heads["latitude"].to_numpy(),
+        longitude=heads["longitude"].to_numpy(),
+        n_items=n_items,
     )
