@@ -18,7 +18,7 @@ from api.schemas import Asked, DishesRequest, instant_or, options_for
 from engine.events import Event
 from engine.ranking.answer import Dish, DishAnswer
 from engine.ranking.recommend import recommend_dishes
-from engine.ranking.request import DishRequest, check_instant
+from engine.ranking.request import DishRequest, check_instant, language_of
 
 router = APIRouter(prefix="/v1/recommend", tags=["recommend"])
 
@@ -81,7 +81,7 @@ async def opened(
         cart=tuple(context.cart),
         exclude=tuple(body.exclude),
         candidates=None if body.candidates is None else tuple(body.candidates),
-        language=body.language or answering.served.language(customer_id),
+        language=body.language or language_of(answering.served, customer_id),
         allergens=tuple(context.allergens),
         diets=tuple(context.diets),
         clicked=tuple(context.clicked),

@@ -279,7 +279,7 @@ def _open(
     from engine.errors import BadRequest  # noqa: PLC0415
     from engine.ranking.catalog import build_catalog  # noqa: PLC0415
     from engine.ranking.options import read_options  # noqa: PLC0415
-    from engine.ranking.request import DishRequest, check_instant  # noqa: PLC0415
+    from engine.ranking.request import DishRequest, check_instant, language_of  # noqa: PLC0415
     from engine.ranking.served import open_served  # noqa: PLC0415
     from engine.tables import read_table  # noqa: PLC0415
 
@@ -304,7 +304,7 @@ def _open(
         at=asked_at,
         zone=zone,
         exclude=tuple(exclude or ()),
-        language=language or served.language(customer),
+        language=language or language_of(served, customer),
         explain=explain,
         options=read_options(settings.home),
         request_id=uuid4().hex,

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
+from engine.columns import LANGUAGES
+from engine.ids import IdMap
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray
 from engine.models.content import Content
 from engine.models.together import Together
@@ -66,6 +68,28 @@ class Clocks:
 
 
 @dataclass(frozen=True, slots=True)
+class Cards:
+    """Registered customers without an order: what the customers table says of them.
+
+    `language` (ids) int8 points into LANGUAGES, -1 unknown; `zone` (ids) numbers the home zone, -1 unknown.
+    """
+
+    ids: IdMap
+    language: npt.NDArray[np.int8]
+    zone: IntArray
+
+    def home_zone(self, customer_id: str) -> int:
+        """Return the number of her home zone, -1 where it is unknown."""
+        row = self.ids.row(customer_id)
+        return int(self.zone[row]) if row >= 0 else -1
+
+    def language_of(self, customer_id: str) -> str | None:
+        """Return her language, None where it is unknown."""
+        row = self.ids.row(customer_id)
+        return LANGUAGES[self.language[row]] if row >= 0 and self.language[row] >= 0 else None
+
+
+@dataclass(frozen=True, slots=True)
 class Extras:
     """Each part is None in an artifact of a release that did not have it; lists then do without."""
 
@@ -73,6 +97,7 @@ class Extras:
     content: Content | None = None
     vendors: VendorShares | None = None
     clocks: Clocks = field(default_factory=lambda: Clocks((), np.empty(0, np.int16)))
+    cards: Cards | None = None
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return everything as named arrays, for the artifact."""
@@ -86,6 +111,8 @@ class Extras:
         if self.vendors is not None:
             count = np.array([self.vendors.n_vendors])
             parts["vendors"] = {"keys": self.vendors.keys, "weight": self.vendors.weight, "count": count}
+        if self.cards is not None:
+            parts["cards"] = {**self.cards.ids.arrays(), "language": self.cards.language, "zone": self.cards.zone}
         return {f"extras.{part}.{key}": array for part, arrays in parts.items() for key, array in arrays.items()}
 
     @classmethod
@@ -96,12 +123,14 @@ class Extras:
             return {key.removeprefix(f"{name}."): a for key, a in arrays.items() if key.startswith(f"{name}.")}
 
         together, content, vendors, clocks = (part(name) for name in ("together", "content", "vendors", "clocks"))
+        cards = part("cards")
         names = tuple(clocks["names"].tobytes().decode().split("|")) if clocks and clocks["names"].size else ()
         return cls(
             Together.from_arrays(together) if together else None,
             Content.from_arrays(content) if content else None,
             VendorShares(vendors["keys"], vendors["weight"], int(vendors["count"][0])) if vendors else None,  # type: ignore[arg-type]
             Clocks(names, clocks["of"] if clocks else np.empty(0, np.int16)),  # type: ignore[arg-type]
+            Cards(IdMap.from_arrays(dict(cards)), cards["language"], cards["zone"]) if cards else None,  # type: ignore[arg-type]
         )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from engine.errors import BadRequest
 from engine.events import Event
-from engine.models.base import IntArray, Query
+from engine.models.base import IntArray, Place, Query
 from engine.ranking.catalog import Catalog
 from engine.ranking.diets import understood
 from engine.ranking.filters import NO_DISH, Allowed, Limits, apply, dishes_of, disliked_dishes
@@ -76,7 +76,7 @@ def open_request(
     `vendor` are the dishes a list is confined to where the request names no vendor.
     Raises BadRequest for an allergen or diet nobody knows.
     """
-    place = served.place(request.zone, request.vendor_id, request.latitude, request.longitude)
+    place = _place(served, request)
     query = served.query(request.customer_id, fresh, now=int(request.at.timestamp()), place=place)
     unknown: dict[str, int] = {}
     labels = catalog.labels
@@ -108,6 +108,23 @@ def open_request(
         served, catalog, request, fresh, query, limits, apply(catalog, limits), clicked, unknown,
         _notes(served, catalog, request, query, unknown),
     )  # fmt: skip
+
+
+def language_of(served: Served, customer_id: str | None) -> str:
+    """Return the language the customers table had at training time, of newcomers too; `en` where it is unknown."""
+    cards = served.extras.cards
+    if customer_id is None or cards is None or served.customers.row(customer_id) >= 0:
+        return served.language(customer_id)
+    return cards.language_of(customer_id) or served.language(None)
+
+
+def _place(served: Served, request: DishRequest) -> Place:
+    """Return where she asks from; for a newcomer who does not say, her home zone."""
+    place = served.place(request.zone, request.vendor_id, request.latitude, request.longitude)
+    cards, told = served.extras.cards, request.zone is not None or request.latitude is not None
+    if told or cards is None or request.customer_id is None or served.customers.row(request.customer_id) >= 0:
+        return place
+    return replace(place, zone=cards.home_zone(request.customer_id))
 
 
 def check_instant(served: Served, at: datetime, now: datetime) -> tuple[str, ...]:

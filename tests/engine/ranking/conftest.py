@@ -30,6 +30,7 @@ VENDOR = {dish: f"v{i % 4}" for i, dish in enumerate(DISHES)}
 ALLERGENS = {dish: ("peanuts|milk", "none", None, "gluten")[i % 4] for i, dish in enumerate(DISHES)}
 DIETS = {dish: ("vegetarian", "vegetarian|vegan", None)[i % 3] for i, dish in enumerate(DISHES)}
 WORDS = ("beef noodles", "beef soup", "apple pie", "green tea", "pork rice")
+CARDS = [{"customer_id": "rita", "timezone": "Asia/Shanghai"}, {"customer_id": "nina", "zone": "z1", "language": "zh"}]
 # v1 delivers to z1 alone, v2 is open from ten to two; d00 is sold out.
 VENDOR_ROWS = [
     {"vendor_id": "v0", "latitude": 31.20, "longitude": 121.40},
@@ -110,7 +111,7 @@ def town(tmp_path_factory) -> Town:
     ]  # fmt: skip
     upsert_table(settings, "items", rows(ITEMS, items))
     upsert_table(settings, "vendors", rows(VENDORS, VENDOR_ROWS))
-    upsert_table(settings, "customers", rows(CUSTOMERS, [{"customer_id": "rita", "timezone": "Asia/Shanghai"}]))
+    upsert_table(settings, "customers", rows(CUSTOMERS, CARDS))
     served = open_served(load(settings.artifacts_folder, run.train(settings, now=NOW).version))
     catalog = build_catalog(
         served.items, read_table(settings, "items"), read_table(settings, "vendors"), timezone="UTC"

@@ -19,6 +19,7 @@ def extras(settings, tmp_path) -> Extras:
     told = {"ann": [(0, ["soup"]), (9, ["soup", "tea"])], "bob": [(9, ["tea"])]}
     data = learned_from(told, zones={"ann": "north", "bob": "south"}, vendors={"soup": "kitchen", "tea": "house"})
     upsert_table(settings, "customers", row(CUSTOMERS, customer_id="ann", timezone="Asia/Shanghai"))
+    upsert_table(settings, "customers", row(CUSTOMERS, customer_id="new", zone="south", language="zh"))
     upsert_table(settings, "items", row(ITEMS, item_id="soup", name="Soup"))
     learned = learn_extras(settings, data)
     write(tmp_path, "v1", learned.arrays(), {})
@@ -49,6 +50,13 @@ def test_a_customers_clock_is_her_own_or_the_houses(extras) -> None:
 def test_a_dish_few_ordered_is_new(extras) -> None:
     assert newest(np.array([0, 1], np.int32), extras, least=2).tolist() == [False, False]
     assert newest(np.array([0, 1], np.int32), extras, least=3).tolist() == [True, True]
+
+
+def test_a_newcomers_home_and_language_are_those_of_her_registration(extras) -> None:
+    assert extras.cards.home_zone("new") == 1  # south
+    assert extras.cards.language_of("new") == "zh"
+    assert extras.cards.home_zone("ann") == -1  # she has orders: they say more
+    assert extras.cards.language_of("nobody") is None
 
 
 def test_an_artifact_without_extras_does_without() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.ranking.options import SignalOptions
-from engine.ranking.request import open_request
+from engine.ranking.request import language_of, open_request
 from engine.ranking.signals import neighbours, read_signals
 from tests.engine.ranking.conftest import NEW, bought, told
 
@@ -99,3 +99,12 @@ def test_nothing_she_did_changes_nothing(town) -> None:
     assert not signals(town, "c001", [told("consent", 1, granted=True)])
     assert not signals(town, "c001", [told("view", 1, item_id="unheard of")])
     assert not signals(town, "c001", [told("rating", 1, order_id="elsewhere", rating=1)])
+
+
+def test_a_newcomer_is_shown_what_is_popular_in_her_home_zone(town) -> None:
+    asking = open_request(town.served, town.catalog, town.request("nina"), [])
+    assert town.served.zones.name(asking.query.place.zone) == "z1"
+    assert language_of(town.served, "nina") == "zh"
+    assert language_of(town.served, "stranger") == language_of(town.served, None) == "en"
+    assert town.ask("nina").dishes[0].reason.code == "popular_nearby"
+    assert town.ask("stranger").dishes[0].reason.code == "popular"
