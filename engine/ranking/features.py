@@ -8,6 +8,7 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from engine.compiled import compiled
 from engine.models.base import Arrays, Baskets, Query
@@ -30,6 +31,11 @@ OWN = (
 )
 CUSTOMER = ("baskets", "mean_size", "days_since_last", "distinct_share", "baskets_here")
 ITEM = ("rebuy_rate", "log_buyers", "trend")
+# Where the dish is ordered to, and how far from there she is.
+PLACE = ("latitude", "longitude", "reach_km")
+NEAR = ("distance_km", "distance_share")
+KM_PER_DEGREE = 111.2
+LEAST_REACH_KM = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +43,16 @@ class ItemFacts:
     """What each item is like, float32 (items).
 
     `rebuy_rate` is the share of its buyers who bought it again, `log_buyers` log(1 + buyers), `trend` the log of its
-    share of the lines of the last 14 days over its share of all lines.
+    share of the lines of the last 14 days over its share of all lines. `latitude` and `longitude` are the medians of
+    where it was ordered to, and half of those orders lay within `reach_km` of there; NaN where no order says where.
     """
 
     rebuy_rate: FloatArray
     log_buyers: FloatArray
     trend: FloatArray
+    latitude: FloatArray
+    longitude: FloatArray
+    reach_km: FloatArray
 
     @classmethod
     def of(cls, baskets: Baskets, *, now: int) -> Self:
@@ -61,16 +71,45 @@ class ItemFacts:
             sealed(((again + 1) / (buyers + PRIOR_BUYERS)).astype(np.float32)),
             sealed(np.log1p(buyers).astype(np.float32)),
             sealed(trend.astype(np.float32)),
+            *_places(baskets, sizes),
         )
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the facts by name, for the artifact."""
-        return {"rebuy_rate": self.rebuy_rate, "log_buyers": self.log_buyers, "trend": self.trend}
+        return {name: getattr(self, name) for name in (*ITEM, *PLACE)}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
         """Rebuild from `arrays()`."""
-        return cls(*(arrays[name] for name in ITEM))  # type: ignore[arg-type]
+        return cls(*(arrays[name] for name in (*ITEM, *PLACE)))  # type: ignore[arg-type]
+
+
+def _places(baskets: Baskets, sizes: LongArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return float32 (items) latitude, longitude and reach of each item's orders."""
+    found = np.full((3, baskets.n_items), np.nan, dtype=np.float32)
+    lines = pl.DataFrame(
+        {
+            "item": baskets.items,
+            "latitude": np.repeat(baskets.latitude, sizes),
+            "longitude": np.repeat(baskets.longitude, sizes),
+        }
+    ).filter(pl.col("latitude").is_finite(), pl.col("longitude").is_finite())
+    if lines.height:
+        middle = lines.group_by("item").median()
+        columns = middle["item"].to_numpy()
+        found[0, columns], found[1, columns] = middle["latitude"].to_numpy(), middle["longitude"].to_numpy()
+        item = lines["item"].to_numpy()
+        away = _km(lines["latitude"].to_numpy(), lines["longitude"].to_numpy(), found[0, item], found[1, item])
+        reach = pl.DataFrame({"item": item, "away": away}).group_by("item").median()
+        found[2, reach["item"].to_numpy()] = reach["away"].to_numpy()
+    return sealed(found[0]), sealed(found[1]), sealed(found[2])
+
+
+def _km(latitude: FloatArray, longitude: FloatArray, to_latitude: FloatArray, to_longitude: FloatArray) -> FloatArray:
+    """Return the distance on a flat map, good to a percent within a city."""
+    north = latitude - to_latitude
+    east = (longitude - to_longitude) * np.cos(np.radians(to_latitude))
+    return np.asarray(KM_PER_DEGREE * np.sqrt(north**2 + east**2), dtype=np.float32)
 
 
 def names(models: Sequence[str]) -> list[str]:
@@ -82,6 +121,7 @@ def names(models: Sequence[str]) -> list[str]:
         *OWN,
         *CUSTOMER,
         *ITEM,
+        *NEAR,
     ]
 
 
@@ -105,6 +145,11 @@ def features(board: Board, rows: IntArray, blended: FloatArray, query: Query, fa
         facts.rebuy_rate,
         facts.log_buyers,
         facts.trend,
+        query.place.latitude,
+        query.place.longitude,
+        facts.latitude,
+        facts.longitude,
+        facts.reach_km,
     )
 
 
@@ -123,10 +168,15 @@ def _features(
     rebuy_rate: FloatArray,
     log_buyers: FloatArray,
     trend: FloatArray,
+    latitude: float,
+    longitude: float,
+    to_latitude: FloatArray,
+    to_longitude: FloatArray,
+    reach_km: FloatArray,
 ) -> FloatArray:
     n, n_models, n_baskets = len(rows), parts.shape[1], len(start) - 1
     base = n_models + 2
-    table = np.full((n, base + 16), -1, dtype=np.float32)
+    table = np.full((n, base + 18), -1, dtype=np.float32)
     went = 0
     for basket in range(n_baskets):
         went += here[basket]
@@ -161,4 +211,10 @@ def _features(
         table[i, base + 13] = rebuy_rate[column]
         table[i, base + 14] = log_buyers[column]
         table[i, base + 15] = trend[column]
+        north = latitude - to_latitude[column]
+        east = (longitude - to_longitude[column]) * np.cos(np.radians(to_latitude[column]))
+        away = KM_PER_DEGREE * np.sqrt(north**2 + east**2)
+        if away >= 0:  # neither place is unknown
+            table[i, base + 16] = away
+            table[i, base + 17] = away / max(reach_km[column], LEAST_REACH_KM)
     return table

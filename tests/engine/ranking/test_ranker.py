@@ -42,7 +42,7 @@ def described(asked, columns, n_items=5):
     board = Board(n_items, 1)
     board.start(asked)
     board.add_columns(np.array(columns, np.int32), np.ones(n_items, bool), n_items)
-    facts = ItemFacts(*(np.zeros(n_items, np.float32) for _ in range(3)))
+    facts = ItemFacts(*(np.zeros(n_items, np.float32) for _ in range(6)))
     rows = board.row_of[columns]
     table = features(board, rows, np.zeros(len(rows), np.float32), asked, facts)
     return [dict(zip(names(["popular"]), row.tolist(), strict=True)) for row in table]
@@ -166,6 +166,36 @@ def test_where_it_does_not_beat_the_blend_there_is_none() -> None:
     # What comes next is pure chance: nothing can beat anything.
     chance = [replace(target, truth=rng.integers(0, 4, 1).astype(np.int32)) for target in targets]
     assert learn_ranker(models, learn_blend(models, chance), split.past, chance, now=split.at, seed=0) is None
+
+
+def test_a_dish_is_as_far_as_the_middle_of_where_it_is_ordered_to() -> None:
+    facts = replace(
+        ItemFacts(*(np.zeros(2, np.float32) for _ in range(6))),
+        latitude=np.array([23.5, np.nan], np.float32),
+        longitude=np.array([58.0, np.nan], np.float32),
+        reach_km=np.array([2.0, np.nan], np.float32),
+    )
+    board = Board(2, 1)
+    told = []
+    for place in (Place(latitude=23.5 + 4 / 111.2, longitude=58.0), Place()):
+        asked = replace(query(), place=place)
+        board.start(asked)
+        board.add_columns(np.array([0, 1], np.int32), np.ones(2, bool), 2)
+        table = features(board, board.row_of[:2], np.zeros(2, np.float32), asked, facts)
+        told.append(table[:, [names(["popular"]).index(name) for name in ("distance_km", "distance_share")]])
+    assert told[0][0] == pytest.approx([4, 2], abs=0.01)
+    assert told[0][1].tolist() == told[1][0].tolist() == [-1, -1]
+
+
+def test_where_a_dish_is_ordered_to_is_the_median_of_its_orders() -> None:
+    data = learned_from({"ann": [(0, ["soup"]), (1, ["soup"]), (2, ["soup"])], "bob": [(0, ["tea"])]})
+    latitude = np.array([23.0, 23.1, 25.0, np.nan], np.float32)
+    moved = replace(data.baskets, latitude=latitude, longitude=np.where(np.isnan(latitude), np.nan, 58).astype("f4"))
+    facts = ItemFacts.of(moved, now=data.last_at)
+    soup, tea = (data.items.to_list().index(name) for name in ("soup", "tea"))
+    assert facts.latitude[soup] == pytest.approx(23.1)
+    assert facts.reach_km[soup] == pytest.approx(11.12, abs=0.01)
+    assert np.isnan(facts.latitude[tea])
 
 
 def test_a_ranker_taught_on_other_features_leaves_the_order_to_the_blend(learned, tmp_path) -> None:
