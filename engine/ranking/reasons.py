@@ -65,7 +65,6 @@ SHORT: dict[str, dict[str, str]] = {
     "menu": {"en": "There are no more dishes", "zh": "没有更多菜品"},
     "no_orders": {"en": "No dish ordered before can be shown", "zh": "没有可展示的点过的菜品"},
     "nothing_alike": {"en": "Nothing else is known to be like it", "zh": "没有已知的相似菜品"},
-    "nothing_goes_with": {"en": "Nothing else is known to go with these", "zh": "没有已知的搭配"},
     "no_vendors": {"en": "No more vendors are open and deliver here", "zh": "没有更多营业且可配送的商家"},
     "nobody": {"en": "Nobody is in this group", "zh": "该人群没有顾客"},
 }

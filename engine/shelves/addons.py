@@ -46,7 +46,7 @@ def addon_dishes(served: Served, catalog: Catalog, request: DishRequest, fresh: 
     def word(found: Pool) -> list[Reason]:
         return _reasons(asking, found, filled, cart, own)
 
-    return shelved(asking, filled, word, shortest="nothing_goes_with")
+    return shelved(asking, filled, word, shortest="menu")
 
 
 def _beside(asking: Asking, cart: IntArray) -> FloatArray:

@@ -177,6 +177,13 @@ def test_a_later_status_or_rating_reaches_the_order_in_the_inbox_or_in_history(h
     assert statuses == ["refunded"]
 
 
+def test_a_rating_of_one_dish_is_not_one_of_its_order(home) -> None:
+    settings, engine = home
+    put(engine, told(1), told(2, "rating", order_id="o1", rating=1, item_id="soup"))
+    compact_inbox(engine, settings)
+    assert orders(settings)["o1"]["rating"] is None
+
+
 def test_an_order_id_of_another_customer_does_not_overwrite_history(home) -> None:
     settings, engine = home
     put(engine, told(1))

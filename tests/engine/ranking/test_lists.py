@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from math import ceil, floor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from engine.errors import BadDefinition
 from engine.ranking.exploring import explore
 from engine.ranking.options import ListOptions, Options, described, parse_options, read_options
+from engine.ranking.reasons import SHORT
 from tests.engine.ranking.conftest import NEW, OLD, VENDOR, bought, told
 
 
@@ -169,3 +171,14 @@ def test_the_file_of_options_is_checked_key_by_key(tmp_path) -> None:
         assert refused.value.where == where
     assert parse_options(None) == Options()
     assert {name.split(".")[0] for name, _, _ in described()} == {"lists", "signals"}
+
+
+def test_the_guide_lists_every_option_with_its_default() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "guides" / "recommend.md").read_text(encoding="utf-8")
+    for name, default, about in described():
+        assert f"| `{name}` | {default:g} | {about} |" in guide, f"docs/guides/recommend.md is behind on {name}"
+
+
+def test_the_guide_names_every_reason_a_list_may_be_short() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "guides" / "recommend.md").read_text(encoding="utf-8")
+    assert [code for code in SHORT if f"`{code}`" not in guide] == []

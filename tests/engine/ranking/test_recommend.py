@@ -176,3 +176,59 @@ def test_her_last_place_stands_in_where_the_request_names_none(served) -> None:
     assert served.zones.name(known.place.zone) == "z1"
     assert served.zones.name(told.place.zone) == "z0"
     assert np.isnan(known.place.latitude)
+
+
+def test_a_habit_of_hers_is_the_reason_on_its_day(town) -> None:
+    friday = datetime(2025, 3, 28, 12, tzinfo=UTC)  # a week after her last order
+    lunch = town.ask("rita", limit=1, at=friday).dishes[0]
+    assert (lunch.item_id, lunch.reason.text) == ("d05", "You order this most Fridays")
+    assert town.ask("rita", limit=1, at=friday, language="zh").dishes[0].reason.text == "您几乎每个周五都点这个"
+    saturday = town.ask("rita", limit=1, at=friday + timedelta(days=1, hours=9)).dishes[0]
+    assert saturday.reason.text == "You ordered this 12 times"
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"vendor_id": "nobody"}, "vendor_unknown"),
+        ({"vendor_id": "v2", "at": NOW.replace(hour=20)}, "closed"),
+        ({"vendor_id": "v1", "zone": "z0"}, "out_of_zone"),
+        ({"vendor_id": "v3"}, "vendor"),
+        ({"candidates": ("d00",)}, "unavailable"),
+        ({"candidates": ("d04", "d05"), "exclude": ("d04", "d05")}, "all_excluded"),
+        ({"candidates": ("d04",), "cart": ("d04",)}, "cart"),
+        ({"candidates": ("d04", "d05")}, "candidates"),
+        ({"allergens": ("peanuts",), "candidates": ("d04", "d08")}, "allergens"),
+        ({"diets": ("vegan",), "candidates": ("d03", "d06")}, "diets"),
+    ],
+)
+def test_a_short_list_says_why(town, asked, code) -> None:
+    answer = town.ask(limit=19, **asked)
+    assert answer.why_short.code == code
+    assert "fewer_than_asked" in answer.notes
+    assert town.ask(limit=19, language="zh", **asked).why_short.text != answer.why_short.text
+
+
+def test_what_filters_took_adds_up(town) -> None:
+    asked = {"zone": "z0", "exclude": ("d04",), "cart": ("d08",), "allergens": ("milk",), "at": NOW.replace(hour=20)}
+    told = town.ask(limit=3, explain=True, **asked).filters
+    assert told["menu"] - sum(n for name, n in told.items() if name not in {"menu", "left"}) == told["left"]
+    assert told["unavailable"] == 1
+
+
+def test_an_explanation_has_the_rankers_figures_only_where_it_ranks(town) -> None:
+    from dataclasses import replace
+
+    from engine.ranking.ranker import Ranker
+
+    plain = replace(town, served=replace(town.served, ranker=None))
+    assert {dish.explained.features for dish in plain.ask(limit=3, explain=True).dishes} == {None}
+    if isinstance(town.served.ranker, Ranker):
+        assert all(dish.explained.features for dish in town.ask(limit=3, explain=True).dishes)
+
+
+def test_a_list_as_long_as_asked_has_nothing_to_excuse(town) -> None:
+    answer = town.ask(limit=3)
+    assert answer.why_short is None
+    assert answer.filters is None
+    assert answer.unknown_ids == {}
