@@ -182,6 +182,8 @@ def _extras(answer: VendorAnswer | FeaturedAnswer) -> dict[str, Any]:
         told["unknown_ids"] = answer.unknown_ids
     if answer.why_short is not None:
         told["why_empty"] = {"code": answer.why_short.code, "text": answer.why_short.text}
+    if answer.filters is not None:
+        told["filters"] = answer.filters
     return told
 
 

@@ -41,7 +41,10 @@ class Featured:
 
 @dataclass(frozen=True, slots=True)
 class FeaturedAnswer:
-    """Dishes for the group, best first, its `members`, and how many of them, and of `everybody`, were asked."""
+    """Dishes for the group, best first, its `members`, and how many of them, and of `everybody`, were asked.
+
+    `filters` counts what each hard filter took away, None where nobody asked.
+    """
 
     dishes: tuple[Featured, ...]
     members: int
@@ -50,6 +53,7 @@ class FeaturedAnswer:
     notes: tuple[str, ...]
     unknown_ids: dict[str, int]
     why_short: Reason | None
+    filters: dict[str, int] | None = None
 
 
 def drawn(customer_ids: Sequence[str], most: int = SAMPLED) -> list[str]:
@@ -87,13 +91,15 @@ def feature_dishes(served: Served, catalog: Catalog, request: DishRequest, membe
         for score, column, fits, lift in found[: request.limit]
     )
     notes = [note for note in asking.notes if note != "unknown_customer"]
-    why = None
-    if len(dishes) < request.limit:
+    why, filters = None, None
+    if request.explain or len(dishes) < request.limit:
+        filters = removed(catalog, asking.limits)
+    if filters is not None and len(dishes) < request.limit:
         notes.append("fewer_than_asked")
-        known = "unknown_vendor" not in notes
-        code = shortage(removed(catalog, asking.limits), vendor_known=known) if group else "nobody"
+        code = shortage(filters, vendor_known="unknown_vendor" not in notes) if group else "nobody"
         why = why_short(code, asking.language)
-    return FeaturedAnswer(dishes, len(members), len(group), len(everybody), tuple(notes), asking.unknown_ids, why)
+    told = filters if request.explain else None
+    return FeaturedAnswer(dishes, len(members), len(group), len(everybody), tuple(notes), asking.unknown_ids, why, told)
 
 
 def _everybody(served: Served) -> list[str]:

@@ -12,6 +12,7 @@ from engine.events import Event
 from engine.models.base import FloatArray, IntArray
 from engine.ranking.catalog import Catalog
 from engine.ranking.extras import DAY_S, HALF_LIFE_DAYS
+from engine.ranking.filters import removed
 from engine.ranking.reasons import Reason, reason, why_short
 from engine.ranking.request import Asking, DishRequest, open_request
 from engine.ranking.score import score_pool
@@ -51,6 +52,7 @@ class VendorAnswer:
     notes: tuple[str, ...]
     unknown_ids: dict[str, int]
     why_short: Reason | None
+    filters: dict[str, int] | None = None
 
 
 def recommend_vendors(served: Served, catalog: Catalog, request: DishRequest, fresh: Sequence[Event]) -> VendorAnswer:
@@ -88,7 +90,8 @@ def recommend_vendors(served: Served, catalog: Catalog, request: DishRequest, fr
     )
     notes = list(asking.notes) + (["fewer_than_asked"] if len(found) < request.limit else [])
     why = why_short("no_vendors", asking.language) if len(found) < request.limit else None
-    return VendorAnswer(found, len(asking.query.at) > 0, tuple(notes), asking.unknown_ids, why)
+    filters = removed(catalog, asking.limits) if request.explain else None
+    return VendorAnswer(found, len(asking.query.at) > 0, tuple(notes), asking.unknown_ids, why, filters)
 
 
 def distances_km(

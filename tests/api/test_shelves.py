@@ -187,6 +187,13 @@ def test_a_key_without_the_scope_is_refused(standing, route) -> None:
     assert answer.status_code == 403
 
 
+@pytest.mark.parametrize("route", ROUTES)
+def test_every_list_explains_what_its_filters_took(standing, route) -> None:
+    plain, told = (ask(standing, route, **ROUTES[route], explain=explain) for explain in (False, True))
+    assert "filters" not in plain
+    assert told["filters"]["menu"] == 12
+
+
 def test_every_route_shows_an_example_of_question_and_answer(standing) -> None:
     paths = standing.client.get("/openapi.json").json()["paths"]
     for route in ROUTES:
