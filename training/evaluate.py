@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from engine.models.base import Baskets, FloatArray, IntArray, user_items
 from engine.models.top import top_k
+from engine.ranking.blend import Blend
 from engine.ranking.filters import Allowed
 from engine.ranking.score import Scorer
 from training.groups import Group, Standing, groups_of, truth_parts
@@ -179,15 +180,22 @@ def evaluate(
     """
     allowed = _items_by_vendor(data)
     ranked: dict[str, list[IntArray]] = {}
+    # A model that could speak of every dish is judged on every dish; of the others the few they name are all there is.
+    costly = [model for model in learned.models if model.costly]
+    alone = {
+        model.name: Scorer([model], Blend({model.name: 1.0}), None) for model in learned.models if not model.costly
+    }
     joined = {BLEND: Scorer(learned.models, learned.blend, None)}
     if learned.ranker is not None:
         joined[RANKER] = Scorer(learned.models, learned.blend, learned.ranker)
     for first in range(0, len(targets), CHUNK):
         some = targets[first : first + CHUNK]
         queries = [target.query for target in some]
-        parts = _filtered({model.name: model.score(queries) for model in learned.models}, some, allowed)
+        parts = _filtered({model.name: model.score(queries) for model in costly}, some, allowed)
         for name, part in parts.items():
             ranked.setdefault(name, []).append(top_k(part, k))
+        for name, scorer in alone.items():
+            ranked.setdefault(name, []).append(_lists(scorer, some, allowed, k, pad=False))
         for name, scorer in joined.items():
             ranked.setdefault(name, []).append(_lists(scorer, some, allowed, k))
         advance(len(some))
@@ -244,13 +252,25 @@ def _items_by_vendor(data: TrainingSet) -> dict[int, npt.NDArray[np.int32]]:
     return {int(key[0]): part["item"].to_numpy() for key, part in pairs.items()}
 
 
-def _lists(scorer: Scorer, targets: Sequence[Target], allowed: Mapping[int, npt.NDArray[np.int32]], k: int) -> IntArray:
-    """Return (targets, k) columns by falling score, -1 where there are fewer."""
+def _lists(
+    scorer: Scorer,
+    targets: Sequence[Target],
+    allowed: Mapping[int, npt.NDArray[np.int32]],
+    k: int,
+    *,
+    pad: bool = True,
+) -> IntArray:
+    """Return (targets, k) columns by falling score, -1 where there are fewer; `pad` adds dishes nothing speaks of."""
     lists = np.full((len(targets), k), -1, dtype=np.int32)
     everything = Allowed.everything(scorer.models[0].n_items)
     for i, target in enumerate(targets):
         only = allowed.get(target.query.place.vendor)
-        columns = scorer.pool(target.query, replace(everything, only=only), size=k).columns
+        filters = replace(everything, only=only)
+        if pad:
+            columns = scorer.pool(target.query, filters, size=k).columns
+        else:
+            board, rows, _ = scorer.candidates(target.query, filters, most=k, whole=False)
+            columns = board.columns[rows]
         lists[i, : len(columns)] = columns
     return lists
 

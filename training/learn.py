@@ -58,12 +58,24 @@ def models_of(settings: ModelSettings) -> list[Recommender]:
 
 
 def fit_models(
-    baskets: Baskets, *, now: int, seed: int, report: Report, settings: ModelSettings = DEFAULTS
+    baskets: Baskets,
+    *,
+    now: int,
+    seed: int,
+    report: Report,
+    settings: ModelSettings = DEFAULTS,
+    earlier: Sequence[Recommender] = (),
 ) -> list[Recommender]:
-    """Fit every model on `baskets`; each gets its own random stream, so adding one changes no other."""
+    """Fit every model on `baskets`; each gets its own random stream, so adding one changes no other.
+
+    `earlier` were fitted on a part of `baskets`; what can go on from them does.
+    """
     fitted = []
+    before = {model.name: model for model in earlier}
     for number, model in enumerate(models_of(settings)):
         report(f"fit {model.name}")
+        if model.name in before:
+            model.go_on_from(before[model.name])
         fitted.append(model.fit(baskets, now=now, rng=np.random.default_rng([seed, number])))
     return fitted
 
@@ -115,7 +127,7 @@ def learn_final(
     ranker = learn_ranker(fitted, blend, split.past, tuning, now=split.at, seed=seed)
     if ranker is not None:
         ranker = replace(ranker, facts=ItemFacts.of(data.baskets, now=data.last_at))
-    models = fit_models(data.baskets, now=data.last_at, seed=seed, report=report, settings=settings)
+    models = fit_models(data.baskets, now=data.last_at, seed=seed, report=report, settings=settings, earlier=fitted)
     return Learned(models, blend, ranker, len(tuning))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
@@ -38,6 +39,8 @@ class Als(Recommender):
     def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
         """Factorise baskets-per-item counts; `rng` seeds the start, so equal input gives equal factors.
 
+        A model that has item factors of the right shape already goes on from them, which takes a third of the rounds.
+
         Raises NoHistory if there is no basket.
         """
         from implicit.cpu.als import AlternatingLeastSquares  # noqa: PLC0415 - heavy, and only training needs it
@@ -45,22 +48,30 @@ class Als(Recommender):
         if not baskets.n_baskets:
             raise NoHistory("no basket to learn from; import orders with items first")
         matrix = user_items(baskets)
+        again = self.item_factors.shape == (baskets.n_items, self.factors)
         # implicit threads over customers itself; a threaded BLAS below it costs up to ten times as much.
         with threadpool_limits(1, user_api="blas"):
             model = AlternatingLeastSquares(
                 factors=self.factors,
                 regularization=self.regularization,
                 alpha=self.alpha,
-                iterations=self.iterations,
+                iterations=math.ceil(self.iterations / 3) if again else self.iterations,
                 use_cg=True,
                 # Each customer's and item's equations are solved alone, so any number of threads gives equal bits.
                 num_threads=0,
                 random_state=int(rng.integers(2**31)),
             )
+            if again:
+                model.item_factors = self.item_factors.copy()
             model.fit(matrix, show_progress=False)
         self.item_factors = sealed(model.item_factors.astype(np.float32))
         self.gram = self._gram()
         return self
+
+    def go_on_from(self, earlier: Recommender) -> None:
+        """Start the next `fit` from the factors of an earlier one, of as many items."""
+        if isinstance(earlier, Als):
+            self.item_factors = earlier.item_factors
 
     def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
         """Bring no dish of its own: a vector says something of every one, see `fill`."""

@@ -129,6 +129,9 @@ class Recommender(ABC):
         Raises NoHistory if there is no basket.
         """
 
+    def go_on_from(self, earlier: Recommender) -> None:  # noqa: B027 - most learn from nothing each time
+        """Let the next `fit` start from what `earlier`, of the same kind, learned on part of the history."""
+
     @abstractmethod
     def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
         """Write into `part` of the board what the model says, larger is better, 0 nothing.
