@@ -19,8 +19,9 @@ from engine.ranking.diets import ALLERGENS, DIETS, plain_words
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int32]
-# Answers kept for "what is orderable in this zone in this minute"; each takes a byte a dish.
-MOST_KEPT = 64
+# Answers kept for "what is orderable in this zone while these vendors are open"; each takes a byte a dish.
+KEPT_BYTES = 64 * 1024**2
+KEPT_MINUTES = 32
 NOWHERE = ""
 POSITION = ("latitude", "longitude")
 
@@ -38,11 +39,11 @@ class Vendor:
 
     def serves(self, zone: str | None, at: datetime) -> bool:
         """Say whether it delivers to `zone` (None: not asked) at the instant `at`."""
-        if not self.available:
-            return False
-        if zone is not None and self.zones is not None and zone not in self.zones:
-            return False
-        return self.is_open(at)
+        return self.available and self.delivers(zone) and self.is_open(at)
+
+    def delivers(self, zone: str | None) -> bool:
+        """Say whether it delivers to `zone`; everywhere where it names none."""
+        return zone is None or self.zones is None or zone in self.zones
 
     def is_open(self, at: datetime) -> bool:
         """Say whether it is open at `at`; hours past midnight belong to the weekday on which they began."""
@@ -111,7 +112,9 @@ class Catalog:
     places: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
     vendor_names: dict[str, list[str]] = field(default_factory=dict)
     vendor_number: Mapping[str, int] = field(default_factory=dict)
-    _kept: dict[tuple[str | None, int], BoolArray] = field(default_factory=dict, compare=False, repr=False)
+    _delivering: dict[str | None, BoolArray] = field(default_factory=dict, compare=False, repr=False)
+    _opened: dict[int, tuple[BoolArray, bytes]] = field(default_factory=dict, compare=False, repr=False)
+    _kept: dict[tuple[str | None, bytes], BoolArray] = field(default_factory=dict, compare=False, repr=False)
 
     def name(self, column: int, language: str) -> str:
         """Return the dish's name in `language`."""
@@ -120,19 +123,21 @@ class Catalog:
     def orderable(self, zone: str | None, at: datetime) -> BoolArray:
         """Return (items,), not to be written to: available, its vendor, where known, open at `at` and serving `zone`.
 
-        Doors open and close on whole minutes, so that the answer is kept for the minute.
+        Doors open and close on whole minutes, and most minutes nobody's do: an answer is kept for as long as the same
+        vendors are open.
         """
         if not self.vendors:
             return self.available
         # All zones no vendor names are alike: only vendors without a list of zones deliver there.
-        key = (zone if zone is None or zone in self.zones else NOWHERE, int(at.timestamp()) // 60)
-        found = self._kept.get(key)
+        zone = zone if zone is None or zone in self.zones else NOWHERE
+        opened, doors = self._open(at)
+        found = self._kept.get((zone, doors))
         if found is None:
-            found = self.available & self.serving(zone, at)[self.vendor_of]
+            found = self.available & (opened & self._delivers(zone))[self.vendor_of]
             found.setflags(write=False)
-            if len(self._kept) >= MOST_KEPT:
-                self._kept.pop(next(iter(self._kept)), None)
-            self._kept[key] = found
+            if len(self._kept) * len(found) > KEPT_BYTES:
+                self._kept.clear()
+            self._kept[zone, doors] = found
         return found
 
     def serving(self, zone: str | None, at: datetime) -> BoolArray:
@@ -140,7 +145,26 @@ class Catalog:
 
         The last place is True: it answers for dishes without a vendor (-1).
         """
-        return np.array([v is None or v.serves(zone, at) for v in self.vendors] + [True])
+        return self._open(at)[0] & self._delivers(zone)
+
+    def _open(self, at: datetime) -> tuple[BoolArray, bytes]:
+        """Return (vendors + 1,) who takes orders at `at`, and the same as bits."""
+        minute = int(at.timestamp()) // 60
+        found = self._opened.get(minute)
+        if found is None:
+            opened = np.array([v is None or (v.available and v.is_open(at)) for v in self.vendors] + [True])
+            if len(self._opened) >= KEPT_MINUTES:
+                self._opened.clear()
+            found = self._opened[minute] = (opened, np.packbits(opened).tobytes())
+        return found
+
+    def _delivers(self, zone: str | None) -> BoolArray:
+        """Return (vendors + 1,) who delivers to `zone`; everybody where none is asked for."""
+        if zone not in self._delivering:
+            if len(self._delivering) > len(self.zones) + 1:
+                self._delivering.clear()  # zones nobody names come from outside, in any number
+            self._delivering[zone] = np.array([v is None or v.delivers(zone) for v in self.vendors] + [True])
+        return self._delivering[zone]
 
 
 def build_catalog(ids: IdMap, items: pl.DataFrame, vendors: pl.DataFrame, *, timezone: str) -> Catalog:

@@ -12,7 +12,7 @@ import pytest
 from engine.columns import ITEMS, VENDORS
 from engine.errors import BadRequest
 from engine.ids import IdMap
-from engine.ranking.catalog import MOST_KEPT, build_catalog
+from engine.ranking.catalog import KEPT_MINUTES, build_catalog
 from engine.ranking.diets import ALLERGENS, understood
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -130,8 +130,20 @@ def test_what_is_orderable_is_kept_for_the_minute_and_sealed() -> None:
         before[0] = True
 
 
-def test_the_answers_kept_are_few() -> None:
-    found = catalog([{"vendor_id": "v"}], [{"item_id": "soup", "vendor_id": "v"}])
-    for minute in range(3 * MOST_KEPT):
-        found.orderable(None, datetime(2026, 3, 4, tzinfo=ZoneInfo("UTC")) + timedelta(minutes=minute))
-    assert len(found._kept) == MOST_KEPT
+def test_an_answer_is_kept_while_the_same_doors_are_open() -> None:
+    found = catalog([{"vendor_id": "v", "opens": "10:00", "closes": "11:00"}], [{"item_id": "soup", "vendor_id": "v"}])
+    at = datetime(2026, 3, 4, 10, 1, tzinfo=ZoneInfo("UTC"))
+    before = found.orderable(None, at)
+    assert found.orderable(None, at + timedelta(minutes=58)) is before
+    assert found.orderable(None, at + timedelta(minutes=59)) is not before
+
+
+def test_the_answers_kept_are_few(monkeypatch) -> None:
+    monkeypatch.setattr("engine.ranking.catalog.KEPT_BYTES", 20)
+    zones = [f"z{number}" for number in range(60)]
+    found = catalog([{"vendor_id": "v", "zones": "|".join(zones)}], [{"item_id": "soup", "vendor_id": "v"}])
+    for minute, zone in enumerate([*zones, *(f"unheard of {number}" for number in range(99))]):
+        found.orderable(zone, datetime(2026, 3, 4, tzinfo=ZoneInfo("UTC")) + timedelta(minutes=minute))
+    assert len(found._kept) <= 11
+    assert len(found._opened) <= KEPT_MINUTES
+    assert len(found._delivering) <= len(zones) + 2
