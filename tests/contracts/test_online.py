@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -107,3 +108,28 @@ def test_a_url_that_is_none_is_refused_in_one_line() -> None:
 
 def test_without_a_url_the_store_is_this_process() -> None:
     assert isinstance(open_online(None), InProcess)
+
+
+async def test_many_who_ask_at_once_each_get_their_own(store) -> None:
+    await store.fold([event(seq, f"c{seq}") for seq in range(1, 60)])
+    found = await asyncio.gather(*(store.recent(f"c{seq}") for seq in range(1, 70)))
+    assert [[e.seq for e in own] for own in found] == [[seq] if seq < 60 else [] for seq in range(1, 70)]
+
+
+async def test_who_stops_waiting_takes_nobody_else_along(store) -> None:
+    await store.fold([event(1, "ann"), event(2, "bob")])
+    impatient, patient = (asyncio.ensure_future(store.recent(name)) for name in ("ann", "bob"))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    assert [e.seq for e in await patient] == [2]
+
+
+async def test_one_spoilt_key_spoils_no_other_answer(redis_url) -> None:
+    store = InRedis(redis_url)
+    await store.fold([event(1, "ann")])
+    await store._redis.set("regulars:recent:{bob}", "no set")
+    spoilt, fine = await asyncio.gather(store.recent("bob"), store.recent("ann"), return_exceptions=True)
+    assert isinstance(spoilt, OnlineUnavailable)
+    assert [e.seq for e in fine] == [1]
+    await store._redis.delete("regulars:recent:{bob}")
+    await store.close()
