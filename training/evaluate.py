@@ -175,10 +175,11 @@ def evaluate(
 ) -> Evaluation:
     """Judge every model, the blend and the ranker on `targets`, all items being candidates.
 
-    Where a target says the vendor, only dishes of that vendor are, for every model alike. `past` is what the models
-    were fitted on (for novelty and popularity); `advance` hears how many targets are done; `standing` adds groups.
+    Where a target says the vendor, only dishes of that vendor are, and where nobody orders again (`data.repeats`) only
+    dishes new to the customer, for every model alike. `past` is what the models were fitted on (for novelty and
+    popularity); `advance` hears how many targets are done; `standing` adds groups.
     """
-    allowed = _items_by_vendor(data)
+    allowed, again = _items_by_vendor(data), data.repeats
     ranked: dict[str, list[IntArray]] = {}
     # A model that could speak of every dish is judged on every dish; of the others the few they name are all there is.
     costly = [model for model in learned.models if model.costly]
@@ -191,13 +192,13 @@ def evaluate(
     for first in range(0, len(targets), CHUNK):
         some = targets[first : first + CHUNK]
         queries = [target.query for target in some]
-        parts = _filtered({model.name: model.score(queries) for model in costly}, some, allowed)
+        parts = _filtered({model.name: model.score(queries) for model in costly}, some, allowed, repeats=again)
         for name, part in parts.items():
             ranked.setdefault(name, []).append(top_k(part, k))
         for name, scorer in alone.items():
-            ranked.setdefault(name, []).append(_lists(scorer, some, allowed, k, pad=False))
+            ranked.setdefault(name, []).append(_lists(scorer, some, allowed, k, repeats=again, pad=False))
         for name, scorer in joined.items():
-            ranked.setdefault(name, []).append(_lists(scorer, some, allowed, k))
+            ranked.setdefault(name, []).append(_lists(scorer, some, allowed, k, repeats=again))
         advance(len(some))
     lists = {name: np.concatenate(parts) for name, parts in ranked.items()}
     customers_with = np.bincount(user_items(past).indices, minlength=past.n_items)
@@ -244,7 +245,8 @@ def _like(
 
 def lists_of(learned: Learned, data: TrainingSet, targets: Sequence[Target], k: int) -> IntArray:
     """Return (targets, k) columns of what is served, best first; -1 where there are fewer."""
-    return _lists(Scorer(learned.models, learned.blend, learned.ranker), targets, _items_by_vendor(data), k)
+    scorer = Scorer(learned.models, learned.blend, learned.ranker)
+    return _lists(scorer, targets, _items_by_vendor(data), k, repeats=data.repeats)
 
 
 def _items_by_vendor(data: TrainingSet) -> dict[int, npt.NDArray[np.int32]]:
@@ -258,6 +260,7 @@ def _lists(
     allowed: Mapping[int, npt.NDArray[np.int32]],
     k: int,
     *,
+    repeats: bool,
     pad: bool = True,
 ) -> IntArray:
     """Return (targets, k) columns by falling score, -1 where there are fewer; `pad` adds dishes nothing speaks of."""
@@ -265,7 +268,7 @@ def _lists(
     everything = Allowed.everything(scorer.models[0].n_items)
     for i, target in enumerate(targets):
         only = allowed.get(target.query.place.vendor)
-        filters = replace(everything, only=only)
+        filters = replace(everything, only=only).asked_by(target.query, repeats=repeats)
         if pad:
             columns = scorer.pool(target.query, filters, size=k).columns
         else:
@@ -276,14 +279,23 @@ def _lists(
 
 
 def _filtered(
-    parts: dict[str, FloatArray], targets: Sequence[Target], allowed: Mapping[int, npt.NDArray[np.int32]]
+    parts: dict[str, FloatArray],
+    targets: Sequence[Target],
+    allowed: Mapping[int, npt.NDArray[np.int32]],
+    *,
+    repeats: bool,
 ) -> dict[str, FloatArray]:
-    """Return the scores with NaN for dishes of other vendors, where a target says the vendor."""
-    if all(target.query.place.vendor < 0 for target in targets):
+    """Return the scores with NaN for what may not be shown.
+
+    That is dishes of other vendors, where a target says the vendor, and dishes she has had, where nobody `repeats`.
+    """
+    if repeats and all(target.query.place.vendor < 0 for target in targets):
         return parts
     keep = np.ones((len(targets), next(iter(parts.values())).shape[1]), dtype=bool)
     for i, target in enumerate(targets):
         if target.query.place.vendor in allowed:
             keep[i] = False
             keep[i, allowed[target.query.place.vendor]] = True
+        if not repeats:
+            keep[i, target.query.items] = False
     return {name: np.where(keep, part, np.float32(np.nan)) for name, part in parts.items()}

@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.models.als import Als
 from engine.models.base import Baskets, Recommender
+from engine.models.ease import Ease
 from engine.models.item_knn import ItemKnn
 from engine.models.next_item import NextItem
 from engine.models.popular import Popular, Trending
@@ -48,9 +49,14 @@ class Learned:
         return "ranker" if self.ranker else "blend"
 
 
-def models_of(settings: ModelSettings) -> list[Recommender]:
-    """Return the models of a training run, unfitted, with `settings` in place of their defaults."""
+def models_of(settings: ModelSettings, *, repeats: bool = False) -> list[Recommender]:
+    """Return the models of a training run, unfitted, with `settings` in place of their defaults.
+
+    All of them where nobody `repeats`; where customers do, Ease adds nothing to the others and is left out.
+    """
     models: list[Recommender] = [Popular(), Trending(), Repeat(), Als(), ItemKnn(), NextItem(), UserKnn()]
+    if not repeats:
+        models.append(Ease())
     for model in models:
         for name, value in settings.of(model.name).items():
             setattr(model, name, value)
@@ -64,6 +70,7 @@ def fit_models(
     seed: int,
     report: Report,
     settings: ModelSettings = DEFAULTS,
+    repeats: bool = True,
     earlier: Sequence[Recommender] = (),
 ) -> list[Recommender]:
     """Fit every model on `baskets`; each gets its own random stream, so adding one changes no other.
@@ -72,7 +79,7 @@ def fit_models(
     """
     fitted = []
     before = {model.name: model for model in earlier}
-    for number, model in enumerate(models_of(settings)):
+    for number, model in enumerate(models_of(settings, repeats=repeats)):
         report(f"fit {model.name}")
         if model.name in before:
             model.go_on_from(before[model.name])
@@ -99,11 +106,13 @@ def learn(
 ) -> Learned:
     """Learn from all of `data`: weights on its last stretch by models that never saw it, then models on everything."""
     report("hold out the last stretch to learn the blend and the ranker")
-    inner = hold_out(data, horizon_days)
+    inner, repeats = hold_out(data, horizon_days), data.repeats
     if not inner.past.n_baskets or not inner.targets:
-        models = fit_models(data.baskets, now=data.last_at, seed=seed, report=report, settings=settings)
+        models = fit_models(
+            data.baskets, now=data.last_at, seed=seed, report=report, settings=settings, repeats=repeats
+        )
         return Learned(models, learn_blend(models, []), None, 0)
-    fitted = fit_models(inner.past, now=inner.at, seed=seed, report=report, settings=settings)
+    fitted = fit_models(inner.past, now=inner.at, seed=seed, report=report, settings=settings, repeats=repeats)
     return learn_final(data, fitted, inner, seed=seed, report=report, settings=settings)
 
 
@@ -121,13 +130,21 @@ def learn_final(
     What the ranker knows of items is computed anew from all of `data`, like the models it reads.
     """
     report("learn the blend")
-    tuning = tuning_sample(split.targets, seed)
-    blend = learn_blend(fitted, [target for target in tuning if target.query.baskets])
+    tuning, repeats = tuning_sample(split.targets, seed), data.repeats
+    blend = learn_blend(fitted, [target for target in tuning if target.query.baskets], repeats=repeats)
     report("learn the ranker")
-    ranker = learn_ranker(fitted, blend, split.past, tuning, now=split.at, seed=seed)
+    ranker = learn_ranker(fitted, blend, split.past, tuning, now=split.at, seed=seed, repeats=repeats)
     if ranker is not None:
         ranker = replace(ranker, facts=ItemFacts.of(data.baskets, now=data.last_at))
-    models = fit_models(data.baskets, now=data.last_at, seed=seed, report=report, settings=settings, earlier=fitted)
+    models = fit_models(
+        data.baskets,
+        now=data.last_at,
+        seed=seed,
+        report=report,
+        settings=settings,
+        repeats=repeats,
+        earlier=fitted,
+    )
     return Learned(models, blend, ranker, len(tuning))
 
 

@@ -23,17 +23,17 @@ STEPS = (0.0, 0.25, 0.5, 0.7, 0.85, 1.2, 1.5, 2.0, 4.0)
 ROUNDS = 4
 
 
-def learn_blend(models: Sequence[Recommender], targets: Sequence[Target]) -> Blend:
+def learn_blend(models: Sequence[Recommender], targets: Sequence[Target], *, repeats: bool = True) -> Blend:
     """Return the weights that rank `targets` best by ndcg@10, starting from the default ones.
 
     Metzler and Croft (2007): coordinate ascent optimises the figure itself and needs no gradient. With fewer than 50
-    targets the defaults are kept, because noise would choose.
+    targets the defaults are kept, because noise would choose. Where nobody `repeats`, only new dishes are ranked.
     """
     names = [model.name for model in models]
     start = np.array([DEFAULT_WEIGHTS.get(name, 0.05) for name in names])
     if len(targets) < LEAST_TARGETS:
         return Blend(dict(zip(names, start.tolist(), strict=True)))
-    features, relevant, ideal = _candidates(models, targets[:MOST_TARGETS])
+    features, relevant, ideal = _candidates(models, targets[:MOST_TARGETS], repeats=repeats)
     best, best_value = start, _ndcg(features, relevant, ideal, start)
     # A step must gain more than luck gives on this many baskets, or small shops would be taught noise.
     least_gain = LEAST_GAIN / len(features)
@@ -53,7 +53,7 @@ def learn_blend(models: Sequence[Recommender], targets: Sequence[Target]) -> Ble
 
 
 def _candidates(
-    models: Sequence[Recommender], targets: Sequence[Target]
+    models: Sequence[Recommender], targets: Sequence[Target], *, repeats: bool = True
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
     """Return features (targets, candidates, models), relevance (targets, candidates), ideal DCG (targets)."""
     features = np.zeros((len(targets), CANDIDATES, len(models)), dtype=np.float32)
@@ -63,7 +63,8 @@ def _candidates(
     scorer = Scorer(models, Blend(DEFAULT_WEIGHTS), None)
     anything = Allowed.everything(models[0].n_items)
     for i, target in enumerate(targets):
-        board, rows, _ = scorer.candidates(target.query, anything, most=CANDIDATES, whole=True)
+        allowed = anything.asked_by(target.query, repeats=repeats)
+        board, rows, _ = scorer.candidates(target.query, allowed, most=CANDIDATES, whole=True)
         features[i, : len(rows)] = board.parts[rows]
         relevant[i, : len(rows)] = np.isin(board.columns[rows], target.truth)
         ideal[i] = discount[: max(1, min(K, len(target.truth) + target.unseen))].sum()

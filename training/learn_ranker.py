@@ -52,11 +52,13 @@ def learn_ranker(
     *,
     now: int,
     seed: int,
+    repeats: bool = True,
 ) -> Ranker | None:
     """Return the ranker, or None where it beats the blend for nobody.
 
     Four fifths of `targets` teach it; on the rest it must beat the blend's ndcg@10, the 95 % interval of the
     difference above 0, separately for known and for new customers. `models` were fitted on `past`, which ends at `now`.
+    Where nobody `repeats`, only new dishes are ranked.
     """
     if len(targets) < LEAST_TARGETS:
         return None
@@ -64,14 +66,15 @@ def learn_ranker(
     cut = int(len(targets) * COMPARED)
     compared, taught = [targets[i] for i in order[:cut]], [targets[i] for i in order[cut:]]
     facts = ItemFacts.of(past, now=now)
-    table, relevant, sizes = _examples(models, blend, taught, facts, np.random.default_rng([seed, 95]))
+    drawn = np.random.default_rng([seed, 95])
+    table, relevant, sizes = _examples(models, blend, taught, facts, drawn, repeats=repeats)
     if not relevant.any():
         return None
     dataset = lgb.Dataset(table, relevant, group=sizes, feature_name=names([model.name for model in models]))
     booster = lgb.train({**SETTINGS, "seed": seed}, dataset, ROUNDS)
     text = booster.model_to_string(num_iteration=-1)
     both = Ranker(text, Trees.from_text(text), facts, for_known=True, for_new=True)
-    known, new = _better_for(both, models, blend, compared, seed)
+    known, new = _better_for(both, models, blend, compared, seed, repeats=repeats)
     return replace(both, for_known=known, for_new=new) if known or new else None
 
 
@@ -81,12 +84,15 @@ def _examples(
     targets: Sequence[Target],
     facts: ItemFacts,
     rng: np.random.Generator,
+    *,
+    repeats: bool,
 ) -> tuple[FloatArray, npt.NDArray[np.int8], list[int]]:
     """Return features (rows, features), whether each row was ordered, and how many rows each target has."""
     rows, relevant, sizes = [], [], []
     scorer, anything = Scorer(models, blend, None), Allowed.everything(models[0].n_items)
     for target in targets:
-        board, found, blended = scorer.candidates(target.query, anything, most=CANDIDATES, whole=True)
+        allowed = anything.asked_by(target.query, repeats=repeats)
+        board, found, blended = scorer.candidates(target.query, allowed, most=CANDIDATES, whole=True)
         ordered = np.isin(board.columns[found], target.truth)
         if not ordered.any():  # nothing to tell apart
             continue
@@ -102,10 +108,17 @@ def _examples(
 
 
 def _better_for(
-    ranker: Ranker, models: Sequence[Recommender], blend: Blend, targets: Sequence[Target], seed: int
+    ranker: Ranker,
+    models: Sequence[Recommender],
+    blend: Blend,
+    targets: Sequence[Target],
+    seed: int,
+    *,
+    repeats: bool,
 ) -> tuple[bool, bool]:
     """Return whether the ranker beats the blend for known and for new customers."""
-    gain = _ndcg(Scorer(models, blend, ranker), targets) - _ndcg(Scorer(models, blend, None), targets)
+    ours, theirs = (_ndcg(Scorer(models, blend, each), targets, repeats=repeats) for each in (ranker, None))
+    gain = ours - theirs
     known = np.array([target.query.known for target in targets])
     rng = np.random.default_rng([seed, 96])
 
@@ -116,10 +129,11 @@ def _better_for(
     return better(known), better(~known)
 
 
-def _ndcg(scorer: Scorer, targets: Sequence[Target]) -> npt.NDArray[np.float64]:
+def _ndcg(scorer: Scorer, targets: Sequence[Target], *, repeats: bool) -> npt.NDArray[np.float64]:
     anything = Allowed.everything(scorer.models[0].n_items)
     lists = np.full((len(targets), K), -1, dtype=np.int32)
     for i, target in enumerate(targets):
-        columns = scorer.pool(target.query, anything, size=K).columns
+        allowed = anything.asked_by(target.query, repeats=repeats)
+        columns = scorer.pool(target.query, allowed, size=K).columns
         lists[i, : len(columns)] = columns
     return judge(lists, targets, K).column(f"ndcg@{K}")

@@ -10,11 +10,14 @@ import numpy.typing as npt
 import polars as pl
 
 from engine.errors import NoHistory
-from engine.models.base import Baskets, Place, Query
+from engine.models.base import Baskets, Place, Query, user_items
 from engine.ranking.places import default_place, went_to
 
 BASKET_CLOCK_START = 946_857_600  # 2000-01-03T00:00Z: where a source has only basket numbers, they count days from here
 DAY_S = 86_400
+# Below this share of what returning customers order, a dish ordered twice is a slip, not a habit; fewer lines than
+# these show no habit either way.
+RARELY, LEAST_LINES = 0.01, 1_000
 _SECONDS = pl.col("ordered_at").dt.epoch("s")
 
 
@@ -24,7 +27,8 @@ class TrainingSet:
 
     `customers`, `items`, `zones` and `vendors` are distinct text ids; their position is the number. `vendor_items` has
     one row (vendor, item) for each dish known at a vendor. `clock` is "time", or "basket" where the source gave only
-    the order of baskets, so that no instant is shared between customers.
+    the order of baskets, so that no instant is shared between customers. `repeats` says whether customers order a dish
+    again: False only where enough of them came back and (almost) none did.
     """
 
     baskets: Baskets
@@ -34,6 +38,7 @@ class TrainingSet:
     vendors: pl.Series
     vendor_items: pl.DataFrame
     clock: str
+    repeats: bool
 
     @property
     def first_at(self) -> int:
@@ -83,8 +88,9 @@ def training_set(orders: pl.LazyFrame, lines: pl.LazyFrame, items: pl.DataFrame)
         "vendor_id": pl.concat([bought["vendor_id"].unique(), items["vendor_id"]]).drop_nulls().unique().sort(),
     }
     known_at = pl.concat([bought.select("vendor_id", "item_id").unique(), items.select("vendor_id", "item_id")])
+    baskets = _compress(placed, bought, names)
     return TrainingSet(
-        baskets=_compress(placed, bought, names),
+        baskets=baskets,
         customers=names["customer_id"],
         items=names["item_id"],
         zones=names["zone"],
@@ -94,6 +100,7 @@ def training_set(orders: pl.LazyFrame, lines: pl.LazyFrame, items: pl.DataFrame)
         .select(vendor=_number("vendor_id", names), item=_number("item_id", names))
         .sort("vendor", "item"),
         clock=clock,
+        repeats=_repeat(baskets),
     )
 
 
@@ -137,6 +144,14 @@ def queries_for(
 def _number(column: str, names: Mapping[str, pl.Series]) -> pl.Expr:
     """Return int32: the place of each name among `names[column]`, -1 for null."""
     return pl.col(column).cast(pl.Enum(names[column])).to_physical().cast(pl.Int32).fill_null(-1)
+
+
+def _repeat(baskets: Baskets) -> bool:
+    """Say whether customers who come back order what they had before."""
+    first = baskets.customer_start[:-1][np.diff(baskets.customer_start) > 0]
+    later = len(baskets.items) - int(np.diff(baskets.basket_start)[first].sum())
+    again = len(baskets.items) - user_items(baskets).nnz
+    return later < LEAST_LINES or again >= RARELY * later
 
 
 def _clock(placed: pl.DataFrame) -> str:

@@ -124,7 +124,9 @@ def _learn_and_judge(
     split = hold_out(data, horizon_days)
     targets = sample(split.targets, MOST_JUDGED, np.random.default_rng([seed, 98]))
     if len(targets) < LEAST_JUDGED or not split.past.n_baskets:
-        models = fit_models(data.baskets, now=data.last_at, seed=seed, report=report, settings=chosen)
+        models = fit_models(
+            data.baskets, now=data.last_at, seed=seed, report=report, settings=chosen, repeats=data.repeats
+        )
         return Learned(models, learn_blend(models, []), None, 0), None
     before = learn_before(data, split, horizon_days=horizon_days, seed=seed, report=report, settings=chosen)
     report(f"judge on {len(targets):,} customers")
@@ -154,6 +156,7 @@ def _manifest(
         "data": {
             "fingerprint": fingerprint,
             "clock": data.clock,
+            "repeats": data.repeats,
             "first_at": datetime.fromtimestamp(data.first_at, UTC).isoformat(),
             "last_at": datetime.fromtimestamp(data.last_at, UTC).isoformat(),
             "customers": data.baskets.n_customers,

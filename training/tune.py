@@ -122,8 +122,10 @@ class Field:
     def _ndcg(
         self, settings: ModelSettings, taught: Sequence[Target], judged: Sequence[Target]
     ) -> npt.NDArray[np.float64]:
-        models = [self._fit(number, model, settings) for number, model in enumerate(models_of(settings))]
-        blend = learn_blend(models, [target for target in taught if target.query.known])
+        repeats = self.window.repeats
+        unfitted = models_of(settings, repeats=repeats)
+        models = [self._fit(number, model, settings) for number, model in enumerate(unfitted)]
+        blend = learn_blend(models, [target for target in taught if target.query.known], repeats=repeats)
         ranked = lists_of(Learned(models, blend, None, 0), self.window, judged, K)
         return judge(ranked, judged, K).column(f"ndcg@{K}")
 
@@ -253,7 +255,8 @@ def _search(
     done = len(_complete(study))
     # Seeded by where it starts, a search that goes on does not draw again what was drawn before.
     study.sampler = optuna.samplers.TPESampler(seed=seed * 1_000_003 + done)
-    names = list(KNOBS)
+    fitted = {model.name for model in models_of(present, repeats=ground.window.repeats)}
+    names = [name for name in KNOBS if name in fitted]
     for number in count(done):
         # The defaults are always tried: everything is compared with them.
         if number and (time.monotonic() >= deadline or number - done >= (most_trials or number + 1)):

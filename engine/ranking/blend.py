@@ -18,6 +18,7 @@ DEFAULT_WEIGHTS = {
     "popular": 0.1,
     "trending": 0.05,
     "als": 0.05,
+    "ease": 0.2,
 }
 NEAR_TIE = 1e-6
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Self
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.events import Event
-from engine.models.base import IntArray
+from engine.models.base import IntArray, Query
 from engine.ranking.catalog import Catalog, columns_of
 from engine.ranking.served import Served
 
@@ -35,6 +35,10 @@ class Allowed:
     def everything(cls, n_items: int, only: IntArray | None = None) -> Self:
         """Return what lets through all of `n_items`, or of them the ascending columns `only`."""
         return cls(np.ones(n_items, dtype=bool), only, NO_DISH)
+
+    def asked_by(self, query: Query, *, repeats: bool) -> Self:
+        """Return the same where customers order dishes again; where nobody `repeats`, without those she has ordered."""
+        return self if repeats else replace(self, mask=_without(self.mask, query.items))
 
     def as_mask(self) -> npt.NDArray[np.bool_]:
         """Return (items,) bool, a copy: what may be shown."""
@@ -61,7 +65,7 @@ class Limits:
     """What narrows a list, as columns: None means not asked, an empty array that nothing is left.
 
     `vendor` are the dishes of the vendor page asked from, `candidates` those the app named; `allergens` and `diets` are
-    in the spelling of `engine.ranking.diets`.
+    in the spelling of `engine.ranking.diets`; `ordered` are dishes that nobody orders twice and she has ordered.
     """
 
     at: datetime
@@ -73,6 +77,7 @@ class Limits:
     excluded: IntArray = field(default_factory=lambda: NO_DISH)
     cart: IntArray = field(default_factory=lambda: NO_DISH)
     disliked: IntArray = field(default_factory=lambda: NO_DISH)
+    ordered: IntArray = field(default_factory=lambda: NO_DISH)
 
 
 def allowed_dishes(
@@ -115,6 +120,8 @@ def apply(catalog: Catalog, limits: Limits) -> Allowed:
     mask = catalog.orderable(limits.zone, limits.at)
     if limits.allergens or limits.diets:
         mask = mask & catalog.labels.suits(limits.allergens, limits.diets)
+    if len(limits.ordered):
+        mask = _without(mask, limits.ordered)
     return Allowed(mask, only, np.concatenate([limits.excluded, limits.cart, limits.disliked]))
 
 
@@ -160,7 +167,12 @@ def removed(catalog: Catalog, limits: Limits) -> dict[str, int]:
         steps.append(("allergens", catalog.labels.suits(limits.allergens, ())))
     if limits.diets:
         steps.append(("diets", catalog.labels.suits((), limits.diets)))
-    for name, columns in (("excluded", limits.excluded), ("cart", limits.cart), ("not_interested", limits.disliked)):
+    for name, columns in (
+        ("excluded", limits.excluded),
+        ("cart", limits.cart),
+        ("not_interested", limits.disliked),
+        ("had_before", limits.ordered),
+    ):
         if len(columns):
             steps.append((name, ~_marked(left, columns)))
     for name, passes in steps:
@@ -168,6 +180,13 @@ def removed(catalog: Catalog, limits: Limits) -> dict[str, int]:
         left = left & passes
     counts["left"] = int(left.sum())
     return counts
+
+
+def _without(mask: npt.NDArray[np.bool_], columns: IntArray) -> npt.NDArray[np.bool_]:
+    # She may have had most of what is popular: out of the mask, models bring what comes after it instead.
+    mask = mask.copy()
+    mask[columns] = False
+    return mask
 
 
 def _marked(like: npt.NDArray[np.bool_], columns: IntArray) -> npt.NDArray[np.bool_]:

@@ -61,6 +61,7 @@ SHORT: dict[str, dict[str, str]] = {
     "all_excluded": {"en": "The other dishes were excluded", "zh": "其余菜品已被排除"},
     "cart": {"en": "The other dishes are in the cart already", "zh": "其余菜品已在购物车中"},
     "not_interested": {"en": "The other dishes are marked as not interesting", "zh": "其余菜品已标记为不感兴趣"},
+    "had_before": {"en": "The other dishes were ordered before, and nobody orders twice", "zh": "其余菜品都已点过"},
     "near_duplicates": {"en": "The other dishes are near-duplicates of those shown", "zh": "其余菜品与已展示的相近"},
     "menu": {"en": "There are no more dishes", "zh": "没有更多菜品"},
     "no_orders": {"en": "No dish ordered before can be shown", "zh": "没有可展示的点过的菜品"},

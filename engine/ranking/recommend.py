@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.events import Event
 from engine.models.base import IntArray
+from engine.models.ease import Ease
 from engine.models.item_knn import ItemKnn
 from engine.models.links import strongest
 from engine.models.next_item import NextItem
@@ -185,7 +186,7 @@ def _model_reason(asking: Asking, source: str, seed: int, *, near: bool) -> Reas
     if seed >= 0:
         code = "follows_last" if source == "next_item" else "because_you_ordered"
         return reason(code, language, dish=asking.catalog.name(seed, language))
-    if source in {"next_item", "item_knn", "user_knn"}:
+    if source in {"next_item", "item_knn", "ease", "user_knn"}:
         return reason("people_like_you", language)
     if source == "als":
         return reason("your_taste", language)
@@ -201,7 +202,7 @@ def _seeds(asking: Asking, columns: IntArray, sources: Sequence[tuple[str, bool]
     for model in asking.served.models:
         if isinstance(model, NextItem):
             own = query.items[query.start[-1 - model.last :][0] :]
-        elif isinstance(model, ItemKnn):
+        elif isinstance(model, ItemKnn | Ease):
             own = query.items[-SEEDS:]
         else:
             continue

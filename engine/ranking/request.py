@@ -69,11 +69,18 @@ class Asking:
 
 
 def open_request(
-    served: Served, catalog: Catalog, request: DishRequest, fresh: Sequence[Event], *, vendor: IntArray | None = None
+    served: Served,
+    catalog: Catalog,
+    request: DishRequest,
+    fresh: Sequence[Event],
+    *,
+    vendor: IntArray | None = None,
+    again: bool = False,
 ) -> Asking:
     """Translate a request's ids, put the hard filters together and note what could not be honoured as asked.
 
-    `vendor` are the dishes a list is confined to where the request names no vendor.
+    `vendor` are the dishes a list is confined to where the request names no vendor; `again` asks for dishes she ordered
+    even where nobody orders twice.
     Raises BadRequest for an allergen or diet nobody knows.
     """
     place = _place(served, request)
@@ -102,6 +109,7 @@ def open_request(
         excluded=known("exclude", request.exclude),
         cart=known("context.cart", request.cart),
         disliked=disliked_dishes(served, fresh),
+        ordered=NO_DISH if served.repeats or again else query.items,
     )
     clicked = known("context.clicked", request.clicked)
     return Asking(

@@ -16,6 +16,7 @@ from engine.events import Event
 from engine.ids import IdMap
 from engine.models.als import Als
 from engine.models.base import Baskets, IntArray, Place, Query, Recommender
+from engine.models.ease import Ease
 from engine.models.item_knn import ItemKnn
 from engine.models.next_item import NextItem
 from engine.models.popular import Popular, Trending
@@ -36,6 +37,7 @@ MODELS: Mapping[str, type[Recommender]] = {
     "item_knn": ItemKnn,
     "next_item": NextItem,
     "user_knn": UserKnn,
+    "ease": Ease,
 }
 BASKET_FIELDS = ("customer_start", "basket_start", "items", "quantity", "at", "zone", "vendor", "latitude", "longitude")
 ID_GROUPS = ("customers", "items", "zones", "vendors")
@@ -69,6 +71,11 @@ class Served:
     def __post_init__(self) -> None:
         """Join models, blend and ranker."""
         object.__setattr__(self, "scorer", Scorer(self.models, self.blend, self.ranker))
+
+    @property
+    def repeats(self) -> bool:
+        """Whether customers order the same dish again; where they do not, lists hold only dishes new to them."""
+        return bool(self.manifest.get("data", {}).get("repeats", True))
 
     def query(self, customer_id: str | None, fresh: Sequence[Event], *, now: int, place: Place) -> Query:
         """Return the customer's question with her baskets from training and from events training has not seen.

@@ -32,7 +32,7 @@ def dishes_again(served: Served, catalog: Catalog, request: DishRequest, fresh: 
     her own gap was over. A rule by the gap alone was measured and loses to plain frequency (docs/decisions); that a
     dish is due is said in its reason.
     """
-    asking = open_request(served, catalog, request, fresh)
+    asking = open_request(served, catalog, request, fresh, again=True)
     own = OwnLines.of(asking.query)
     ordered = np.unique(own.items)
     only = ordered if asking.allowed.only is None else np.intersect1d(ordered, asking.allowed.only)

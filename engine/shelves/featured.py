@@ -116,7 +116,8 @@ def _fits(asking: Asking, customers: Sequence[str]) -> Counter[int]:
     fits: Counter[int] = Counter()
     for customer in customers:
         query = served.query(customer, [], now=asking.query.now, place=place)
-        columns: IntArray = score_pool(served, query, asking.allowed, size=SUITS_WITHIN).columns
+        allowed = asking.allowed.asked_by(query, repeats=served.repeats)
+        columns: IntArray = score_pool(served, query, allowed, size=SUITS_WITHIN).columns
         fits.update(columns.tolist())
     return fits
 

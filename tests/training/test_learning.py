@@ -134,7 +134,7 @@ def test_the_learned_blend_is_never_worse_than_the_default_on_what_it_learned_fr
 def test_too_few_returning_customers_keep_the_default_weights() -> None:
     data = learned_from({"ann": [(0, ["a"]), (30, ["b"])]})
     learned = learn(data, horizon_days=28, seed=0, report=lambda _: None)
-    assert learned.blend.weights == DEFAULT_WEIGHTS
+    assert learned.blend.weights == {model.name: DEFAULT_WEIGHTS[model.name] for model in learned.models}
     assert learned.tuned_on == 1
 
 

@@ -1,0 +1,99 @@
+"""What goes with all she ordered, taken together: one linear model of every dish from all others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from engine.errors import NoHistory
+from engine.models.base import Arrays, Baskets, Query, Recommender, user_items
+from engine.models.board import Board, Rows
+
+
+@dataclass(slots=True)
+class Ease(Recommender):
+    """Least squares from what a customer ordered to each dish, no dish explaining itself (Steck 2019, EASE^R).
+
+    Whether she ordered a dish counts, not how often. The solution is closed: from the inverse P of the ridged
+    co-occurrence matrix the coefficient of dish i for dish j is -P[i, j] / P[j, j]. Only the `most` dishes with most
+    customers take part, for cost grows with their cube, and of each dish's coefficients the `kept` largest by size
+    stay, negative ones too.
+    """
+
+    name: str = "ease"
+    ridge: float = 250.0
+    kept: int = 200
+    most: int = 5_000
+    links: Rows = field(default_factory=Rows.none)
+
+    def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
+        """Solve for the coefficients; `now` and `rng` are not used.
+
+        Raises NoHistory if there is no basket.
+        """
+        if not baskets.n_baskets:
+            raise NoHistory("no basket to learn from; import orders with items first")
+        ordered = sparse.csr_array(user_items(baskets))
+        ordered.data[:] = 1
+        customers_with = np.bincount(ordered.indices, minlength=baskets.n_items)
+        # Of dishes with equally many customers the lower column takes part.
+        taking_part = np.sort(np.argsort(-customers_with, kind="stable")[: self.most])
+        taking_part = taking_part[customers_with[taking_part] > 0]
+        coefficients = _coefficients(ordered[:, taking_part], self.ridge)
+        self.links = Rows.of(_largest(coefficients, taking_part, self.kept, baskets.n_items))
+        return self
+
+    def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
+        """Write, about 0 to 1, how much she would be expected to order each dish; below 0 where hers speak against."""
+        seeds = board.own_columns().copy()
+        board.add_rows(part, self.links, seeds, np.ones(len(seeds), dtype=np.float32))
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return the coefficients and the settings."""
+        return {
+            "start": self.links.start,
+            "items": self.links.columns,
+            "coefficient": self.links.values,
+            "settings": np.array([self.ridge, self.kept, self.most], dtype=np.float64),
+        }
+
+    @property
+    def n_items(self) -> int:
+        """How many items it was fitted on."""
+        return len(self.links.start) - 1
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """Rebuild from `arrays()`."""
+        ridge, kept, most = (float(value) for value in arrays["settings"])
+        links = Rows(arrays["start"], arrays["items"], arrays["coefficient"])  # type: ignore[arg-type]
+        return cls(ridge=ridge, kept=int(kept), most=int(most), links=links)
+
+
+def _coefficients(ordered: sparse.csr_array, ridge: float) -> npt.NDArray[np.float64]:
+    """Return (items, items): what having ordered the row's dish adds for the column's; 0 on the diagonal."""
+    gram = (ordered.T @ ordered).toarray().astype(np.float64)
+    gram[np.diag_indices_from(gram)] += ridge
+    inverse = np.linalg.inv(gram)
+    inverse /= -np.diag(inverse).copy()
+    np.fill_diagonal(inverse, 0)
+    return inverse
+
+
+def _largest(
+    coefficients: npt.NDArray[np.float64], numbers: npt.NDArray[np.integer], kept: int, n_items: int
+) -> sparse.csr_array:
+    """Return (n_items, n_items): of each row the `kept` largest by size, its dishes numbered by `numbers`."""
+    n = len(coefficients)
+    kept = min(kept, n)
+    columns = np.argpartition(-np.abs(coefficients), kept - 1, axis=1)[:, :kept]
+    values = np.take_along_axis(coefficients, columns, axis=1).astype(np.float32)
+    matrix = sparse.csr_array(
+        (values.ravel(), (np.repeat(numbers, kept), numbers[columns.ravel()])), shape=(n_items, n_items)
+    )
+    matrix.eliminate_zeros()
+    return matrix
