@@ -138,7 +138,7 @@ def explained(served: Served, pool: Pool, row: int, rank: int | None, changes: S
 
 def sources_of(served: Served, pool: Pool) -> list[tuple[str, bool]]:
     """Return, per dish, the model that adds most to its blended score, and whether it adds anything at all."""
-    shares = pool.parts * np.array([served.blend.weights.get(name, 0.0) for name in pool.names], dtype=np.float32)
+    shares = pool.parts * served.blend.vector(pool.names)
     most, largest = shares.argmax(axis=1).tolist(), shares.max(axis=1).tolist()
     return [(pool.names[model], adds > 0) for model, adds in zip(most, largest, strict=True)]
 

@@ -126,6 +126,9 @@ def steer(pool: Pool, asking: Asking, signals: Signals, options: SignalOptions) 
     scores = pool.scores.astype(np.float64)
     last = scores[min(asking.request.limit, len(scores)) - 1]
     spread = float(scores[0] - last) or max(abs(float(scores[0])), 1e-3)
+    # What she touched herself starts from the list's end at the lowest, however little the models think of it.
+    touched = np.isin(pool.columns, list(signals.touched))
+    scores[touched] = np.maximum(scores[touched], last)
     lift = dict(zip(columns.tolist(), boost.tolist(), strict=True))
     scores = scores + factor * spread * np.array([lift.get(column, 0.0) for column in pool.columns.tolist()])
     if signals.bad:
