@@ -54,7 +54,7 @@ def measured(name: str, target_taps: int, targets: list[Target], asking_of: Any,
         told = Signals({int(column): 0.2 * 0.8**age for age, column in enumerate(taps[::-1])})
         stranger = Query.of([], np.empty(0, np.int64), target.query.now, target.query.place)
         for who, query in (("a stranger", stranger), ("with orders", target.query)):
-            for what, signals in (("no sign", Signals()), (f"{target_taps} tapped", told)):
+            for what, signals in ((f"none of {target_taps} told", Signals()), (f"{target_taps} tapped", told)):
                 shown = [c for c in pools(asking_of(query), scorer, signals) if c not in set(taps.tolist())][:K]
                 found = len(set(shown) & rest)
                 rows.setdefault(f"{who}, {what}", []).append((found / min(len(rest), K), float(found > 0)))
