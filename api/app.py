@@ -19,6 +19,7 @@ from api import coupons, customers, health, receiving, recommending, segments, s
 from api.keys import Caller, KeyRing, requires
 from api.live import Live
 from api.problems import install, problem
+from api.shortcut import Shortcut
 from engine.database import connect
 from engine.logs import configure_logs
 from engine.online import open_online
@@ -62,6 +63,7 @@ def build(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     install(app)
+    app.add_middleware(Shortcut, routes=[*recommending.router.routes, *shelves.router.routes])
     app.add_middleware(LimitBody)
     app.add_middleware(health.Measured)
     for room in (recommending, shelves, coupons, receiving, customers, segments, health):

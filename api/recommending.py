@@ -13,7 +13,6 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 
 from api.keys import Caller, requires, utc_now
-from api.lean import LeanRoute
 from api.live import Answering, Live
 from api.schemas import Asked, DishesRequest, instant_or, options_for
 from engine.events import Event
@@ -21,7 +20,7 @@ from engine.ranking.answer import Dish, DishAnswer
 from engine.ranking.recommend import recommend_dishes
 from engine.ranking.request import DishRequest, check_instant, language_of
 
-router = APIRouter(prefix="/v1/recommend", tags=["recommend"], route_class=LeanRoute)
+router = APIRouter(prefix="/v1/recommend", tags=["recommend"])
 
 DISH_EXAMPLE = {
     "item_id": "d-0007",

@@ -11,7 +11,6 @@ from pydantic import BaseModel
 from sqlalchemy.exc import OperationalError
 
 from api.keys import Caller, requires, utc_now
-from api.lean import LeanRoute
 from api.live import Live
 from api.recommending import DISH_EXAMPLE, DISHES_EXAMPLE, as_bytes, dishes_body, example_answer, opened
 from api.schemas import AddonsRequest, AgainRequest, SegmentDishesRequest, SimilarRequest, VendorsRequest
@@ -27,7 +26,7 @@ from engine.shelves.featured import FeaturedAnswer, feature_dishes
 from engine.shelves.similar import similar_dishes
 from engine.shelves.vendors import VendorAnswer, recommend_vendors
 
-router = APIRouter(prefix="/v1/recommend", tags=["recommend"], route_class=LeanRoute)
+router = APIRouter(prefix="/v1/recommend", tags=["recommend"])
 MayAsk = Annotated[Caller, Depends(requires("recommend"))]
 HEAD = {key: DISHES_EXAMPLE[key] for key in ("request_id", "model_version")}
 
