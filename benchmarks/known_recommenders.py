@@ -1,6 +1,7 @@
 """Known recommenders, written from their papers, to stand beside ours on the same work.
 
-Each takes baskets and returns (queries, items) scores like a model of ours; all may repeat what was ordered before.
+Each takes baskets and returns (queries, items) scores like a model of ours; what was ordered before may come back
+unless whoever judges takes it out.
 """
 
 from __future__ import annotations
@@ -200,7 +201,7 @@ class Implicit:
         return scores
 
 
-def peers(n_items: int) -> list[Any]:
+def peers(n_items: int, ease_l2: float = 250.0) -> list[Any]:
     """Return the peers that a catalogue of this size allows."""
     found: list[Any] = [GpTopFreq(), TifuKnn(), UpCf(), Implicit("BPR"), Implicit("ALS")]
-    return [*found, Ease()] if n_items <= 4_000 else found
+    return [*found, Ease(l2=ease_l2)] if n_items <= 4_000 else found

@@ -48,6 +48,15 @@ def learn_blend(models: Sequence[Recommender], targets: Sequence[Target], *, rep
                     best, best_value = tried, value
         if best_value - before < 1e-4:
             break
+    # What adds less than a step must gain is left out: serving then need not ask it.
+    for i in np.argsort(best, kind="stable"):
+        tried = best.copy()
+        tried[i] = 0
+        if tried.any() and (value := _ndcg(features, relevant, ideal, tried)) >= best_value - least_gain:
+            best, best_value = tried, max(best_value, value)
+    if not repeats:
+        # What said nothing of any dish (her own are out) would only seem to weigh something.
+        best = np.where(features.any(axis=(0, 1)), best, 0)
     best = best / best.sum()
     return Blend({name: round(float(weight), 6) for name, weight in zip(names, best, strict=True)})
 

@@ -57,7 +57,7 @@ KNOBS: Mapping[str, Mapping[str, Knob]] = {
         "last": Knob("Baskets of a neighbour that vote.", 1, 30, whole=True, log=True),
         "decay": Knob("What each older basket counts of the one after it.", 0.3, 1.0),
     },
-    "ease": {"ridge": Knob("Pull towards 0; only where nobody orders a dish again.", 10, 5000, log=True)},
+    "ease": {"ridge": Knob("Pull towards 0, in mean customers of a dish.", 0.5, 200, log=True)},
 }
 
 
