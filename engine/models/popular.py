@@ -178,9 +178,9 @@ def fill_part(share: FloatArray, rows: IntArray, columns: IntArray, parts: Float
 def place_chain(place: Place) -> tuple[int, ...]:
     """Return the keys of a place from coarse to fine; empty where nothing is known."""
     chain = []
-    # History keeps positions in float32, and a place on the edge of a cell must fall to the same side.
-    latitude, longitude = float(np.float32(place.latitude)), float(np.float32(place.longitude))
-    if math.isfinite(latitude) and math.isfinite(longitude):
+    if math.isfinite(place.latitude) and math.isfinite(place.longitude):
+        # History keeps positions in float32, and a place on the edge of a cell must fall to the same side.
+        latitude, longitude = float(np.float32(place.latitude)), float(np.float32(place.longitude))
         for level, size in enumerate(CELL_DEGREES, start=1):
             y, x = math.floor((latitude + 90) / size), math.floor((longitude + 180) / size)
             chain.append(level << 48 | y << 24 | x)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from engine.ranking.served import Served
 
 # How many of the blend's best are worth a closer look.
-CANDIDATES = 200
+CANDIDATES = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,22 @@ class Scorer:
     blend: Blend
     ranker: Ranker | None
     _weights: FloatArray = field(init=False)
+    # Models that write before the candidates are known, and those that wait for them, each with its part; of the
+    # first two only what weighs something in the blend.
+    _early: list[tuple[int, Recommender]] = field(init=False)
+    _late: list[tuple[int, Recommender]] = field(init=False)
+    _all_early: list[tuple[int, Recommender]] = field(init=False)
+    _all_late: list[tuple[int, Recommender]] = field(init=False)
     _own: threading.local = field(init=False, default_factory=threading.local)
 
     def __post_init__(self) -> None:
         """Line the blend's weights up with the models."""
         self._weights = sealed(self.blend.vector([model.name for model in self.models]))
+        numbered = list(enumerate(self.models))
+        self._all_early = [(part, model) for part, model in numbered if not model.costly]
+        self._all_late = [(part, model) for part, model in numbered if model.costly]
+        self._early = [(part, model) for part, model in self._all_early if self._weights[part]]
+        self._late = [(part, model) for part, model in self._all_late if self._weights[part]]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,7 +77,8 @@ class Scorer:
     def pool(self, query: Query, allowed: Allowed, *, size: int) -> Pool:
         """Return the `size` best dishes (fewer where fewer are allowed), those no model knows after all others."""
         ranker = self.ranker if self.ranker is not None and self.ranker.serves(query) else None
-        board, rows, blended = self.candidates(query, allowed, most=max(size, CANDIDATES), whole=ranker is not None)
+        most = max(size, CANDIDATES) if ranker is not None or self._late else size
+        board, rows, blended = self.candidates(query, allowed, most=most, whole=ranker is not None)
         columns, scores, table = board.columns[rows], blended, None
         if ranker is not None and len(rows):
             table = features(board, rows, blended, query, ranker.facts)
@@ -81,8 +93,8 @@ class Scorer:
     ) -> tuple[Board, IntArray, FloatArray]:
         """Return the board, its (at most `most`) rows that blend best, and their blended scores, best first.
 
-        `whole` asks costly models too that weigh nothing in the blend, because the ranker listens to them. The board
-        belongs to the calling thread and holds until its next call.
+        `whole` asks models too that weigh nothing in the blend, because the ranker listens to them. The board belongs
+        to the calling thread and holds until its next call.
         """
         board = self._board()
         board.start(query)
@@ -90,21 +102,17 @@ class Scorer:
         if allowed.only is not None:
             mask = allowed.as_mask()
             board.add_columns(allowed.only, mask, len(allowed.only))
-        for part, model in enumerate(self.models):
+        early, late = (self._all_early, self._all_late) if whole else (self._early, self._late)
+        for part, model in early:
             model.add(query, board, part, mask)
         everyone = np.arange(board.n, dtype=np.int32)
-        last = []
-        for part, model in enumerate(self.models):
-            if model.costly:
-                last.append((part, model))
-            else:
-                model.fill(query, board, part, everyone)
+        for part, model in early:
+            model.fill(query, board, part, everyone)
         values = _blended(board.parts, board.columns, board.row_of, board.n, self._weights, mask, allowed.blocked)
         rows = best_of(values, board.columns[: board.n], most, 0.0)
-        asked = [(part, model) for part, model in last if whole or self._weights[part]]
-        for part, model in asked:
+        for part, model in late:
             model.fill(query, board, part, rows)
-        if not any(self._weights[part] for part, _ in asked):
+        if not self._late:
             return board, rows, values[rows]
         blended = board.parts[rows] @ self._weights
         order = best_of(blended, board.columns[rows], len(rows), -np.inf)
