@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.models.base import Baskets, FloatArray, IntArray, user_items
+from engine.models.board import best_of
 from engine.models.top import top_k
-from engine.ranking.blend import Blend
 from engine.ranking.filters import Allowed
-from engine.ranking.score import Scorer
+from engine.ranking.score import CANDIDATES, Scorer
 from training.groups import Group, Standing, groups_of, truth_parts
 from training.learn import Learned
 from training.matrices import TrainingSet
@@ -183,22 +183,14 @@ def evaluate(
     ranked: dict[str, list[IntArray]] = {}
     # A model that could speak of every dish is judged on every dish; of the others the few they name are all there is.
     costly = [model for model in learned.models if model.costly]
-    alone = {
-        model.name: Scorer([model], Blend({model.name: 1.0}), None) for model in learned.models if not model.costly
-    }
-    joined = {BLEND: Scorer(learned.models, learned.blend, None)}
-    if learned.ranker is not None:
-        joined[RANKER] = Scorer(learned.models, learned.blend, learned.ranker)
     for first in range(0, len(targets), CHUNK):
         some = targets[first : first + CHUNK]
         queries = [target.query for target in some]
         parts = _filtered({model.name: model.score(queries) for model in costly}, some, allowed, repeats=again)
         for name, part in parts.items():
             ranked.setdefault(name, []).append(top_k(part, k))
-        for name, scorer in alone.items():
-            ranked.setdefault(name, []).append(_lists(scorer, some, allowed, k, repeats=again, pad=False))
-        for name, scorer in joined.items():
-            ranked.setdefault(name, []).append(_lists(scorer, some, allowed, k, repeats=again))
+        for name, best in _from_one_board(learned, some, allowed, k, repeats=again).items():
+            ranked.setdefault(name, []).append(best)
         advance(len(some))
     lists = {name: np.concatenate(parts) for name, parts in ranked.items()}
     customers_with = np.bincount(user_items(past).indices, minlength=past.n_items)
@@ -245,8 +237,14 @@ def _like(
 
 def lists_of(learned: Learned, data: TrainingSet, targets: Sequence[Target], k: int) -> IntArray:
     """Return (targets, k) columns of what is served, best first; -1 where there are fewer."""
-    scorer = Scorer(learned.models, learned.blend, learned.ranker)
-    return _lists(scorer, targets, _items_by_vendor(data), k, repeats=data.repeats)
+    scorer, allowed = Scorer(learned.models, learned.blend, learned.ranker), _items_by_vendor(data)
+    everything = Allowed.everything(learned.models[0].n_items)
+    lists = np.full((len(targets), k), -1, dtype=np.int32)
+    for i, target in enumerate(targets):
+        filters = _filters(everything, target, allowed, repeats=data.repeats)
+        columns = scorer.pool(target.query, filters, size=k).columns
+        lists[i, : len(columns)] = columns
+    return lists
 
 
 def _items_by_vendor(data: TrainingSet) -> dict[int, npt.NDArray[np.int32]]:
@@ -254,28 +252,39 @@ def _items_by_vendor(data: TrainingSet) -> dict[int, npt.NDArray[np.int32]]:
     return {int(key[0]): part["item"].to_numpy() for key, part in pairs.items()}
 
 
-def _lists(
-    scorer: Scorer,
-    targets: Sequence[Target],
-    allowed: Mapping[int, npt.NDArray[np.int32]],
-    k: int,
-    *,
-    repeats: bool,
-    pad: bool = True,
-) -> IntArray:
-    """Return (targets, k) columns by falling score, -1 where there are fewer; `pad` adds dishes nothing speaks of."""
-    lists = np.full((len(targets), k), -1, dtype=np.int32)
-    everything = Allowed.everything(scorer.models[0].n_items)
+def _from_one_board(
+    learned: Learned, targets: Sequence[Target], allowed: Mapping[int, npt.NDArray[np.int32]], k: int, *, repeats: bool
+) -> dict[str, IntArray]:
+    """Return (targets, k) columns by name, -1 where there are fewer: of what each model says, the blend, the ranker."""
+    plain, ranked = Scorer(learned.models, learned.blend, None), None
+    if learned.ranker is not None:
+        ranked = Scorer(learned.models, learned.blend, learned.ranker)
+    everything = Allowed.everything(learned.models[0].n_items)
+    alone = [(part, model.name) for part, model in enumerate(learned.models) if not model.costly]
+    names = [name for _, name in alone] + [BLEND] + ([RANKER] if ranked else [])
+    lists = {name: np.full((len(targets), k), -1, dtype=np.int32) for name in names}
     for i, target in enumerate(targets):
-        only = allowed.get(target.query.place.vendor)
-        filters = replace(everything, only=only).asked_by(target.query, repeats=repeats)
-        if pad:
-            columns = scorer.pool(target.query, filters, size=k).columns
-        else:
-            board, rows, _ = scorer.candidates(target.query, filters, most=k, whole=False)
-            columns = board.columns[rows]
-        lists[i, : len(columns)] = columns
+        filters = _filters(everything, target, allowed, repeats=repeats)
+        found = plain.candidates(target.query, filters, most=max(k, CANDIDATES), whole=True)
+        best = {BLEND: plain.order(target.query, filters, found, size=k).columns}
+        if ranked is not None:
+            best[RANKER] = ranked.order(target.query, filters, found, size=k).columns
+        board = found[0]
+        columns = board.columns[: board.n]
+        fine = filters.let_through(columns)
+        for part, name in alone:
+            said = np.where(fine, board.parts[: board.n, part], np.float32(0))
+            best[name] = columns[best_of(said, columns, k, 0.0)]
+        for name, chosen in best.items():
+            lists[name][i, : len(chosen)] = chosen
     return lists
+
+
+def _filters(
+    everything: Allowed, target: Target, allowed: Mapping[int, npt.NDArray[np.int32]], *, repeats: bool
+) -> Allowed:
+    only = allowed.get(target.query.place.vendor)
+    return replace(everything, only=only).asked_by(target.query, repeats=repeats)
 
 
 def _filtered(

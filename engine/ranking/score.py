@@ -76,17 +76,21 @@ class Scorer:
 
     def pool(self, query: Query, allowed: Allowed, *, size: int) -> Pool:
         """Return the `size` best dishes (fewer where fewer are allowed), those no model knows after all others."""
-        ranker = self.ranker if self.ranker is not None and self.ranker.serves(query) else None
-        most = max(size, CANDIDATES) if ranker is not None or self._late else size
-        board, rows, blended = self.candidates(query, allowed, most=most, whole=ranker is not None)
-        columns, scores, table = board.columns[rows], blended, None
-        if ranker is not None and len(rows):
-            table = features(board, rows, blended, query, ranker.facts)
-            scores = ranker.trees.predict(table)
+        ranked = self.ranker is not None and self.ranker.serves(query)
+        most = max(size, CANDIDATES) if ranked or self._late else size
+        return self.order(query, allowed, self.candidates(query, allowed, most=most, whole=ranked), size=size)
+
+    def order(self, query: Query, allowed: Allowed, found: tuple[Board, IntArray, FloatArray], *, size: int) -> Pool:
+        """Return the `size` best of the candidates that were found for the query."""
+        board, rows, scores = found
+        columns, table = board.columns[rows], None
+        if self.ranker is not None and self.ranker.serves(query) and len(rows):
+            table = features(board, rows, scores, query, self.ranker.facts)
+            scores = self.ranker.trees.predict(table)
             order = best_of(scores, columns, size, -np.inf)
             table, rows, columns, scores = table[order], rows[order], columns[order], scores[order]
-        found = Pool(columns[:size], scores[:size], board.parts[rows[:size]], self.names, table)
-        return found if len(columns) >= size else _with_unknown(found, allowed, size)
+        pool = Pool(columns[:size], scores[:size], board.parts[rows[:size]], self.names, table)
+        return pool if len(columns) >= size else _with_unknown(pool, allowed, size)
 
     def candidates(
         self, query: Query, allowed: Allowed, *, most: int, whole: bool
