@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from engine.online import KEPT_DAYS, OnlineStore
 from engine.ranking.catalog import Catalog, build_catalog
 from engine.ranking.options import FILE as OPTIONS_FILE
 from engine.ranking.options import Options, read_options
+from engine.ranking.recommend import DishRequest, recommend_dishes
 from engine.ranking.served import Served, open_served
 from engine.settings import Settings
 from engine.tables import read_table, table_file
@@ -189,7 +191,11 @@ class Live:
             served = open_served(load(self.settings.artifacts_folder, version))
         items, vendors = read_table(self.settings, "items"), read_table(self.settings, "vendors")
         catalog = build_catalog(served.items, items, vendors, timezone=self.settings.timezone)
-        return Answering(served, catalog, read_table(self.settings, "offers"), read_options(self.settings.home))
+        fresh = Answering(served, catalog, read_table(self.settings, "offers"), read_options(self.settings.home))
+        warm_up(fresh)
+        # What stays for as long as the version does need not be looked through at every collection of garbage.
+        gc.freeze()
+        return fresh
 
     async def _forever(self, work: Callable[[], object]) -> None:
         while True:
@@ -199,3 +205,12 @@ class Live:
             except Exception:
                 # The loop outlives whatever went wrong in one round; the next round tries again.
                 log.exception("background_round_failed", pid=os.getpid())
+
+
+def warm_up(answering: Answering) -> None:
+    """Answer for a stranger and for a regular, so that what is compiled or mapped late is so before anybody asks."""
+    served = answering.served
+    now = datetime.now(UTC)
+    for customer_id in (None, *([served.customers.name(0)] if len(served.customers) else [])):
+        asked = DishRequest(customer_id, 1, now, options=answering.options, request_id="warm-up")
+        recommend_dishes(served, answering.catalog, asked, [])
