@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Self
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy import sparse
 
 from engine.compiled import compiled
 from engine.errors import NoHistory
-from engine.models.base import Arrays, Baskets, FloatArray, IntArray, Place, Query, Recommender
+from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Place, Query, Recommender
 from engine.models.board import Board, Rows, sealed
 from engine.models.top import top_k
 
@@ -23,24 +24,28 @@ CELL_DEGREES = (0.1, 0.04, 0.02, 0.01, 0.005, 0.0025)
 # How many of the best of a place are candidates, and how many are ranked so that enough remain after the filters.
 MOST, MOST_RANKED = 200, 2_000
 ZONE_LEVEL = 15
-REMEMBERED_BYTES = 64 * 1024**2
+MOST_LINKS = 10_000
+ENOUGH = 100.0
+FORGOTTEN = 2.0**-10
 
 
 @dataclass(frozen=True, slots=True)
-class Liked:
-    """What is liked at one place: every item's share (items), and the columns of the best by falling share."""
+class Links:
+    """The links of one place's chain: which they are, what an order there counts, and what everywhere's shares do."""
 
-    share: FloatArray
-    best: IntArray
+    places: LongArray
+    weights: FloatArray
+    everywhere: float
 
 
 @dataclass(slots=True)
 class Popular(Recommender):
     """Share of recent baskets that hold the item, near the place of the query.
 
-    A place is a chain from everywhere over coarse to fine map cells, or from everywhere to the named zone; each
-    link's share is its own counts shrunk towards the link before by `shrink` baskets. Counts halve every
-    `half_life_days`. Nothing is personal here.
+    A place is a chain from everywhere over its map cells and its zone, those with more orders first; each link's share
+    is its own counts shrunk towards the link before by `shrink` baskets. Counts halve every `half_life_days` and are
+    forgotten after ten half-lives; a link of a hundred times `shrink` stands for all before it but everywhere. Nothing
+    is personal here.
     """
 
     name: str = "popular"
@@ -52,7 +57,8 @@ class Popular(Recommender):
     items: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
     counts: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
     baskets: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
-    _near: dict[tuple[int, ...], Liked] = field(default_factory=dict, repr=False)
+    _best: IntArray = field(default_factory=lambda: np.empty(0, np.int32), repr=False)
+    _links: dict[tuple[int, ...], Links] = field(default_factory=dict, repr=False)
 
     def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
         """Count baskets by item, overall and by place; `rng` is not used.
@@ -67,37 +73,47 @@ class Popular(Recommender):
         weight /= weight.max()
         lines = np.repeat(weight, np.diff(baskets.basket_start))
         overall = np.bincount(baskets.items, weights=lines, minlength=baskets.n_items)
-        self.overall = (overall / weight.sum()).astype(np.float32)
+        self.overall = sealed((overall / weight.sum()).astype(np.float32))
+        self._best = self._ranked()
         chains = _place_keys(baskets.zone, baskets.latitude, baskets.longitude)
         self._count_places(baskets, chains, weight)
-        self._near.clear()
+        self._links.clear()
         return self
 
     def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
-        """Give the dishes most liked here a row; `fill` says how much."""
-        if not board.add_columns(self.near(query.place).best, mask, MOST):
-            everything = np.argsort(-self.near(query.place).share, kind="stable").astype(np.int32)
-            board.add_columns(sealed(everything), mask, MOST)
+        """Write what is ordered at the place, and give what is liked everywhere a row; `fill` adds how much."""
+        links = self._links_of(query.place)
+        board.n, found = _add_places(
+            self.start,
+            self.items,
+            self.counts,
+            links.places,
+            links.weights,
+            mask,
+            part,
+            board.n,
+            board.row_of,
+            board.columns,
+            board.parts,
+        )
+        if found < MOST and not board.add_columns(self._best, mask, MOST):
+            board.add_columns(sealed(np.argsort(-self.overall, kind="stable").astype(np.int32)), mask, MOST)
 
     def fill(self, query: Query, board: Board, part: int, rows: IntArray) -> None:
-        """Write the expected share of baskets with the dish; above 0 for every dish ever ordered."""
-        fill_part(self.near(query.place).share, rows, board.columns, board.parts, part)
+        """Add the share of everywhere's baskets with the dish, as far as the place does not know better."""
+        everywhere = np.float32(self._links_of(query.place).everywhere)
+        _add_everywhere(self.overall, everywhere, rows, board.columns, board.parts, part)
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
         """Return (queries, items) float32: the expected share of baskets with the item; never NaN."""
-        shares = [self.near(query.place).share for query in queries]
-        return np.stack(shares) if shares else np.empty((0, self.n_items), np.float32)
-
-    def near(self, place: Place) -> Liked:
-        """Return what is liked at the place; the last places asked for are remembered."""
-        chain = place_chain(place)
-        found = self._near.get(chain)
-        if found is None:
-            share = self._at_place(chain)
-            if len(self._near) * share.nbytes > REMEMBERED_BYTES:
-                self._near.clear()
-            found = self._near[chain] = Liked(sealed(share), sealed(top_k(share[None], MOST_RANKED)[0]))
-        return found
+        scores = np.empty((len(queries), self.n_items), dtype=np.float32)
+        for i, query in enumerate(queries):
+            links = self._links_of(query.place)
+            scores[i] = np.float32(links.everywhere) * self.overall
+            for place, weight in zip(links.places.tolist(), links.weights.tolist(), strict=True):
+                own = slice(self.start[place], self.start[place + 1])
+                scores[i, self.items[own]] += np.float32(weight) * self.counts[own]
+        return scores
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return overall shares and the counts by place."""
@@ -122,6 +138,7 @@ class Popular(Recommender):
         model = cls(half_life_days=float(arrays["settings"][0]), shrink=float(arrays["settings"][1]))
         for key in ("overall", "keys", "start", "items", "counts", "baskets"):
             setattr(model, key, arrays[key])
+        model._best = model._ranked()
         return model
 
     def _count_places(self, baskets: Baskets, chains: list[npt.NDArray[np.int64]], weight: FloatArray) -> None:
@@ -131,7 +148,7 @@ class Popular(Recommender):
         )
         all_keys, totals, counts = [np.empty(0, np.int64)], [np.empty(0)], [sparse.csr_array((0, baskets.n_items))]
         for keys in chains:
-            known = np.flatnonzero(keys)
+            known = np.flatnonzero((keys != 0) & (weight > FORGOTTEN))
             if not len(known):
                 continue
             # A key's level stands in front, so keys of all levels one after another are in order.
@@ -147,17 +164,29 @@ class Popular(Recommender):
         self.baskets = sealed(np.concatenate(totals).astype(np.float32))
         self.start, self.items, self.counts = ordered.start, ordered.columns, ordered.values
 
-    def _at_place(self, chain: tuple[int, ...]) -> FloatArray:
-        share = np.array(self.overall)
-        for key in chain:
-            at = int(np.searchsorted(self.keys, key))
-            if at == len(self.keys) or self.keys[at] != key:
-                continue
-            total = float(self.baskets[at]) + self.shrink
-            share *= self.shrink / total
-            own = slice(self.start[at], self.start[at + 1])
-            share[self.items[own]] += self.counts[own] / total
-        return share
+    def _ranked(self) -> IntArray:
+        return sealed(top_k(self.overall[None], MOST_RANKED)[0])
+
+    def _links_of(self, place: Place) -> Links:
+        chain = place_chain(place)
+        found = self._links.get(chain)
+        if found is None:
+            if len(self._links) >= MOST_LINKS:
+                self._links.clear()
+            found = self._links[chain] = self._weighed(np.array(chain, dtype=np.int64))
+        return found
+
+    def _weighed(self, chain: LongArray) -> Links:
+        """Return the chain's known links and what a basket of each counts in the last one's share."""
+        at = np.minimum(np.searchsorted(self.keys, chain), len(self.keys) - 1)
+        known = at[self.keys[at] == chain] if len(self.keys) else at[:0]
+        places = known[np.argsort(-self.baskets[known], kind="stable")]
+        enough = np.flatnonzero(self.baskets[places] >= ENOUGH * self.shrink)
+        places = places[enough[-1] :] if len(enough) else places
+        total = self.baskets[places].astype(np.float64) + self.shrink
+        # What is left of a link after all finer ones have had their say.
+        left = np.append(np.cumprod((self.shrink / total)[::-1])[::-1], 1.0)
+        return Links(sealed(places.astype(np.int64)), sealed((left[1:] / total).astype(np.float32)), float(left[0]))
 
 
 @dataclass(slots=True)
@@ -169,24 +198,63 @@ class Trending(Popular):
 
 
 @compiled
-def fill_part(share: FloatArray, rows: IntArray, columns: IntArray, parts: FloatArray, part: int) -> None:
-    """Write each row's share into its `part`."""
+def _add_places(
+    start: LongArray,
+    items: IntArray,
+    counts: FloatArray,
+    places: LongArray,
+    weights: FloatArray,
+    mask: npt.NDArray[np.bool_],
+    part: int,
+    n: int,
+    row_of: IntArray,
+    columns: IntArray,
+    parts: FloatArray,
+) -> tuple[int, int]:
+    """Add each place's counts times its weight; return the rows there are, and how many of them may be shown here."""
+    found = 0
+    for at in range(len(places)):
+        for entry in range(start[places[at]], start[places[at] + 1]):
+            item = items[entry]
+            row = row_of[item]
+            if row < 0:
+                if not mask[item]:
+                    continue
+                row = n
+                n += 1
+                row_of[item] = row
+                columns[row] = item
+                parts[row, :] = 0
+            if parts[row, part] == 0 and mask[item]:
+                found += 1
+            parts[row, part] += weights[at] * counts[entry]
+    return n, found
+
+
+@compiled
+def _add_everywhere(
+    share: FloatArray, times: np.float32, rows: IntArray, columns: IntArray, parts: FloatArray, part: int
+) -> None:
     for row in rows:
-        parts[row, part] = share[columns[row]]
+        parts[row, part] += times * share[columns[row]]
 
 
 def place_chain(place: Place) -> tuple[int, ...]:
-    """Return the keys of a place from coarse to fine; empty where nothing is known."""
-    chain = []
+    """Return the keys of a place: its map cells from coarse to fine, then its zone; empty where nothing is known."""
     if math.isfinite(place.latitude) and math.isfinite(place.longitude):
-        # History keeps positions in float32, and a place on the edge of a cell must fall to the same side.
-        latitude, longitude = float(np.float32(place.latitude)), float(np.float32(place.longitude))
-        for level, size in enumerate(CELL_DEGREES, start=1):
-            y, x = math.floor((latitude + 90) / size), math.floor((longitude + 180) / size)
-            chain.append(level << 48 | y << 24 | x)
-    if place.zone >= 0:
-        chain.append(ZONE_LEVEL << 48 | place.zone)
-    return tuple(chain)
+        return _chain(place.latitude, place.longitude, place.zone)
+    return (ZONE_LEVEL << 48 | place.zone,) if place.zone >= 0 else ()
+
+
+@lru_cache(maxsize=MOST_LINKS)
+def _chain(latitude: float, longitude: float, zone: int) -> tuple[int, ...]:
+    # History keeps positions in float32, and a place on the edge of a cell must fall to the same side.
+    latitude, longitude = float(np.float32(latitude)), float(np.float32(longitude))
+    chain = []
+    for level, size in enumerate(CELL_DEGREES, start=1):
+        y, x = math.floor((latitude + 90) / size), math.floor((longitude + 180) / size)
+        chain.append(level << 48 | y << 24 | x)
+    return (*chain, ZONE_LEVEL << 48 | zone) if zone >= 0 else tuple(chain)
 
 
 def _place_keys(
