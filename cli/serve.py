@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import sys
 import tempfile
 from typing import Annotated
 
@@ -39,6 +40,8 @@ def serve(
     """
     import uvicorn  # noqa: PLC0415 - other verbs need not wait for it
 
+    from api.workers import become, configured  # noqa: PLC0415
+
     settings = settings_for(home)
     if workers > 1 and settings.redis_url is None:
         raise InputError(
@@ -50,22 +53,14 @@ def serve(
     bound = _listen(host, port)
     address = f"http://{_shown(host)}:{bound.getsockname()[1]}"
     os.environ["REGULARS_HOME"] = str(settings.home.resolve())
-    with tempfile.TemporaryDirectory(prefix="regulars-metrics-") as folder:
-        if workers > 1:
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        config = uvicorn.Config(
-            "api.app:from_environment", factory=True, workers=workers, log_level="warning", access_log=False
-        )
-        if json:
-            print_json({"address": address, "docs": f"{address}/docs", "workers": workers})
-        else:
-            err.print(f"Serving on {address}   docs: {address}/docs   stop with Ctrl-C", markup=False)
-        if workers == 1:
-            uvicorn.Server(config).run(sockets=[bound])
-        else:
-            from uvicorn.supervisors import Multiprocess  # noqa: PLC0415
-
-            Multiprocess(config, sockets=[bound]).run()
+    if json:
+        print_json({"address": address, "docs": f"{address}/docs", "workers": workers})
+        sys.stdout.flush()
+    else:
+        err.print(f"Serving on {address}   docs: {address}/docs   stop with Ctrl-C", markup=False)
+    if workers > 1:
+        become(bound, workers, tempfile.mkdtemp(prefix="regulars-metrics-"))
+    uvicorn.Server(configured(1)).run(sockets=[bound])
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize
 from threadpoolctl import threadpool_limits
 
 Floats = npt.NDArray[np.float64]
@@ -17,6 +16,8 @@ BOUND = 12.0
 def climb(down: Callable[[Floats], tuple[float, Floats]], start: Floats, *, ftol: float) -> tuple[Floats, float]:
     """Return the log parameters where `down` (value and gradient) is least, each within +-12, and its value there."""
     # scipy's stubs know no objective that returns its gradient as an array.
+    from scipy import optimize  # noqa: PLC0415 - 25 MB that serving never needs
+
     minimise = cast("Callable[..., Any]", optimize.minimize)
     # Vectors of three and four numbers: a second BLAS thread costs more than the whole step, several times over.
     with threadpool_limits(1, "blas"):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, stats
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -51,6 +50,8 @@ def auc(score: Floats, happened: Bools) -> Auc:
     good, bad = score[happened], score[~happened]
     if not len(good) or not len(bad):
         return Auc(float("nan"), float("nan"), float("nan"))
+    from scipy import stats  # noqa: PLC0415 - 25 MB that serving never needs
+
     ranks = stats.rankdata(score)
     over = (ranks[happened] - stats.rankdata(good)) / len(bad)
     under = 1 - (ranks[~happened] - stats.rankdata(bad)) / len(good)
@@ -82,6 +83,8 @@ def calibrate(score: Floats, happened: Bools) -> Isotonic:
     middle = np.array([score[part].mean() for part in parts])
     weight = np.array([len(part) for part in parts], np.float64)
     share = np.array([(happened[part].sum() + 0.5) / (len(part) + 1) for part in parts])
+    from scipy import optimize  # noqa: PLC0415 - 25 MB that serving never needs
+
     rising = np.asarray(optimize.isotonic_regression(share, weights=weight).x, np.float64)
     level, block = np.unique(rising, return_inverse=True)
     centre = np.bincount(block, middle * weight) / np.bincount(block, weight)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import lightgbm
 import numpy as np
 import numpy.typing as npt
 
@@ -218,11 +217,15 @@ def _learnt_before(days: OrderDays, cut: int, name: buying.ModelName) -> tuple[b
 
 
 def _grow(X: Floats, y: Bools) -> str:
+    import lightgbm  # noqa: PLC0415 - only customer builds need it, never a request
+
     data = lightgbm.Dataset(X, y.astype(np.float64), init_score=_start(X), feature_name=list(FEATURES))
     return str(lightgbm.train(TREES, data, num_boost_round=ROUNDS).model_to_string())
 
 
 def _raw(trees: tuple[str, ...], features: Floats) -> Floats:
+    import lightgbm  # noqa: PLC0415 - only customer builds need it, never a request
+
     learnt = np.zeros(len(features))
     for part in trees:
         learnt += np.asarray(lightgbm.Booster(model_str=part).predict(features, raw_score=True, num_threads=2))
