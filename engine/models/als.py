@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from engine.compiled import compiled
 from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, Query, Recommender, user_items
-from engine.models.board import COUNT, Board, sealed
+from engine.models.board import COUNT, Board, LongArray, Rows, sealed
 
 
 @dataclass(slots=True)
@@ -96,6 +96,15 @@ class Als(Recommender):
         """Return the (factors,) vector of a customer who has `counts` baskets with each of `columns`."""
         return _solve(self.gram, self.item_factors, columns, counts, np.float32(self.alpha))
 
+    def fold_in_all(self, counts: Rows) -> FloatArray:
+        """Return (rows, factors): the vector of each customer, whose baskets with each item `counts` holds as a row.
+
+        A row without items gives zeros. Threads may each fold in rows of their own.
+        """
+        return _solve_all(
+            self.gram, self.item_factors, counts.start, counts.columns, counts.values, np.float32(self.alpha)
+        )
+
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the item factors and the settings."""
         return {
@@ -164,3 +173,15 @@ def _solve(
             x[i] -= left[i, j] * x[j]
         x[i] /= left[i, i]
     return x
+
+
+@compiled
+def _solve_all(
+    gram: FloatArray, factors: FloatArray, start: LongArray, columns: IntArray, counts: FloatArray, alpha: np.float32
+) -> FloatArray:
+    found = np.zeros((len(start) - 1, len(gram)), dtype=np.float32)
+    for row in range(len(found)):
+        own = slice(start[row], start[row + 1])
+        if start[row + 1] > start[row]:
+            found[row] = _solve(gram, factors, columns[own], counts[own], alpha)
+    return found
