@@ -14,6 +14,7 @@ from cli import (  # noqa: F401 - importing a group of verbs registers it
     customers,
     demo,
     docs,
+    everyone,
     imports,
     keys,
     market,

@@ -1,0 +1,98 @@
+"""`regulars recommend everyone`: the best dishes of every customer in one file."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.output import HomeOption, JsonOption, print_facts, print_json, progress, settings_for
+from cli.recommend import recommend
+from engine.errors import BadRequest, NotFound
+
+
+class Way(StrEnum):
+    """Who ranks: all models as the service does, or the factors of taste alone."""
+
+    served = "served"
+    als = "als"
+
+
+@recommend.command()
+def everyone(
+    out: Annotated[Path, typer.Option("--out", help="The Parquet file to write.", show_default=False)],
+    top: Annotated[int, typer.Option("--top", min=1, max=1000, help="How many dishes a customer.")] = 50,
+    model: Annotated[
+        Way, typer.Option("--model", help="served: as the service ranks; als: by factors alone, far faster.")
+    ] = Way.served,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at", help="An instant such as 2026-03-01T12:00; default the newest order trained on.", show_default=False
+        ),
+    ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option("--processes", min=1, max=256, help="How many share the work; default all.", show_default=False),
+    ] = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write the best dishes of every customer, for campaigns and as lists to fall back on.
+
+    Columns: customer_id, rank from 1, item_id, score. Dishes are available and delivered to the zone of her last
+    order; opening hours, diets and what she called not interesting are for the moment a list is shown. Stopped midway,
+    the same command goes on where it was; the file appears whole or not at all.
+
+    [bold]Examples[/bold]
+
+      regulars recommend everyone --out lists.parquet
+
+      regulars recommend everyone --top 20 --model als --out lists.parquet --json
+    """
+    from engine.artifact import live_version, manifest_of  # noqa: PLC0415 - with the others: help loads no model
+    from engine.customers.moment import read_moment  # noqa: PLC0415
+    from engine.ranking.list_file import Recipe, tables_digest, write_lists  # noqa: PLC0415
+
+    settings = settings_for(home)
+    if out.suffix != ".parquet":
+        raise BadRequest(f"{str(out)!r} does not end in .parquet, which is what is written", where="--out")
+    version = live_version(settings.artifacts_folder)
+    if version is None:
+        raise NotFound("nothing has been trained yet; run `regulars train`", where=str(settings.home))
+    if at is None:
+        asked_at = datetime.fromisoformat(manifest_of(settings.artifacts_folder, version)["data"]["last_at"])
+    else:
+        asked_at = read_moment(at, settings.timezone, where="--at").at
+    recipe = Recipe(
+        version=version,
+        model=model.value,
+        top=top,
+        at_s=int(asked_at.timestamp()),
+        tables=tables_digest(settings),
+    )
+    with progress() as bar:
+        task = bar.add_task("lists by customer", total=None)
+        done = write_lists(
+            settings,
+            recipe,
+            out,
+            processes=processes or os.cpu_count() or 1,
+            report=lambda count, total: bar.update(task, completed=count, total=total),
+        )
+    facts = {
+        "model": recipe.model,
+        "model_version": version,
+        "at": datetime.fromtimestamp(recipe.at_s, UTC).isoformat(),
+        "customers": done.customers,
+        "rows": done.rows,
+        "done_before": done.resumed,
+    }
+    if json:
+        print_json({"file": str(done.file), "top": top, **facts})
+    else:
+        print_facts(f"Best {top} in {done.file}", facts)

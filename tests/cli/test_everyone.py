@@ -1,0 +1,81 @@
+"""`regulars recommend everyone`: one file with everybody's list."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+
+from tests.api.conftest import served_home, trained_home  # noqa: F401 - fixtures
+
+
+@pytest.fixture
+def ask(capsys, monkeypatch):
+    """Return a function from arguments to (exit code, stdout, stderr)."""
+    from cli.main import run
+
+    def call(*arguments):
+        monkeypatch.setattr("sys.argv", ["regulars", "recommend", "everyone", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            run()
+        said = capsys.readouterr()
+        return ended.value.code, said.out, said.err
+
+    return call
+
+
+@pytest.mark.parametrize("model", ["served", "als"])
+def test_it_writes_a_list_for_everybody_and_says_so(ask, served_home, tmp_path, model) -> None:  # noqa: F811
+    file = tmp_path / "lists.parquet"
+    code, out, _ = ask("--out", file, "--top", 3, "--model", model, "--home", served_home.home, "--json")
+    assert code == 0
+    told = json.loads(out)
+    found = pl.read_parquet(file)
+    assert found.columns == ["customer_id", "rank", "item_id", "score"]
+    assert told["customers"] == found["customer_id"].n_unique() == 60
+    assert told["rows"] == found.height == 180
+    assert (told["model"], told["top"], told["done_before"]) == (model, 3, 0)
+
+
+def test_the_first_dish_is_the_one_the_service_would_show(ask, served_home, tmp_path, capsys, monkeypatch) -> None:  # noqa: F811
+    from cli.main import run
+
+    file = tmp_path / "lists.parquet"
+    assert ask("--out", file, "--home", served_home.home)[0] == 0
+    words = ["dishes", "c001", "--zone", "z1", "--limit", "5", "--json", "--home", str(served_home.home)]
+    monkeypatch.setattr("sys.argv", ["regulars", "recommend", *words])
+    with pytest.raises(SystemExit):
+        run()
+    shown = [item["item_id"] for item in json.loads(capsys.readouterr().out)["items"]]
+    own = pl.read_parquet(file).filter(pl.col("customer_id") == "c001").sort("rank")
+    assert own["item_id"].to_list()[:5] == shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--out", "lists.csv"], "--out: 'lists.csv' does not end in .parquet"),
+        (["--out", "nowhere/lists.parquet"], "nowhere: no such folder"),
+        (["--out", "lists.parquet", "--top", "0"], "error[bad_usage]"),
+        (["--out", "lists.parquet", "--model", "popular"], "error[bad_usage]"),
+        (["--out", "lists.parquet", "--at", "someday"], "--at: 'someday' is neither a date"),
+        ([], "--out"),
+    ],
+)
+def test_bad_input_is_one_line(ask, served_home, tmp_path, monkeypatch, arguments, said) -> None:  # noqa: F811
+    monkeypatch.chdir(tmp_path)
+    code, out, told = ask(*arguments, "--home", served_home.home)
+    assert code == 2
+    assert out == ""
+    assert said in told
+    assert len(told.splitlines()) == 1
+    assert not list(tmp_path.glob("*lists*"))
+
+
+def test_an_empty_home_is_told_to_train_first(ask, home, tmp_path) -> None:
+    code, out, told = ask("--out", tmp_path / "lists.parquet", "--home", home)
+    assert (code, out) == (2, "")
+    assert "run `regulars train`" in told
+    assert len(told.splitlines()) == 1
+    assert not list(tmp_path.glob("*.parquet*"))
