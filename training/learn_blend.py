@@ -18,6 +18,8 @@ LEAST_TARGETS = 50
 MOST_TARGETS = 4_000
 K = 10
 LEAST_GAIN = 0.25
+# What a model that takes as long as all others together must add.
+LEAST_WORTH = 0.0005
 # Multiples tried for one weight while the others stand; 0 drops the model.
 STEPS = (0.0, 0.25, 0.5, 0.7, 0.85, 1.2, 1.5, 2.0, 4.0)
 ROUNDS = 4
@@ -52,7 +54,8 @@ def learn_blend(models: Sequence[Recommender], targets: Sequence[Target], *, rep
     for i in np.argsort(best, kind="stable"):
         tried = best.copy()
         tried[i] = 0
-        if tried.any() and (value := _ndcg(features, relevant, ideal, tried)) >= best_value - least_gain:
+        worth = LEAST_WORTH if models[i].costly else least_gain
+        if tried.any() and (value := _ndcg(features, relevant, ideal, tried)) >= best_value - worth:
             best, best_value = tried, max(best_value, value)
     if not repeats:
         # What said nothing of any dish (her own are out) would only seem to weigh something.

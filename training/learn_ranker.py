@@ -23,7 +23,7 @@ K = 10
 # Fewer held-out baskets than this teach trees mostly noise.
 LEAST_TARGETS = 400
 COMPARED = 0.2
-ROUNDS = 120
+ROUNDS = 100
 # A draw of what was not ordered teaches as well as all of it; drawn evenly, it favours no place in the list.
 TAUGHT_OTHERS = 100
 SETTINGS = {
@@ -31,7 +31,7 @@ SETTINGS = {
     "num_leaves": 31,
     # Deeper trees rank no better, and serving lays every tree out to this depth.
     "max_depth": DEPTH,
-    "learning_rate": 0.08,
+    "learning_rate": 0.09,
     "min_data_in_leaf": 100,
     "lambda_l2": 10.0,
     "feature_fraction": 0.5,
@@ -65,17 +65,33 @@ def learn_ranker(
     order = np.random.default_rng([seed, 97]).permutation(len(targets))
     cut = int(len(targets) * COMPARED)
     compared, taught = [targets[i] for i in order[:cut]], [targets[i] for i in order[cut:]]
+    both = teach_ranker(models, blend, past, taught, now=now, seed=seed, repeats=repeats)
+    if both is None:
+        return None
+    known, new = _better_for(both, models, blend, compared, seed, repeats=repeats)
+    return replace(both, for_known=known, for_new=new) if known or new else None
+
+
+def teach_ranker(
+    models: Sequence[Recommender],
+    blend: Blend,
+    past: Baskets,
+    targets: Sequence[Target],
+    *,
+    now: int,
+    seed: int,
+    repeats: bool = True,
+) -> Ranker | None:
+    """Return a ranker taught by `targets`, for everybody and not yet judged; None where they teach nothing."""
     facts = ItemFacts.of(past, now=now)
     drawn = np.random.default_rng([seed, 95])
-    table, relevant, sizes = _examples(models, blend, taught, facts, drawn, repeats=repeats)
+    table, relevant, sizes = _examples(models, blend, targets, facts, drawn, repeats=repeats)
     if not relevant.any():
         return None
     dataset = lgb.Dataset(table, relevant, group=sizes, feature_name=names([model.name for model in models]))
     booster = lgb.train({**SETTINGS, "seed": seed}, dataset, ROUNDS)
     text = booster.model_to_string(num_iteration=-1)
-    both = Ranker(text, Trees.from_text(text), facts, for_known=True, for_new=True)
-    known, new = _better_for(both, models, blend, compared, seed, repeats=repeats)
-    return replace(both, for_known=known, for_new=new) if known or new else None
+    return Ranker(text, Trees.from_text(text), facts, for_known=True, for_new=True)
 
 
 def _examples(

@@ -101,6 +101,7 @@ class Catalog:
     """
 
     available: BoolArray
+    ids: list[str]
     names: dict[str, list[str]]
     vendor_of: npt.NDArray[np.int32]
     vendor_ids: list[str]
@@ -170,8 +171,8 @@ class Catalog:
 def build_catalog(ids: IdMap, items: pl.DataFrame, vendors: pl.DataFrame, *, timezone: str) -> Catalog:
     """Align the tables with the artifact's item columns; `timezone` holds where a vendor names none."""
     n_items = len(ids)
-    english = ids.names(np.arange(n_items))
-    chinese = list(english)
+    item_ids = ids.names(np.arange(n_items))
+    english, chinese = list(item_ids), list(item_ids)
     columns = ids.rows_of(items["item_id"].to_list())
     items, columns = items.filter(pl.Series(columns >= 0)), columns[columns >= 0]
     names = items.select("item_id", "name", "name_zh").iter_rows()
@@ -187,6 +188,7 @@ def build_catalog(ids: IdMap, items: pl.DataFrame, vendors: pl.DataFrame, *, tim
     nowhere = float("nan")
     return Catalog(
         available=available,
+        ids=item_ids,
         names={"en": english, "zh": chinese},
         vendor_of=_aligned(_numbered(items["vendor_id"], vendor_ids), columns, n_items),
         vendor_ids=vendor_ids,

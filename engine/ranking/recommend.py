@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from engine.ranking.exploring import Slot, eligible, explore
 from engine.ranking.extras import newest
 from engine.ranking.features import names
 from engine.ranking.filters import removed
-from engine.ranking.habits import OwnLines, habit
+from engine.ranking.habits import LEAST_ORDERS, OwnLines, habit
 from engine.ranking.lists import arrange, joined, reordered
 from engine.ranking.options import ListOptions
 from engine.ranking.reasons import Reason, reason, shortage, why_short
@@ -106,7 +107,7 @@ def dishes_of_pool(
     for row, (column, score, slot) in enumerate(zip(pool.columns.tolist(), pool.scores.tolist(), slots, strict=True)):
         source = "exploration" if slot.explored else sources[row][0]
         dish = Dish(
-            served.items.name(column),
+            asking.catalog.ids[column],
             asking.catalog.name(column, language),
             round(score, 6),
             source,
@@ -153,11 +154,14 @@ def reasons_for(
     fresh = newest(columns, asking.served.extras).tolist()
     seeds = _seeds(asking, columns, sources)
     near = bool(place_chain(asking.query.place))
+    clock = None
+    if asking.served.manifest.get("data", {}).get("clock") == "time":
+        clock = asking.served.extras.clocks.zone_info(asking.query.row, asking.catalog.timezone)
     found = []
     for row, column in enumerate(columns.tolist()):
         source, speaks = sources[row]
         if times[row]:
-            found.append(_own_reason(asking, own, column, times[row], rated=column in signals.rated))
+            found.append(_own_reason(asking, own, column, times[row], clock, rated=column in signals.rated))
         elif column in signals.touched:
             found.append(reason("you_looked", language))
         elif looked[row] >= 0:
@@ -169,10 +173,11 @@ def reasons_for(
     return found
 
 
-def _own_reason(asking: Asking, own: OwnLines, column: int, times: int, *, rated: bool) -> Reason:
+def _own_reason(
+    asking: Asking, own: OwnLines, column: int, times: int, clock: ZoneInfo | None, *, rated: bool
+) -> Reason:
     language = asking.language
-    if asking.served.manifest.get("data", {}).get("clock") == "time":
-        clock = asking.served.extras.clocks.zone_info(asking.query.row, asking.catalog.timezone)
+    if clock is not None and times >= LEAST_ORDERS:
         found = habit(asking.query.at[own.orders_of(column)], asking.query.now, clock, language)
         if found is not None:
             return found

@@ -121,7 +121,7 @@ def open_request(
 def language_of(served: Served, customer_id: str | None) -> str:
     """Return the language the customers table had at training time, of newcomers too; `en` where it is unknown."""
     cards = served.extras.cards
-    if customer_id is None or cards is None or served.customers.row(customer_id) >= 0:
+    if customer_id is None or cards is None or served.row_of(customer_id) >= 0:
         return served.language(customer_id)
     return cards.language_of(customer_id) or served.language(None)
 
@@ -130,7 +130,7 @@ def _place(served: Served, request: DishRequest) -> Place:
     """Return where she asks from; for a newcomer who does not say, her home zone."""
     place = served.place(request.zone, request.vendor_id, request.latitude, request.longitude)
     cards, told = served.extras.cards, request.zone is not None or request.latitude is not None
-    if told or cards is None or request.customer_id is None or served.customers.row(request.customer_id) >= 0:
+    if told or cards is None or request.customer_id is None or served.row_of(request.customer_id) >= 0:
         return place
     return replace(place, zone=cards.home_zone(request.customer_id))
 

@@ -52,12 +52,11 @@ class Scorer:
     blend: Blend
     ranker: Ranker | None
     _weights: FloatArray = field(init=False)
-    # Models that write before the candidates are known, and those that wait for them, each with its part; of the
-    # first two only what weighs something in the blend.
+    # Models that write before the candidates are known and those that wait for them, each with its part; but for
+    # `_all_early` only what weighs something in the blend.
+    _all_early: list[tuple[int, Recommender]] = field(init=False)
     _early: list[tuple[int, Recommender]] = field(init=False)
     _late: list[tuple[int, Recommender]] = field(init=False)
-    _all_early: list[tuple[int, Recommender]] = field(init=False)
-    _all_late: list[tuple[int, Recommender]] = field(init=False)
     _own: threading.local = field(init=False, default_factory=threading.local)
 
     def __post_init__(self) -> None:
@@ -65,9 +64,8 @@ class Scorer:
         self._weights = sealed(self.blend.vector([model.name for model in self.models]))
         numbered = list(enumerate(self.models))
         self._all_early = [(part, model) for part, model in numbered if not model.costly]
-        self._all_late = [(part, model) for part, model in numbered if model.costly]
         self._early = [(part, model) for part, model in self._all_early if self._weights[part]]
-        self._late = [(part, model) for part, model in self._all_late if self._weights[part]]
+        self._late = [(part, model) for part, model in numbered if model.costly and self._weights[part]]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -97,8 +95,8 @@ class Scorer:
     ) -> tuple[Board, IntArray, FloatArray]:
         """Return the board, its (at most `most`) rows that blend best, and their blended scores, best first.
 
-        `whole` asks models too that weigh nothing in the blend, because the ranker listens to them. The board belongs
-        to the calling thread and holds until its next call.
+        `whole` asks models too that weigh nothing in the blend, because the ranker listens to them; a costly one is
+        asked only where it weighs something. The board belongs to the calling thread and holds until its next call.
         """
         board = self._board()
         board.start(query)
@@ -106,7 +104,7 @@ class Scorer:
         if allowed.only is not None:
             mask = allowed.as_mask()
             board.add_columns(allowed.only, mask, len(allowed.only))
-        early, late = (self._all_early, self._all_late) if whole else (self._early, self._late)
+        early = self._all_early if whole else self._early
         for part, model in early:
             model.add(query, board, part, mask)
         everyone = np.arange(board.n, dtype=np.int32)
@@ -114,7 +112,7 @@ class Scorer:
             model.fill(query, board, part, everyone)
         values = _blended(board.parts, board.columns, board.row_of, board.n, self._weights, mask, allowed.blocked)
         rows = best_of(values, board.columns[: board.n], most, 0.0)
-        for part, model in late:
+        for part, model in self._late:
             model.fill(query, board, part, rows)
         if not self._late:
             return board, rows, values[rows]

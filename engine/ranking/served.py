@@ -67,10 +67,12 @@ class Served:
     manifest: Mapping[str, Any]
     extras: Extras = field(default_factory=Extras)
     scorer: Scorer = field(init=False, repr=False)
+    _last: list[tuple[str | None, int]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Join models, blend and ranker."""
         object.__setattr__(self, "scorer", Scorer(self.models, self.blend, self.ranker))
+        object.__setattr__(self, "_last", [(None, -1)])
 
     @property
     def repeats(self) -> bool:
@@ -82,7 +84,7 @@ class Served:
 
         Where the request does not say where she is, the place of her last order stands in.
         """
-        row = self.customers.row(customer_id) if customer_id is not None else -1
+        row = self.row_of(customer_id)
         place = default_place(self.baskets, row, place)
         trained = self.baskets
         own = slice(*trained.customer_start[row : row + 2].tolist()) if row >= 0 else slice(0, 0)
@@ -97,9 +99,17 @@ class Served:
             here = np.concatenate([here, went_to(place, *position)])
         return Query(items, start, at, now, place, row, here)
 
+    def row_of(self, customer_id: str | None) -> int:
+        """Return the customer's row, -1 for a stranger; a request asks several times for the same one."""
+        asked, row = self._last[0]
+        if asked != customer_id:
+            row = self.customers.row(customer_id) if customer_id is not None else -1
+            self._last[0] = (customer_id, row)
+        return row
+
     def language(self, customer_id: str | None) -> str:
         """Return the language of the customers table at training time; `en` where it is unknown."""
-        row = self.customers.row(customer_id) if customer_id is not None else -1
+        row = self.row_of(customer_id)
         return LANGUAGES[self.languages[row]] if row >= 0 else LANGUAGES[0]
 
     def place(self, zone: str | None, vendor: str | None, latitude: float | None, longitude: float | None) -> Place:
