@@ -18,7 +18,7 @@ LEAST_TARGETS = 50
 MOST_TARGETS = 4_000
 K = 10
 LEAST_GAIN = 0.25
-# What a model that takes as long as all others together must add.
+# What a model must add to be asked at all: every one takes its time of every request.
 LEAST_WORTH = 0.0005
 # Multiples tried for one weight while the others stand; 0 drops the model.
 STEPS = (0.0, 0.25, 0.5, 0.7, 0.85, 1.2, 1.5, 2.0, 4.0)
@@ -50,12 +50,10 @@ def learn_blend(models: Sequence[Recommender], targets: Sequence[Target], *, rep
                     best, best_value = tried, value
         if best_value - before < 1e-4:
             break
-    # What adds less than a step must gain is left out: serving then need not ask it.
     for i in np.argsort(best, kind="stable"):
         tried = best.copy()
         tried[i] = 0
-        worth = LEAST_WORTH if models[i].costly else least_gain
-        if tried.any() and (value := _ndcg(features, relevant, ideal, tried)) >= best_value - worth:
+        if tried.any() and (value := _ndcg(features, relevant, ideal, tried)) >= best_value - LEAST_WORTH:
             best, best_value = tried, max(best_value, value)
     if not repeats:
         # What said nothing of any dish (her own are out) would only seem to weigh something.
