@@ -108,7 +108,7 @@ def _examples(
     scorer, anything = Scorer(models, blend, None), Allowed.everything(models[0].n_items)
     for target in targets:
         allowed = anything.asked_by(target.query, repeats=repeats)
-        board, found, blended = scorer.candidates(target.query, allowed, most=CANDIDATES, whole=True)
+        board, found, blended = scorer.candidates(target.query, allowed, most=CANDIDATES)
         ordered = np.isin(board.columns[found], target.truth)
         if not ordered.any():  # nothing to tell apart
             continue

@@ -76,7 +76,7 @@ class Scorer:
         """Return the `size` best dishes (fewer where fewer are allowed), those no model knows after all others."""
         ranked = self.ranker is not None and self.ranker.serves(query)
         most = max(size, CANDIDATES) if ranked or self._late else size
-        return self.order(query, allowed, self.candidates(query, allowed, most=most, whole=ranked), size=size)
+        return self.order(query, allowed, self.candidates(query, allowed, most=most), size=size)
 
     def order(self, query: Query, allowed: Allowed, found: tuple[Board, IntArray, FloatArray], *, size: int) -> Pool:
         """Return the `size` best of the candidates that were found for the query."""
@@ -91,12 +91,12 @@ class Scorer:
         return pool if len(columns) >= size else _with_unknown(pool, allowed, size)
 
     def candidates(
-        self, query: Query, allowed: Allowed, *, most: int, whole: bool
+        self, query: Query, allowed: Allowed, *, most: int, whole: bool = False
     ) -> tuple[Board, IntArray, FloatArray]:
         """Return the board, its (at most `most`) rows that blend best, and their blended scores, best first.
 
-        `whole` asks models too that weigh nothing in the blend, because the ranker listens to them; a costly one is
-        asked only where it weighs something. The board belongs to the calling thread and holds until its next call.
+        `whole` asks models too that weigh nothing in the blend, but for costly ones; the ranker listens only to those
+        that do. The board belongs to the calling thread and holds until its next call.
         """
         board = self._board()
         board.start(query)
