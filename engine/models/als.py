@@ -143,7 +143,8 @@ def _solve(
 ) -> FloatArray:
     """Return x with (gram + sum of (c - 1) f f') x = sum of c f, by Cholesky; c is `alpha` times the count.
 
-    LAPACK takes longer to be called from here than to solve 64 equations.
+    LAPACK takes longer to be called from here than to solve 64 equations. The innermost loops run over slices from
+    their first place on: the compiler then knows that no index is negative, and takes several numbers at a time.
     """
     left, n = gram.copy(), len(gram)
     x = np.zeros(n, dtype=np.float32)
@@ -153,21 +154,25 @@ def _solve(
         for i in range(n):
             x[i] += confidence * own[i]
             scaled = (confidence - np.float32(1)) * own[i]
-            for j in range(i, n):
-                left[i, j] += scaled * own[j]
+            row, other = left[i, i:], own[i:]
+            for j in range(len(row)):
+                row[j] += scaled * other[j]
     # left = U'U, row by row, so that the innermost loops run along memory.
     for k in range(n):
-        left[k, k] = np.sqrt(left[k, k])
-        for j in range(k + 1, n):
-            left[k, j] /= left[k, k]
+        row = left[k, k:]
+        row[0] = np.sqrt(row[0])
+        for j in range(1, len(row)):
+            row[j] /= row[0]
         for i in range(k + 1, n):
             scaled = left[k, i]
-            for j in range(i, n):
-                left[i, j] -= scaled * left[k, j]
+            row, other = left[i, i:], left[k, i:]
+            for j in range(len(row)):
+                row[j] -= scaled * other[j]
     for i in range(n):
         x[i] /= left[i, i]
-        for j in range(i + 1, n):
-            x[j] -= left[i, j] * x[i]
+        row, rest = left[i, i + 1 :], x[i + 1 :]
+        for j in range(len(row)):
+            rest[j] -= row[j] * x[i]
     for i in range(n - 1, -1, -1):
         for j in range(i + 1, n):
             x[i] -= left[i, j] * x[j]
