@@ -131,7 +131,7 @@ def learn_final(
     """
     report("learn the blend")
     tuning, repeats = tuning_sample(split.targets, seed), data.repeats
-    blend = learn_blend(fitted, [target for target in tuning if target.query.baskets], repeats=repeats)
+    blend = learn_blend(fitted, tuning, repeats=repeats)
     report("learn the ranker")
     ranker = learn_ranker(fitted, blend, split.past, tuning, now=split.at, seed=seed, repeats=repeats)
     if ranker is not None:

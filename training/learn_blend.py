@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.models.base import FloatArray, Recommender
-from engine.ranking.blend import DEFAULT_WEIGHTS, Blend
+from engine.ranking.blend import DEFAULT_WEIGHTS, IMPERSONAL, Blend
 from engine.ranking.filters import Allowed
 from engine.ranking.score import CANDIDATES, Scorer
 from training.split import Target
@@ -28,13 +28,21 @@ ROUNDS = 4
 def learn_blend(models: Sequence[Recommender], targets: Sequence[Target], *, repeats: bool = True) -> Blend:
     """Return the weights that rank `targets` best by ndcg@10, starting from the default ones.
 
-    Metzler and Croft (2007): coordinate ascent optimises the figure itself and needs no gradient. With fewer than 50
-    targets the defaults are kept, because noise would choose. Where nobody `repeats`, only new dishes are ranked.
+    Those of customers with orders teach the weights, those without what strangers are shown, each by itself. Metzler
+    and Croft (2007): coordinate ascent optimises the figure itself and needs no gradient. With fewer than 50 targets
+    the defaults are kept, because noise would choose. Where nobody `repeats`, only new dishes are ranked.
     """
+    known = [target for target in targets if target.query.known]
+    new = [target for target in targets if not target.query.known]
+    impersonal = [model for model in models if model.name in IMPERSONAL]
+    return Blend(_learn(models, known, repeats=repeats), _learn(impersonal, new, repeats=True))
+
+
+def _learn(models: Sequence[Recommender], targets: Sequence[Target], *, repeats: bool) -> dict[str, float]:
     names = [model.name for model in models]
     start = np.array([DEFAULT_WEIGHTS.get(name, 0.05) for name in names])
     if len(targets) < LEAST_TARGETS:
-        return Blend(dict(zip(names, start.tolist(), strict=True)))
+        return dict(zip(names, start.tolist(), strict=True))
     features, relevant, ideal = _candidates(models, targets[:MOST_TARGETS], repeats=repeats)
     best, best_value = start, _ndcg(features, relevant, ideal, start)
     # A step must gain more than luck gives on this many baskets, or small shops would be taught noise.
@@ -59,7 +67,7 @@ def learn_blend(models: Sequence[Recommender], targets: Sequence[Target], *, rep
         # What said nothing of any dish (her own are out) would only seem to weigh something.
         best = np.where(features.any(axis=(0, 1)), best, 0)
     best = best / best.sum()
-    return Blend({name: round(float(weight), 6) for name, weight in zip(names, best, strict=True)})
+    return {name: round(float(weight), 6) for name, weight in zip(names, best, strict=True)}
 
 
 def _candidates(

@@ -149,6 +149,7 @@ def _manifest(
         "created_at": now.astimezone(UTC).isoformat(),
         "models": [model.name for model in learned.models],
         "weights": dict(learned.blend.weights),
+        "weights_for_new": dict(learned.blend.for_new),
         "served": learned.served,
         "tuned_on": learned.tuned_on,
         "recipe": recipe,

@@ -125,7 +125,7 @@ class Field:
         repeats = self.window.repeats
         unfitted = models_of(settings, repeats=repeats)
         models = [self._fit(number, model, settings) for number, model in enumerate(unfitted)]
-        blend = learn_blend(models, [target for target in taught if target.query.known], repeats=repeats)
+        blend = learn_blend(models, taught, repeats=repeats)
         ranked = lists_of(Learned(models, blend, None, 0), self.window, judged, K)
         return judge(ranked, judged, K).column(f"ndcg@{K}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,20 +22,29 @@ DEFAULT_WEIGHTS = {
     "ease": 1.0,
 }
 NEAR_TIE = 1e-6
+# What can be said to somebody without an order.
+IMPERSONAL = ("popular", "trending")
+FOR_NEW = {name: DEFAULT_WEIGHTS[name] for name in IMPERSONAL}
 
 
 @dataclass(frozen=True, slots=True)
 class Blend:
-    """Weights (>= 0) by model name; all models score shares or preferences of about 0 to 1, so sums make sense."""
+    """Weights (>= 0) by model name; all models score shares or preferences of about 0 to 1, so sums make sense.
+
+    `weights` hold for customers with an order, `for_new` for those without: what she herself orders may leave no weight
+    to what everybody does, which is all there is to go by for a stranger.
+    """
 
     weights: Mapping[str, float]
+    for_new: Mapping[str, float] = field(default_factory=lambda: FOR_NEW)
 
-    def vector(self, names: Sequence[str]) -> FloatArray:
+    def vector(self, names: Sequence[str], *, known: bool = True) -> FloatArray:
         """Return each model's weight, near ties broken by `popular`.
 
         Raises ValueError when no model weighs anything.
         """
-        weights = [self.weights.get(name, 0.0) + (NEAR_TIE if name == "popular" else 0.0) for name in names]
-        if not any(weights):
+        chosen = self.weights if known else self.for_new
+        weights = [chosen.get(name, 0.0) + (NEAR_TIE if name == "popular" else 0.0) for name in names]
+        if known and not any(weights):
             raise ValueError("a blend needs at least one model with a weight above 0")
         return np.array(weights, dtype=np.float32)

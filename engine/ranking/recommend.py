@@ -101,7 +101,9 @@ def dishes_of_pool(
 ) -> list[Dish]:
     """Return the pool's dishes, one a slot, with the reasons that are true of them."""
     served, language = asking.served, asking.language
-    sources = sources_of(served, pool)
+    # Of a stranger's taps the models make an order, so that all of them speak.
+    known = asking.query.known or bool(signals)
+    sources = sources_of(served, pool, known=known)
     reasons = reasons_for(pool, asking, own, sources, signals)
     dishes = []
     for row, (column, score, slot) in enumerate(zip(pool.columns.tolist(), pool.scores.tolist(), slots, strict=True)):
@@ -117,14 +119,16 @@ def dishes_of_pool(
         if asking.request.explain:
             changes = [told.changes[column]] if column in told.changes else []
             changes += ["explored"] if slot.explored else []
-            dish = replace(dish, explained=explained(served, pool, row, told.ranks.get(column), changes))
+            dish = replace(dish, explained=explained(served, pool, row, told.ranks.get(column), changes, known=known))
         dishes.append(dish)
     return dishes
 
 
-def explained(served: Served, pool: Pool, row: int, rank: int | None, changes: Sequence[str]) -> Explained:
+def explained(
+    served: Served, pool: Pool, row: int, rank: int | None, changes: Sequence[str], *, known: bool
+) -> Explained:
     """Return what each model adds to the dish in `row` of the pool, and what the ranker saw of it."""
-    weights = [served.blend.weights.get(name, 0.0) for name in pool.names]
+    weights = served.blend.vector(pool.names, known=known).tolist()
     adds = {
         name: round(float(part) * weight, 6)
         for name, part, weight in zip(pool.names, pool.parts[row], weights, strict=True)
@@ -137,9 +141,9 @@ def explained(served: Served, pool: Pool, row: int, rank: int | None, changes: S
     return Explained(rank, adds, features, tuple(changes))
 
 
-def sources_of(served: Served, pool: Pool) -> list[tuple[str, bool]]:
+def sources_of(served: Served, pool: Pool, *, known: bool) -> list[tuple[str, bool]]:
     """Return, per dish, the model that adds most to its blended score, and whether it adds anything at all."""
-    shares = pool.parts * served.blend.vector(pool.names)
+    shares = pool.parts * served.blend.vector(pool.names, known=known)
     most, largest = shares.argmax(axis=1).tolist(), shares.max(axis=1).tolist()
     return [(pool.names[model], adds > 0) for model, adds in zip(most, largest, strict=True)]
 

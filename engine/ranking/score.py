@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,27 @@ class Pool:
     table: FloatArray | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Each model's weight, and with its part: the models that write before the candidates are known, those that wait.
+
+    Of `early` and `late` only what weighs something is asked; `all_early` also hears the others.
+    """
+
+    weights: FloatArray
+    all_early: list[tuple[int, Recommender]]
+    early: list[tuple[int, Recommender]]
+    late: list[tuple[int, Recommender]]
+
+    @classmethod
+    def of(cls, models: Sequence[Recommender], blend: Blend, *, known: bool) -> Self:
+        """Sort the models by what the blend gives them."""
+        weights = blend.vector([model.name for model in models], known=known)
+        cheap = [(part, model) for part, model in enumerate(models) if not model.costly]
+        late = [(part, model) for part, model in enumerate(models) if model.costly and weights[part]]
+        return cls(sealed(weights), cheap, [(part, model) for part, model in cheap if weights[part]], late)
+
+
 @dataclass(slots=True)
 class Scorer:
     """Models, blend and ranker as one; safe to use from several threads."""
@@ -51,21 +72,13 @@ class Scorer:
     models: Sequence[Recommender]
     blend: Blend
     ranker: Ranker | None
-    _weights: FloatArray = field(init=False)
-    # Models that write before the candidates are known and those that wait for them, each with its part; but for
-    # `_all_early` only what weighs something in the blend.
-    _all_early: list[tuple[int, Recommender]] = field(init=False)
-    _early: list[tuple[int, Recommender]] = field(init=False)
-    _late: list[tuple[int, Recommender]] = field(init=False)
+    _known: Asked = field(init=False)
+    _new: Asked = field(init=False)
     _own: threading.local = field(init=False, default_factory=threading.local)
 
     def __post_init__(self) -> None:
-        """Line the blend's weights up with the models."""
-        self._weights = sealed(self.blend.vector([model.name for model in self.models]))
-        numbered = list(enumerate(self.models))
-        self._all_early = [(part, model) for part, model in numbered if not model.costly]
-        self._early = [(part, model) for part, model in self._all_early if self._weights[part]]
-        self._late = [(part, model) for part, model in numbered if model.costly and self._weights[part]]
+        """Line the blend's weights up with the models, for customers with and without an order."""
+        self._known, self._new = (Asked.of(self.models, self.blend, known=known) for known in (True, False))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -75,7 +88,8 @@ class Scorer:
     def pool(self, query: Query, allowed: Allowed, *, size: int) -> Pool:
         """Return the `size` best dishes (fewer where fewer are allowed), those no model knows after all others."""
         ranked = self.ranker is not None and self.ranker.serves(query)
-        most = max(size, CANDIDATES) if ranked or self._late else size
+        late = (self._known if query.known else self._new).late
+        most = max(size, CANDIDATES) if ranked or late else size
         return self.order(query, allowed, self.candidates(query, allowed, most=most), size=size)
 
     def order(self, query: Query, allowed: Allowed, found: tuple[Board, IntArray, FloatArray], *, size: int) -> Pool:
@@ -104,19 +118,20 @@ class Scorer:
         if allowed.only is not None:
             mask = allowed.as_mask()
             board.add_columns(allowed.only, mask, len(allowed.only))
-        early = self._all_early if whole else self._early
+        asked = self._known if query.known else self._new
+        early = asked.all_early if whole else asked.early
         for part, model in early:
             model.add(query, board, part, mask)
         everyone = np.arange(board.n, dtype=np.int32)
         for part, model in early:
             model.fill(query, board, part, everyone)
-        values = _blended(board.parts, board.columns, board.row_of, board.n, self._weights, mask, allowed.blocked)
+        values = _blended(board.parts, board.columns, board.row_of, board.n, asked.weights, mask, allowed.blocked)
         rows = best_of(values, board.columns[: board.n], most, 0.0)
-        for part, model in self._late:
+        for part, model in asked.late:
             model.fill(query, board, part, rows)
-        if not self._late:
+        if not asked.late:
             return board, rows, values[rows]
-        blended = board.parts[rows] @ self._weights
+        blended = board.parts[rows] @ asked.weights
         order = best_of(blended, board.columns[rows], len(rows), -np.inf)
         return board, rows[order], blended[order]
 

@@ -22,7 +22,7 @@ from engine.models.next_item import NextItem
 from engine.models.popular import Popular, Trending
 from engine.models.repeat import Repeat
 from engine.models.user_knn import UserKnn
-from engine.ranking.blend import Blend
+from engine.ranking.blend import FOR_NEW, Blend
 from engine.ranking.extras import Extras
 from engine.ranking.features import names
 from engine.ranking.places import default_place, went_to
@@ -201,7 +201,7 @@ def open_served(artifact: Artifact) -> Served:
         return Served(
             version=artifact.version,
             models=models,
-            blend=Blend(manifest["weights"]),
+            blend=Blend(manifest["weights"], manifest.get("weights_for_new", FOR_NEW)),
             ranker=_ranker(artifact, [model.name for model in models]),
             **ids,
             vendor_item_start=vendor_items["start"],  # type: ignore[arg-type]

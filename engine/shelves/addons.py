@@ -96,7 +96,7 @@ def _reasons(asking: Asking, pool: Pool, whole: Pool, cart: IntArray, own: OwnLi
     others: dict[int, Reason] = {}
     if len(rest):
         usual = _spoken(asking, pool.columns[rest])
-        told = reasons_for(usual, asking, own, sources_of(asking.served, usual), NOTHING)
+        told = reasons_for(usual, asking, own, sources_of(asking.served, usual, known=asking.query.known), NOTHING)
         others = dict(zip(usual.columns.tolist(), told, strict=True))
     return [
         others[column]

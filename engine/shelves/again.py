@@ -44,7 +44,7 @@ def dishes_again(served: Served, catalog: Catalog, request: DishRequest, fresh: 
         pool = steer(pool, asking, signals, request.options.signals)
 
     def word(found: Pool) -> list[Reason]:
-        told = reasons_for(found, asking, own, sources_of(served, found), signals)
+        told = reasons_for(found, asking, own, sources_of(served, found, known=True), signals)
         return [_due(asking, own, column) or told[row] for row, column in enumerate(found.columns.tolist())]
 
     weighted = pool.parts * np.array([served.blend.weights.get(name, 0.0) for name in pool.names], np.float32)

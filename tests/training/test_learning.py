@@ -144,6 +144,23 @@ def test_a_blends_weights_follow_the_models_and_popularity_breaks_near_ties() ->
     assert 0 < vector[0] < 1e-5
 
 
+def test_strangers_are_shown_what_everybody_likes_whatever_the_weights_of_regulars() -> None:
+    blend = Blend({"repeat": 1.0})
+    assert blend.vector(["popular", "repeat"], known=False).tolist() == pytest.approx([0.1, 0.0], abs=1e-4)
+    assert blend.vector(["repeat"], known=False).tolist() == [0.0]
+
+
+def test_what_strangers_are_shown_is_learned_from_first_orders() -> None:
+    old, new = [(float(day), ["old"]) for day in range(3)], ["new"]
+    town = {f"a{i:03d}": [(float(i % 60), ["old"])] for i in range(200)} | {"b": old}
+    town |= {f"n{i:03d}": [(90.0 + i / 20, new)] for i in range(120)}
+    data = learned_from(town)
+    split = split_by_time(data, int(data.first_at + 92 * 86_400))
+    models = fit_models(split.past, now=split.at, seed=0, report=lambda _: None)
+    learned = learn_blend(models, split.targets)
+    assert learned.for_new["trending"] > learned.for_new["popular"]
+
+
 def test_a_blend_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="weight above 0"):
         Blend({}).vector(["als"])
