@@ -35,10 +35,13 @@ def learn_blend(models: Sequence[Recommender], targets: Sequence[Target], *, rep
     known = [target for target in targets if target.query.known]
     new = [target for target in targets if not target.query.known]
     impersonal = [model for model in models if model.name in IMPERSONAL]
-    return Blend(_learn(models, known, repeats=repeats), _learn(impersonal, new, repeats=True))
+    # What strangers hear is little, and next month's first orders are not last month's: nothing is left out of it.
+    return Blend(_learn(models, known, repeats=repeats), _learn(impersonal, new, repeats=True, may_drop=False))
 
 
-def _learn(models: Sequence[Recommender], targets: Sequence[Target], *, repeats: bool) -> dict[str, float]:
+def _learn(
+    models: Sequence[Recommender], targets: Sequence[Target], *, repeats: bool, may_drop: bool = True
+) -> dict[str, float]:
     names = [model.name for model in models]
     start = np.array([DEFAULT_WEIGHTS.get(name, 0.05) for name in names])
     if len(targets) < LEAST_TARGETS:
@@ -47,10 +50,10 @@ def _learn(models: Sequence[Recommender], targets: Sequence[Target], *, repeats:
     best, best_value = start, _ndcg(features, relevant, ideal, start)
     # A step must gain more than luck gives on this many baskets, or small shops would be taught noise.
     least_gain = LEAST_GAIN / len(features)
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS if may_drop else 2):
         before = best_value
         for i in range(len(names)):
-            for step in STEPS:
+            for step in STEPS if may_drop else (0.5, 2.0):
                 tried = best.copy()
                 tried[i] = tried[i] * step if tried[i] > 0 else step * start[i]
                 value = _ndcg(features, relevant, ideal, tried)
@@ -58,7 +61,7 @@ def _learn(models: Sequence[Recommender], targets: Sequence[Target], *, repeats:
                     best, best_value = tried, value
         if best_value - before < 1e-4:
             break
-    for i in np.argsort(best, kind="stable"):
+    for i in np.argsort(best, kind="stable") if may_drop else ():
         tried = best.copy()
         tried[i] = 0
         if tried.any() and (value := _ndcg(features, relevant, ideal, tried)) >= best_value - LEAST_WORTH:

@@ -152,13 +152,17 @@ def test_strangers_are_shown_what_everybody_likes_whatever_the_weights_of_regula
 
 def test_what_strangers_are_shown_is_learned_from_first_orders() -> None:
     old, new = [(float(day), ["old"]) for day in range(3)], ["new"]
-    town = {f"a{i:03d}": [(float(i % 60), ["old"])] for i in range(200)} | {"b": old}
+    town = {f"a{i:03d}": [(float(i % 60), ["old"])] for i in range(600)} | {"b": old}
     town |= {f"n{i:03d}": [(90.0 + i / 20, new)] for i in range(120)}
     data = learned_from(town)
     split = split_by_time(data, int(data.first_at + 92 * 86_400))
     models = fit_models(split.past, now=split.at, seed=0, report=lambda _: None)
     learned = learn_blend(models, split.targets)
-    assert learned.for_new["trending"] > learned.for_new["popular"]
+    assert (
+        learned.for_new["trending"]
+        > DEFAULT_WEIGHTS["trending"] / DEFAULT_WEIGHTS["popular"] * (learned.for_new["popular"])
+    )
+    assert all(learned.for_new.values())
 
 
 def test_a_blend_of_nothing_is_refused() -> None:
