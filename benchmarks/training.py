@@ -1,0 +1,316 @@
+"""How long `regulars train` takes beside the ALS fit alone, where the time goes, and how both grow.
+
+    python -m benchmarks.training                     1 M, 3 M and 10 M order lines; 10 M are 200 k customers
+    python -m benchmarks.training --lines 50000000    2 M customers x 50 k dishes, once; repeatable for other sizes
+    python -m benchmarks.training --quick             100 k lines, nothing written
+
+Each size is a home of its own, made from a simulated city before the clock starts. Training and the fit alone
+(implicit, the same matrix, the same settings, reading excluded) run in turn, each in a process of its own, after a
+warm-up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
+from benchmarks.measured import Cost, circumstances, median, ratios, run
+
+RESULT = Path(__file__).parent / "results" / "training.md"
+UNTIL = datetime(2026, 3, 1, tzinfo=UTC)
+FULL, QUICK = (1_000_000, 3_000_000, 10_000_000), (100_000,)
+HUGE = 50_000_000
+REPEATS = 5
+DISHES_A_VENDOR = 10
+# `regulars train` itself, entered as the command is, with a stop-watch on the steps it reports.
+TIMED = """
+import json, resource, sys, time
+marks, started = [("start", 0.0, time.process_time(), 0.0)], time.perf_counter()
+from pathlib import Path
+import cli.training
+from cli.main import run
+from training import run as training
+def mark(step):
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    marks.append((step, time.perf_counter() - started, time.process_time(), peak))
+def timed(function, prefix):
+    def call(*given, report, **named):
+        def both(step):
+            mark(prefix or step)
+            report(step)
+        found = function(*given, report=both, **named)
+        mark("the command around it")
+        return found
+    return call
+training.train = timed(training.train, "")
+cli.training.build_customer_table = timed(cli.training.build_customer_table, "customer table")
+into, sys.argv = sys.argv[1], ["regulars", "train", "--home", sys.argv[2], "--json"]
+try:
+    run()
+finally:
+    mark("end")
+    Path(into).write_text(json.dumps(marks))
+"""
+ALONE = """
+import json, sys, time
+import numpy as np
+from implicit.cpu.als import AlternatingLeastSquares
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+from engine.models.als import Als
+ours, matrix = Als(), sparse.csr_matrix(sparse.load_npz(sys.argv[1]))
+threadpool_limits(1, user_api="blas")
+model = AlternatingLeastSquares(
+    factors=ours.factors, regularization=ours.regularization, alpha=ours.alpha, iterations=ours.iterations,
+    use_cg=True, num_threads=0, random_state=1,
+)
+started, cpu = time.perf_counter(), time.process_time()
+model.fit(matrix, show_progress=False)
+print(json.dumps([time.perf_counter() - started, time.process_time() - cpu]))
+"""
+CUSTOMER_TABLE = "customer table"
+# Look again when the shares in the tables of steps change.
+LIMITS = """\
+What does not grow with the lines: blend, ranker and judging work on at most 10,000 held-out baskets each, twice over
+(once to be judged, once to be served), so that they weigh most in small homes. Of learning one ranker on 8,000 baskets
+(195 k customers, 7.8 M lines, each part timed alone) 10.4 of 14 s are LightGBM's trees at one thread, 1.6 s asking the
+models for candidates, 1.5 s facts about items; of learning the blend half is candidates and half trying weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a home of so many lines is made of."""
+
+    lines: int
+    customers: int
+    dishes: int
+
+    @classmethod
+    def of(cls, lines: int) -> Shape:
+        """Return 50 lines a customer and 20 k dishes; half of that, 50 k dishes, from 50 M; 500 dishes below 1 M."""
+        if lines >= HUGE:
+            return cls(lines, lines // 25, 50_000)
+        return cls(lines, lines // 50, 20_000 if lines >= FULL[0] else 500)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a step of training took in all, however often it came, and the peak memory when it last ended."""
+
+    name: str
+    times: int
+    seconds: float
+    cpu_s: float
+    peak_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One size: the home as trained on, each turn's cost of training and of the fit alone, and the steps by turn."""
+
+    lines: int
+    customers: int
+    dishes: int
+    train: list[Cost]
+    alone: list[Cost]
+    stages: list[list[Stage]]
+
+    def table_free(self, turn: int) -> Cost:
+        """Return a turn's cost without the customer table, which is no model."""
+        cost, spent = self.train[turn], [each for each in self.stages[turn] if each.name == CUSTOMER_TABLE]
+        return Cost(
+            cost.seconds - sum(each.seconds for each in spent), cost.cpu_s - sum(each.cpu_s for each in spent), 0.0
+        )
+
+
+def make(home: Path, shape: Shape) -> None:
+    """Write a home of at least `shape.lines` lines to learn from, and beside it the matrix that models learn from."""
+    from scipy import sparse  # noqa: PLC0415 - in a process of its own, not in the one that measures
+
+    from benchmarks.segments import load  # noqa: PLC0415
+    from demo.city import write_city  # noqa: PLC0415
+    from demo.world import CityScale  # noqa: PLC0415
+    from engine.models.base import user_items  # noqa: PLC0415
+    from engine.settings import Settings  # noqa: PLC0415
+    from training.run import load_training_set  # noqa: PLC0415
+
+    settings = Settings.from_environment({}, home=home)
+    vendors = max(1, shape.dishes // DISHES_A_VENDOR)
+    scale = CityScale(shape.customers, vendors, max(4, round(vendors / 7.5)), DISHES_A_VENDOR)
+    days, lines = days_for(shape.lines / shape.customers), 0
+    while lines < shape.lines:
+        shutil.rmtree(settings.history_folder, ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=home.parent) as folder:
+            write_city(Path(folder) / "city", scale, seed=1, until=UNTIL, days=days)
+            load(settings, Path(folder) / "city")
+        data = load_training_set(settings)
+        # A small city may have fewer eager customers than the sampled one had.
+        days, lines = round(days * 1.1), len(data.baskets.items)
+    sparse.save_npz(home / "matrix.npz", user_items(data.baskets), compressed=False)
+
+
+def days_for(lines_each: float) -> int:
+    """Return how many days of history give a customer so many delivered lines on average, and a little more."""
+    import polars as pl  # noqa: PLC0415
+
+    from demo.city import simulate  # noqa: PLC0415
+    from demo.world import CityScale  # noqa: PLC0415
+
+    sampled, low, high = 4_000, 30, 3_650
+    while high - low > 5:
+        days = (low + high) // 2
+        city = simulate(CityScale(sampled, 60, 8), seed=1, until=UNTIL, days=days)
+        found = city.lines.filter(pl.col("status") == "delivered").height / sampled
+        low, high = (low, days) if found > lines_each * 1.03 else (days, high)
+    return high
+
+
+def measure(home: Path, repeats: int, *, warm: bool) -> Measured:
+    """Train and fit in turn, `repeats` times after one that does not count where `warm`."""
+    train, alone, stages = [], [], []
+    data: dict[str, int] = {}
+    for turn in range(repeats + warm):
+        # Without what an earlier turn published, each learns from nothing.
+        shutil.rmtree(home / "artifacts", ignore_errors=True)
+        cost, said = run([sys.executable, "-c", TIMED, str(home / "stages.json"), str(home)])
+        data = json.loads(said)["data"]
+        fitted, told = run([sys.executable, "-c", ALONE, str(home / "matrix.npz")])
+        if turn >= warm:
+            seconds, cpu_s = json.loads(told)
+            train.append(cost)
+            alone.append(Cost(seconds, cpu_s, fitted.peak_mb))
+            stages.append(stages_of(json.loads((home / "stages.json").read_bytes())))
+    return Measured(data["lines"], data["customers"], data["items"], train, alone, stages)
+
+
+def stages_of(marks: Sequence[tuple[str, float, float, float]]) -> list[Stage]:
+    """Return the steps between marks of (step, second, CPU second, peak), summed by name; the last mark ends them.
+
+    Counts within a step's name are left out: `judge on 10,000 customers` is `judge`.
+    """
+    found: dict[str, Stage] = {}
+    for (step, at, cpu, _), (_, end, cpu_end, peak) in pairwise(marks):
+        name = re.sub(r" on [\d,]+ .*", "", step)
+        before = found.get(name, Stage(name, 0, 0.0, 0.0, 0.0))
+        spent = (before.times + 1, before.seconds + end - at, before.cpu_s + cpu_end - cpu)
+        found[name] = Stage(name, *spent, peak)
+    return list(found.values())
+
+
+def section(found: Measured, where: str) -> str:
+    """Return the tables of one size."""
+    turns = range(len(found.train))
+    models = [found.table_free(turn) for turn in turns]
+    rows = [("`regulars train`", found.train), ("of it models and ranker", models), ("ALS fit alone", found.alone)]
+    lines = [
+        f"{found.lines:,} lines of {found.customers:,} customers x {found.dishes:,} dishes, {len(turns)} turns. "
+        f"{where}",
+        "",
+        "| what | seconds | CPU s | peak RSS MiB | seconds over the fit's | CPU s over the fit's |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for name, costs in rows:
+        middle = median(costs)
+        over = ratios([cost.seconds for cost in costs], [cost.seconds for cost in found.alone])
+        cpu_over = ratios([cost.cpu_s for cost in costs], [cost.cpu_s for cost in found.alone])
+        compared = ["-", "-"] if costs is found.alone else [over, cpu_over]
+        peak = f"{middle.peak_mb:,.0f}" if middle.peak_mb else "-"
+        lines.append(f"| {name} | {middle.seconds:.2f} | {middle.cpu_s:.2f} | {peak} | {' | '.join(compared)} |")
+    # The turn in the middle: medians step by step would not add up.
+    stages = found.stages[sorted(turns, key=lambda turn: found.train[turn].seconds)[len(turns) // 2]]
+    whole = sum(stage.seconds for stage in stages)
+    lines += ["", "| step | times | seconds | CPU s | share | peak RSS MiB by then |", "|---|---:|---:|---:|---:|---:|"]
+    lines += [
+        f"| {s.name} | {s.times} | {s.seconds:.2f} | {s.cpu_s:.2f} | {s.seconds / whole:.0%} | {s.peak_mb:,.0f} |"
+        for s in stages
+    ]
+    return "\n".join(lines)
+
+
+def growth(sizes: Sequence[Measured]) -> str:
+    """Return how the costs grow with the lines: the exponent of the best straight line through the logarithms."""
+    lines = [math.log(each.lines) for each in sizes]
+    figures = {
+        "seconds of training": [median(each.train).seconds for each in sizes],
+        "CPU seconds of training": [median(each.train).cpu_s for each in sizes],
+        "peak memory": [median(each.train).peak_mb for each in sizes],
+        "seconds of the fit alone": [median(each.alone).seconds for each in sizes],
+    }
+    told = [
+        f"{name} to the power {slope(lines, [math.log(v) for v in values]):.2f}" for name, values in figures.items()
+    ]
+    span = ", ".join(f"{each.lines:,}" for each in sizes)
+    return f"Over {span} lines: {', '.join(told)} of the lines."
+
+
+def slope(x: Sequence[float], y: Sequence[float]) -> float:
+    """Return the slope of the least-squares line."""
+    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
+    return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum((a - mean_x) ** 2 for a in x)
+
+
+def page_with(old: str, sections: dict[str, str]) -> str:
+    """Return the page with `sections` by heading in place of those of that heading; sizes first, in their order."""
+    kept = dict(re.findall(r"^## (.+?)\n\n(.*?)\s*(?=^## |\Z)", old, flags=re.MULTILINE | re.DOTALL)) | sections
+    sizes = sorted((name for name in kept if name.endswith(" lines")), key=lambda name: int(re.sub(r"\D", "", name)))
+    order = [*sizes, *(name for name in kept if name not in sizes)]
+    head = (
+        "# How long training takes\n\nThe whole command (reading, all models three times over, blend, ranker, judging, "
+        "publishing, the customer table)\nbeside implicit's ALS on the same matrix with the same settings: seconds in "
+        "turn, after a warm-up.\nTarget at 10 M lines: at most 3 times the fit alone, within 4 GiB.\n"
+    )
+    return head + "".join(f"\n## {name}\n\n{kept[name].strip()}\n" for name in order)
+
+
+def main() -> None:
+    """Measure, print, and in full keep the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--lines", type=int, action="append", help="another size; repeatable")
+    parser.add_argument("--repeats", type=int, help="turns a size; 5, from 50 M lines on 1")
+    parser.add_argument("--folder", type=Path, help="where homes are made and deleted again; default the system's")
+    parser.add_argument("--make", nargs=2, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.make:
+        make(Path(given.make[0]), Shape.of(int(given.make[1])))
+        return
+    if given.lines and min(given.lines) < 5_000:
+        parser.error("--lines: fewer than 5,000 give too few customers to judge by")
+    sizes = given.lines or (QUICK if given.quick else FULL)
+    # --folder names only where, not what: it stays out of the page.
+    words = ["--quick"] * given.quick + [f"--lines {size}" for size in given.lines or ()]
+    where = circumstances(
+        " ".join(["python -m benchmarks.training", *words]), "regulars", "implicit", "lightgbm", "polars"
+    )
+    found, sections = [], {}
+    for lines in sizes:
+        with tempfile.TemporaryDirectory(prefix="regulars-training-", dir=given.folder) as folder:
+            home = Path(folder) / "home"
+            home.mkdir()
+            subprocess.run([sys.executable, "-m", "benchmarks.training", "--make", str(home), str(lines)], check=True)
+            repeats = given.repeats or (1 if given.quick or lines >= HUGE else REPEATS)
+            found.append(measure(home, repeats, warm=lines < HUGE and not given.quick))
+        sections[f"{lines:,} lines"] = section(found[-1], where)
+        print(f"## {lines:,} lines\n\n{sections[f'{lines:,} lines']}\n", flush=True)
+    if len(found) > 2:
+        sections["How the cost grows"] = growth(found)
+        print(sections["How the cost grows"])
+    if not given.quick:
+        sections["What limits it"] = LIMITS
+        old = RESULT.read_text(encoding="utf-8") if RESULT.exists() else ""
+        RESULT.write_text(page_with(old, sections), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
