@@ -50,10 +50,10 @@ def _learn(
     best, best_value = start, _ndcg(features, relevant, ideal, start)
     # A step must gain more than luck gives on this many baskets, or small shops would be taught noise.
     least_gain = LEAST_GAIN / len(features)
-    for _ in range(ROUNDS if may_drop else 2):
+    for _ in range(ROUNDS if may_drop else 1):
         before = best_value
         for i in range(len(names)):
-            for step in STEPS if may_drop else (0.5, 2.0):
+            for step in STEPS if may_drop else (0.25, 0.5, 2.0, 4.0):
                 tried = best.copy()
                 tried[i] = tried[i] * step if tried[i] > 0 else step * start[i]
                 value = _ndcg(features, relevant, ideal, tried)
