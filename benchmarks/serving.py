@@ -1,248 +1,325 @@
-"""How many recommendations a second, and how late, beside a bare FastAPI route with the same Redis trip and bytes?
+"""How many recommendations a second, how late, in how much memory, beside a bare FastAPI route with Redis?
 
-    python -m benchmarks.serving            a city of 20,000 customers; results in benchmarks/results/serving.md
-    python -m benchmarks.serving --quick    2,000 customers, one short round, nothing written
+    python -m benchmarks.serving              1 M customers x 50 k dishes; results in benchmarks/results/serving.md
+    python -m benchmarks.serving --home DIR   the same on a home made before (it is made there when DIR is empty)
+    python -m benchmarks.serving --quick      2,000 customers, one short round, nothing written
 
-One worker each, the real server with real Redis on loopback, driven by a second process: saturation with 16 requests in
-flight, then latency at a steady rate of half of it, counted from when a request was due (no coordinated omission).
+One worker each, the real server with real Redis on loopback, driven by wrk from another process with a random customer
+each time. The bare route parses the body, asks Redis the same question and returns bytes as long as ours.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import json
 import os
 import platform
 import random
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+import urllib.request
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import aiohttp
+import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from redis.asyncio import Redis
 
 from api.keys import create_key
+from benchmarks.load import Target, finish, memory_of, process, saturate, start_steady, steady, wait_for
 from demo.city import write_city
+from demo.world import CityScale
+from engine.artifact import MANIFEST, activate, live_version, load
 from engine.database import connect, transaction
+from engine.events import Event
 from engine.intake import import_files
+from engine.online import InRedis
+from engine.ranking.served import open_served
 from engine.settings import Settings
-from training.run import train
+from training.learn import hold_out
+from training.learn_ranker import teach_ranker
+from training.run import load_training_set, train
+from training.split import sample
 
 RESULT = Path(__file__).parent / "results" / "serving.md"
 UNTIL = datetime(2026, 3, 1, tzinfo=UTC)
-IN_FLIGHT = 16
+FULL = CityScale(1_000_000, 2_500, 333, 20)
+QUICK = CityScale(2_000, 60, 8, 10)
 BARE_PORT, OURS_PORT, REDIS_PORT = 18731, 18732, 18733
-ANSWER = json.dumps(
-    {"items": [{"item_id": f"d-{i:07d}", "score": 0.5, "reason": "x" * 60} for i in range(10)]}
-).encode()
+REDIS_URL = f"redis://127.0.0.1:{REDIS_PORT}/0"
+BYTES = "BENCHMARK_BYTES"
+ASKED = 20_000
+ROUNDS, SECONDS = 5, 6.0
 
 
 def bare() -> Any:
     """Return the floor: FastAPI, one ZRANGE, ready bytes."""
     app = FastAPI()
-    redis: Redis = Redis.from_url(f"redis://127.0.0.1:{REDIS_PORT}/0")
+    redis: Redis = Redis.from_url(REDIS_URL)
+    ready = Path(os.environ[BYTES]).read_bytes()
 
     @app.post("/v1/recommend/dishes")
     async def dishes(request: Request) -> Response:
         body = json.loads(await request.body())
         await redis.zrange(f"regulars:recent:{{{body['customer_id']}}}", 0, -1)
-        return Response(ANSWER, media_type="application/json")
+        return Response(ready, media_type="application/json")
 
     return app
 
 
-async def saturate(url: str, key: str, customers: list[str], seconds: float) -> float:
-    """Return requests a second with IN_FLIGHT always under way."""
-    done = 0
-    end = time.perf_counter() + seconds
-
-    async def one_after_another(session: aiohttp.ClientSession, rng: random.Random) -> None:
-        nonlocal done
-        while time.perf_counter() < end:
-            async with session.post(url, json={"customer_id": rng.choice(customers), "limit": 10}) as answer:
-                await answer.read()
-                if answer.status != 200:
-                    raise RuntimeError(f"{url}: {answer.status} {await answer.text()}")
-            done += 1
-
-    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as session:
-        started = time.perf_counter()
-        await asyncio.gather(*(one_after_another(session, random.Random(i)) for i in range(IN_FLIGHT)))
-        return done / (time.perf_counter() - started)
-
-
-async def steady(url: str, key: str, customers: list[str], rate: float, seconds: float) -> list[float]:
-    """Return sorted latencies in ms at `rate` a second, each from the instant it was due."""
-    rng = random.Random(7)
-    late: list[float] = []
-
-    async def one(session: aiohttp.ClientSession, due: float) -> None:
-        async with session.post(url, json={"customer_id": rng.choice(customers), "limit": 10}) as answer:
-            await answer.read()
-        late.append((time.perf_counter() - due) * 1000)
-
-    async with aiohttp.ClientSession(
-        headers={"Authorization": f"Bearer {key}"}, connector=aiohttp.TCPConnector(limit=0)
-    ) as session:
-        start, running = time.perf_counter(), set()
-        for i in range(int(rate * seconds)):
-            due = start + i / rate
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            running.add(asyncio.create_task(one(session, due)))
-        await asyncio.gather(*running)
-    return sorted(late)
-
-
-@contextmanager
-def process(command: list[str], **env: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command for as long as the block lasts."""
-    started = subprocess.Popen(command, env={**os.environ, **env}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield started
-    finally:
-        started.terminate()
-        started.wait(20)
-
-
-def prepare(home: Path, customers: int) -> tuple[Settings, str, list[str]]:
-    """Simulate, import and train; return the settings, a key and customer ids."""
+def prepare(home: Path, scale: CityScale) -> Settings:
+    """Simulate, import and train, unless the home has a version already."""
     settings = Settings.from_environment({"REGULARS_TIMEZONE": "Asia/Shanghai", "REGULARS_CURRENCY": "CNY"}, home=home)
-    written = write_city(home / "city", customers, seed=1, until=UNTIL)
+    if live_version(settings.artifacts_folder) is not None:
+        return settings
     now = datetime.now(UTC)
-    for kind, names in (
-        ("customers", ["customers"]),
-        ("items", ["items"]),
-        ("vendors", ["vendors"]),
-        ("orders", ["orders", "lines"]),
-    ):
-        import_files(settings, kind, [path for name in names for path in written.files[name]], None, now=now)
+    if not settings.history_folder.exists():
+        written = write_city(home / "city", scale, seed=1, until=UNTIL)
+        kinds = {"customers": ["customers"], "items": ["items"], "vendors": ["vendors"], "orders": ["orders", "lines"]}
+        for kind, names in kinds.items():
+            import_files(settings, kind, [path for name in names for path in written.files[name]], None, now=now)
     train(settings, now=now)
+    return settings
+
+
+def make_key(settings: Settings) -> str:
+    """Return a new key that may ask."""
     engine = connect(settings)
     with transaction(engine) as session:
-        _, key = create_key(session, now, name="benchmark", scopes=["recommend"], actor="benchmark")
+        _, key = create_key(session, datetime.now(UTC), name="benchmark", scopes=["recommend"], actor="benchmark")
     engine.dispose()
-    return settings, key, [f"c-{i:07d}" for i in range(0, customers, max(1, customers // 1000))]
+    return key
 
 
-def drive(url: str, key: str, customers: list[str], rate: float, seconds: float) -> dict[str, float]:
-    """Drive a server from a process of its own and return its figures."""
-    task = {"url": url, "key": key, "customers": customers, "rate": rate, "seconds": seconds}
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.serving", "--drive"],
-        input=json.dumps(task),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
+def ranked_version(settings: Settings, base: str) -> str:
+    """Write a copy of a version with a ranker that serves everybody; taught here where the version has none.
+
+    That the blend ranks as well is no reason to measure only the blend.
+    """
+    arrays = {"serves": np.array([True, True])}
+    if not (settings.artifacts_folder / base / "ranker.trees.npy").exists():
+        data = load_training_set(settings)
+        split = hold_out(data, 28)
+        served = open_served(load(settings.artifacts_folder, base))
+        targets = sample(split.targets, 4_000, np.random.default_rng(1))
+        ranker = teach_ranker(served.models, served.blend, data.baskets, targets, now=data.last_at, seed=1)
+        assert ranker is not None
+        arrays = dict(ranker.arrays())
+    return variant(settings, base, "ranker", {f"ranker.{name}.npy": array for name, array in arrays.items()})
+
+
+def variant(settings: Settings, base: str, name: str, changed: dict[str, Any]) -> str:
+    """Write a copy of a version with other arrays (None: without them) and return its name."""
+    folder = settings.artifacts_folder / f"{base}-{name}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    manifest = json.loads((folder.parent / base / MANIFEST).read_bytes())
+    for file in (folder.parent / base).iterdir():
+        if file.name not in {MANIFEST, *changed}:
+            os.link(file, folder / file.name)
+    for file, array in changed.items():
+        manifest["files"].pop(file, None)
+        if array is not None:
+            np.save(folder / file, array)
+            manifest["files"][file] = hashlib.sha256((folder / file).read_bytes()).hexdigest()
+    manifest["version"] = folder.name
+    (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    return folder.name
+
+
+def serve(settings: Settings, workers: int = 1) -> Any:
+    """Start our server."""
+    command = [sys.executable, "-c", "from cli.main import run; run()", "serve", "--port", str(OURS_PORT)]
+    command += ["--home", str(settings.home), "--workers", str(workers)]
+    return process(command, REGULARS_REDIS_URL=REDIS_URL, REGULARS_TIMEZONE="Asia/Shanghai")
+
+
+def wait_ready() -> None:
+    """Wait until our server answers with a model."""
+    wait_for(f"http://127.0.0.1:{OURS_PORT}/health/ready", 600)
+
+
+def one_answer(target: Target) -> bytes:
+    """Return the bytes of one answer of ours."""
+    request = urllib.request.Request(  # noqa: S310
+        target.url,
+        json.dumps({"customer_id": target.customers[0], "limit": 10}).encode(),
+        {"Content-Type": "application/json", "Authorization": f"Bearer {target.key}"},
     )
-    return dict(json.loads(done.stdout))
+    with urllib.request.urlopen(request) as answer:  # noqa: S310
+        return bytes(answer.read())
 
 
-def driver() -> None:
-    """The second process: read the task, drive, print."""
-    task = json.load(sys.stdin)
-    if not task["rate"]:
-        rate = asyncio.run(saturate(task["url"], task["key"], task["customers"], task["seconds"]))
-        print(json.dumps({"rate": rate}))
-        return
-    late = asyncio.run(steady(task["url"], task["key"], task["customers"], task["rate"], task["seconds"]))
-    print(json.dumps({f"p{q}": late[min(len(late) - 1, int(len(late) * q / 100))] for q in (50, 99, 99.9)}))
+def throughput(ours: Target, rounds: int, seconds: float) -> list[tuple[float, float]]:
+    """Return (ours, bare) requests a second of each round, interleaved, after a warm-up."""
+    with tempfile.NamedTemporaryFile() as ready:
+        ready.write(one_answer(ours))
+        ready.flush()
+        floor = [sys.executable, "-m", "uvicorn", "--factory", "benchmarks.serving:bare", "--port", str(BARE_PORT)]
+        with process([*floor, "--log-level", "warning", "--no-access-log"], **{BYTES: ready.name}):
+            wait_for(f"http://127.0.0.1:{BARE_PORT}/openapi.json")
+            bare_target = Target(BARE_PORT, ours.key, ours.customers)
+            found = [
+                (saturate(ours, seconds, seed=turn), saturate(bare_target, seconds, seed=turn))
+                for turn in range(rounds + 1)
+            ]
+    return found[1:] if rounds > 1 else found
 
 
-def wait_for(url: str) -> None:
-    """Wait until something listens."""
-    import urllib.error  # noqa: PLC0415
-    import urllib.request  # noqa: PLC0415
+def swap_under_load(settings: Settings, ours: Target, versions: Sequence[str], rate: float) -> dict[str, float]:
+    """Publish another version while requests come at a steady rate; return p99 before and while it is taken in."""
+    driver = start_steady(ours, rate, 30.0)
+    time.sleep(12.0)
+    begun = time.perf_counter()
+    activate(settings.artifacts_folder, versions[1])
+    while json.loads(one_answer(ours))["model_version"] != versions[1]:
+        time.sleep(0.05)
+    took = time.perf_counter() - begun
+    late = finish(driver)
+    # The driver's clock starts a little after ours: half a second of slack on both sides.
+    return {
+        "failed": late.failed,
+        "before": late.percentile(99, 1.0, 11.0),
+        "during": late.percentile(99, 11.5, 12.5 + took),
+        "took": took,
+    }
 
-    for _ in range(300):
-        try:
-            urllib.request.urlopen(url, timeout=1)  # noqa: S310
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise TimeoutError(url)
+
+def redis_bytes(customers: int = 20_000) -> tuple[float, float]:
+    """Return the bytes a customer takes in Redis: with five orders of two dishes, and with 20 impressions besides."""
+
+    async def measure() -> tuple[float, float]:
+        redis: Redis = Redis.from_url(REDIS_URL)
+        await redis.flushall()
+        empty = (await redis.info("memory"))["used_memory"]
+        store, sizes = InRedis(REDIS_URL), []
+        for kind, many in (("order", 5), ("impression", 20)):
+            for first in range(0, customers, 500):
+                await store.fold(_events(kind, many, range(first, first + 500)))
+            sizes.append(((await redis.info("memory"))["used_memory"] - empty) / customers)
+        await redis.flushall()
+        await store.close()
+        await redis.aclose()
+        return sizes[0], sizes[1]
+
+    return asyncio.run(measure())
+
+
+def _events(kind: str, many: int, customers: range) -> list[Event]:
+    now, rng = datetime.now(UTC), random.Random(customers.start)
+    found = []
+    for customer in customers:
+        for n in range(many):
+            seq = customer * 100 + n + (50 if kind == "impression" else 0) + 1
+            dish = f"d-{rng.randrange(50_000):07d}"
+            told: dict[str, Any] = {"item_id": dish, "request_id": f"r{seq}", "slot": n, "propensity": 1.0}
+            if kind == "order":
+                lines = [{"item_id": f"d-{rng.randrange(50_000):07d}", "quantity": 1} for _ in range(2)]
+                told = {"order_id": f"o-{seq}", "status": "delivered", "zone": "z-001", "items": lines}
+            found.append(Event(f"e-{seq}", kind, f"c-{customer:07d}", now - timedelta(hours=n), told, seq))
+    return found
+
+
+def measured(settings: Settings, *, quick: bool) -> list[str]:
+    """Return the Markdown of everything measured on the home."""
+    rounds, seconds = (1, 3.0) if quick else (ROUNDS, SECONDS)
+    key, base = make_key(settings), live_version(settings.artifacts_folder)
+    assert base is not None
+    manifest = json.loads((settings.artifacts_folder / base / MANIFEST).read_bytes())
+    data = manifest["data"]
+    rng = random.Random(1)
+    known = [f"c-{rng.randrange(data['customers']):07d}" for _ in range(ASKED)]
+    ours = Target(OURS_PORT, key, known)
+    strangers = Target(OURS_PORT, key, [f"stranger-{n}" for n in range(ASKED)])
+    ranked = ranked_version(settings, base)
+    trees = [file.name for file in (settings.artifacts_folder / base).glob("ranker.*.npy")]
+    versions = {"learned ranker": ranked, "blend": variant(settings, base, "blend", dict.fromkeys(trees))}
+    lines = [
+        f"{data['customers']:,} customers with orders, {data['items']:,} dishes, {data['lines']:,} order lines.\n",
+        "| ordered by | ours, requests/s | bare FastAPI + Redis | ratio (range) | at half, a second | p50 ms | p99 ms "
+        "| p99.9 ms | strangers, requests/s | p99 ms |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    half = 1.0
+    for name, version in versions.items():
+        activate(settings.artifacts_folder, version)
+        with serve(settings):
+            wait_ready()
+            pairs = throughput(ours, rounds, seconds)
+            ratios = [mine / floor for mine, floor in pairs]
+            rate = statistics.median(mine for mine, _ in pairs)
+            half = rate / 2
+            late, new = steady(ours, half, 2 * seconds), saturate(strangers, seconds)
+            late_new = steady(strangers, half, seconds)
+        lines.append(
+            f"| {name} | {rate:.0f} | {statistics.median(floor for _, floor in pairs):.0f} | "
+            f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) | {half:.0f} | "
+            f"{late.percentile(50):.1f} | {late.percentile(99):.1f} | {late.percentile(99.9):.1f} | {new:.0f} | "
+            f"{late_new.percentile(99):.1f} |"
+        )
+        print(lines[-1], flush=True)
+    lines += ["", *memory_lines(settings, ours, base, seconds)]
+    first, second = versions.values()
+    activate(settings.artifacts_folder, first)
+    with serve(settings):
+        wait_ready()
+        saturate(ours, seconds)
+        found = swap_under_load(settings, ours, [first, second], half)
+    lines.append(
+        f"- Swap at {half:.0f} requests/s: {found['failed']:.0f} failed; p99 {found['before']:.1f} ms before, "
+        f"{found['during']:.1f} ms while the new version was read and taken in ({found['took']:.1f} s)."
+    )
+    orders, impressions = redis_bytes(2_000 if quick else 20_000)
+    lines.append(
+        f"- Redis: {orders:,.0f} bytes a customer with 5 orders of 2 dishes not yet trained on, {impressions:,.0f} "
+        f"with 20 impressions besides: {orders / 1000:.2f} and {impressions / 1000:.2f} GB for 1 M active customers."
+    )
+    activate(settings.artifacts_folder, base)
+    print("\n".join(lines[-3:]), flush=True)
+    return lines
+
+
+def memory_lines(settings: Settings, ours: Target, version: str, seconds: float) -> list[str]:
+    """Return what two workers take after load, beside the artifact they map."""
+    mapped = sum(file.stat().st_size for file in (settings.artifacts_folder / version).glob("*.npy"))
+    with serve(settings, workers=2) as server:
+        wait_ready()
+        saturate(ours, 2 * seconds)
+        used = memory_of(server.pid)
+    return [
+        f"- Two workers after load: {used['Pss'] / 1e6:,.0f} MB resident (shared pages counted once), "
+        f"{used['Private_Dirty'] / 1e6:,.0f} MB of it private; the artifact is {mapped / 1e6:,.0f} MB: "
+        f"{used['Pss'] / mapped:.2f} times."
+    ]
 
 
 def main() -> int:
     """Measure and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--drive", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--home", type=Path, help="a home to measure on; made there when empty")
     options = parser.parse_args()
-    if options.drive:
-        driver()
-        return 0
-    if shutil.which("redis-server") is None:
-        print("SKIPPED: redis-server is not installed", file=sys.stderr)
-        return 0
-    customers, rounds, seconds = (2_000, 1, 3.0) if options.quick else (20_000, 5, 5.0)
-    with tempfile.TemporaryDirectory(prefix="regulars-serving-") as folder:
-        settings, key, ids = prepare(Path(folder), customers)
-        redis_url = f"redis://127.0.0.1:{REDIS_PORT}/0"
-        redis = ["redis-server", "--port", str(REDIS_PORT), "--save", "", "--appendonly", "no"]
-        server = [sys.executable, "-c", "from cli.main import run; run()", "serve", "--port", str(OURS_PORT)]
-        floor = [
-            sys.executable,
-            "-m",
-            "uvicorn",
-            "--factory",
-            "benchmarks.serving:bare",
-            "--port",
-            str(BARE_PORT),
-            "--log-level",
-            "warning",
-        ]
-        with (
-            process(redis),
-            process(
-                [*server, "--home", str(settings.home)], REGULARS_REDIS_URL=redis_url, REGULARS_TIMEZONE="Asia/Shanghai"
-            ),
-            process([*floor, "--no-access-log"]),
-        ):
-            urls = {
-                "ours": f"http://127.0.0.1:{OURS_PORT}/v1/recommend/dishes",
-                "bare": f"http://127.0.0.1:{BARE_PORT}/v1/recommend/dishes",
-            }
-            wait_for(f"http://127.0.0.1:{OURS_PORT}/health/ready")
-            wait_for(f"http://127.0.0.1:{BARE_PORT}/openapi.json")
-            rates: dict[str, list[float]] = {"ours": [], "bare": []}
-            for turn in range(rounds + 1):  # the first is the warm-up
-                for name, url in urls.items():
-                    found = drive(url, key, ids, 0, seconds)["rate"]
-                    if turn or options.quick:
-                        rates[name].append(found)
-            half = statistics.median(rates["ours"]) / 2
-            late = drive(urls["ours"], key, ids, half, seconds * 2)
-    ratios = [ours / floor_rate for ours, floor_rate in zip(rates["ours"], rates["bare"], strict=True)]
-    row = (
-        f"| {customers:,} | {statistics.median(rates['ours']):.0f} | {statistics.median(rates['bare']):.0f} | "
-        f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) | {half:.0f} | {late['p50']:.1f} | "
-        f"{late['p99']:.1f} | {late['p99.9']:.1f} |"
-    )
-    table = (
-        "| customers | ours, requests/s | bare FastAPI + Redis | ratio (range) | steady rate/s | p50 ms | p99 ms "
-        "| p99.9 ms |\n"
-        f"|---:|---:|---:|---:|---:|---:|---:|---:|\n{row}\n"
-    )
-    print(table)
+    for tool in ("redis-server", "wrk"):
+        if shutil.which(tool) is None:
+            print(f"SKIPPED: {tool} is not installed", file=sys.stderr)
+            return 0
+    redis = ["redis-server", "--port", str(REDIS_PORT), "--save", "", "--appendonly", "no"]
+    with tempfile.TemporaryDirectory(prefix="regulars-serving-") as folder, process(redis):
+        settings = prepare(options.home or Path(folder), QUICK if options.quick else FULL)
+        lines = measured(settings, quick=options.quick)
     if not options.quick:
         made = f"{datetime.now(UTC):%Y-%m-%d}, `python -m benchmarks.serving`, {platform.machine()}"
-        on = f"2 cores shared with the load generator and Redis, Python {platform.python_version()}"
-        head = f"# Serving dishes\n\n{made}, {on}, one worker, simulated city (seed 1).\n\n"
-        RESULT.write_text(head + table, encoding="utf-8")
+        on = f"2 cores shared with wrk and Redis, Python {platform.python_version()}, numpy {np.__version__}"
+        head = f"# Serving dishes\n\n{made}, {on}, one worker, simulated city (seed 1). "
+        RESULT.write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
     return 0
 
 
