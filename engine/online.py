@@ -16,7 +16,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import orjson
@@ -30,6 +30,15 @@ KEPT_EVENTS = 200
 # By type: how far below its inbox place an event's score lies (exact in a double), and how many such are kept.
 PASSIVE = {"impression": (2**52, 40), "view": (2**51, 20), "click": (2**51, 20)}
 KEPT_DAYS = 90
+ORDERS = frozenset({"order", "order_status"})
+# By type: the properties that lists look at; of other types the dish.
+LOOKED_AT = {
+    "order": ("order_id", "status", "zone", "latitude", "longitude", "vendor_id", "items"),
+    "order_status": ("order_id", "status"),
+    "rating": ("order_id", "item_id", "rating"),
+}
+DISH = ("item_id",)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 THROUGH = "regulars:through"
 ANSWER_WITHIN_S = 0.5
 # How many of the passive events go depends on how many there are: a script, so that it is one round trip.
@@ -215,10 +224,15 @@ def open_online(redis_url: str | None) -> OnlineStore:
 
 
 def _slim(event: Event) -> Event:
-    """Return the event as it is kept online: of an impression only which dish it was, the inbox has the rest."""
-    if event.type != "impression":
-        return event
-    return replace(event, event_id="", properties={"item_id": event.properties.get("item_id")})
+    """Return the event as it is kept online: what lists look at, to the millisecond; the inbox has the rest."""
+    properties = {name: event.properties[name] for name in LOOKED_AT.get(event.type, DISH) if name in event.properties}
+    lines = properties.get("items")
+    if isinstance(lines, list):
+        properties["items"] = [{"item_id": line.get("item_id")} for line in lines if isinstance(line, dict)]
+    # An order without an id of its own goes by the event's.
+    event_id = event.event_id if event.type in ORDERS and "order_id" not in properties else ""
+    at = event.at.replace(microsecond=event.at.microsecond // 1000 * 1000).astimezone(UTC)
+    return replace(event, event_id=event_id, at=at, properties=properties)
 
 
 def _too_many(own: dict[int, Event]) -> list[int]:
@@ -242,12 +256,15 @@ def _key(customer_id: str) -> str:
 
 
 def _pack(event: Event) -> bytes:
-    return orjson.dumps([event.seq, event.event_id, event.type, event.at, dict(event.properties)])
+    at = round(event.at.timestamp() * 1000)
+    return orjson.dumps([event.seq, event.event_id, event.type, at, dict(event.properties)])
 
 
 def _unpack(customer_id: str, member: bytes) -> Event:
     seq, event_id, kind, at, properties = orjson.loads(member)
-    return Event(event_id, kind, customer_id, datetime.fromisoformat(at), properties, seq)
+    # Members written by an earlier release hold the instant as text, and more properties; they age out.
+    instant = datetime.fromisoformat(at) if isinstance(at, str) else EPOCH + timedelta(milliseconds=at)
+    return Event(event_id, kind, customer_id, instant, properties, seq)
 
 
 def _unavailable(error: Exception) -> OnlineUnavailable:

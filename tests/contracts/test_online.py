@@ -23,7 +23,7 @@ async def store(request: pytest.FixtureRequest):
 
 
 def event(seq, customer="ann", **properties):
-    return Event(f"e{seq}", "view", customer, AT, {"item_id": "汤"} | properties, seq)
+    return Event("", "view", customer, AT, {"item_id": "汤"} | properties, seq)
 
 
 async def test_a_customer_without_events_has_none(store) -> None:
@@ -31,7 +31,9 @@ async def test_a_customer_without_events_has_none(store) -> None:
 
 
 async def test_what_is_read_is_what_was_folded_oldest_first(store) -> None:
-    events = [event(1), event(2, "bob"), event(3, nested={"a": [1, 2.5, None, True]})]
+    lines = [{"item_id": "汤"}, {"item_id": None}]
+    order = Event("e3", "order", "ann", AT, {"items": lines, "latitude": 31.25, "status": "placed"}, 3)
+    events = [event(1), event(2, "bob"), order]
     await store.fold(reversed(events))
     assert await store.recent("ann") == [events[0], events[2]]
     assert await store.recent("bob") == [events[1]]
@@ -132,4 +134,21 @@ async def test_one_spoilt_key_spoils_no_other_answer(redis_url) -> None:
     assert isinstance(spoilt, OnlineUnavailable)
     assert [e.seq for e in fine] == [1]
     await store._redis.delete("regulars:recent:{bob}")
+    await store.close()
+
+
+async def test_only_what_lists_look_at_is_kept(store) -> None:
+    told = {"order_id": "o1", "items": [{"item_id": "a", "quantity": 2, "cents": 900}], "note": "x" * 500}
+    await store.fold([Event("e1", "order", "ann", AT.replace(microsecond=123456), told, 1)])
+    (kept,) = await store.recent("ann")
+    assert kept.properties == {"order_id": "o1", "items": [{"item_id": "a"}]}
+    assert (kept.event_id, kept.at) == ("", AT.replace(microsecond=123000))
+
+
+async def test_what_an_earlier_release_kept_is_still_read(redis_url) -> None:
+    store = InRedis(redis_url)
+    old = b'[7,"e7","view","2026-01-02T03:04:05+00:00",{"item_id":"soup","more":1}]'
+    await store._redis.zadd("regulars:recent:{zoe}", {old: 7 - 2**51})
+    assert await store.recent("zoe") == [Event("e7", "view", "zoe", AT, {"item_id": "soup", "more": 1}, 7)]
+    await store._redis.delete("regulars:recent:{zoe}")
     await store.close()
