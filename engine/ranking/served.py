@@ -220,5 +220,8 @@ def _ranker(artifact: Artifact, models: Sequence[str]) -> Ranker | None:
     """Return the artifact's ranker; None where it has none, or one taught on other features by another release."""
     if "ranker.trees" not in artifact.arrays:
         return None
-    ranker = Ranker.from_arrays(artifact.group("ranker"))
+    try:
+        ranker = Ranker.from_arrays(artifact.group("ranker"))
+    except KeyError:  # what another release knew of dishes
+        return None
     return ranker if list(ranker.trees.names) == names(models) else None
