@@ -42,7 +42,7 @@ class Links:
 class Popular(Recommender):
     """Share of recent baskets that hold the item, near the place of the query.
 
-    A place is a chain from everywhere over its map cells and its zone, those with more orders first; each link's share
+    A place is a chain from everywhere over its map cells, those with more orders first, to its zone; each link's share
     is its own counts shrunk towards the link before by `shrink` baskets. Counts halve every `half_life_days` and are
     forgotten after ten half-lives; a link of a hundred times `shrink` stands for all before it but everywhere. Nothing
     is personal here.
@@ -180,7 +180,8 @@ class Popular(Recommender):
         """Return the chain's known links and what a basket of each counts in the last one's share."""
         at = np.minimum(np.searchsorted(self.keys, chain), len(self.keys) - 1)
         known = at[self.keys[at] == chain] if len(self.keys) else at[:0]
-        places = known[np.argsort(-self.baskets[known], kind="stable")]
+        # A named zone is what the operator delivers by: it decides, and cells only speak where none is named.
+        places = known[np.lexsort((-self.baskets[known], self.keys[known] >> 48 == ZONE_LEVEL))]
         enough = np.flatnonzero(self.baskets[places] >= ENOUGH * self.shrink)
         places = places[enough[-1] :] if len(enough) else places
         total = self.baskets[places].astype(np.float64) + self.shrink

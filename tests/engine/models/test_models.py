@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,19 @@ def test_popularity_near_you_is_shrunk_towards_everywhere() -> None:
     north = data.zones.to_list().index("north")
     scores = by_item(data, fit(Popular(shrink=1), data).score([asks(data, place=Place(zone=north))])[0])
     assert scores == pytest.approx({"soup": 0.75, "rice": 0.25})
+
+
+def test_a_named_zone_decides_over_the_block_she_is_in() -> None:
+    told = {"ann": [(0, ["soup"])], "bob": [(0, ["soup"])], "cat": [(0, ["soup"])], "dan": [(0, ["rice"])]}
+    data = learned_from(told, zones=dict.fromkeys(told, "north"))
+    latitude = np.array([31.1, 31.12, 31.14, 31.3], np.float32)
+    located = replace(data, baskets=replace(data.baskets, latitude=latitude, longitude=np.full(4, 121, np.float32)))
+    here = {"latitude": 31.3, "longitude": 121.0}
+    model = fit(Popular(shrink=0.01), located)
+    in_zone = by_item(data, model.score([asks(data, place=Place(zone=0, **here))])[0])
+    on_map = by_item(data, model.score([asks(data, place=Place(**here))])[0])
+    assert in_zone == pytest.approx({"soup": 0.75, "rice": 0.25}, abs=0.02)
+    assert on_map["rice"] > 0.9
 
 
 def test_an_unknown_zone_reads_as_everywhere() -> None:
