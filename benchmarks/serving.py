@@ -58,6 +58,7 @@ REDIS_URL = f"redis://127.0.0.1:{REDIS_PORT}/0"
 BYTES = "BENCHMARK_BYTES"
 ASKED = 20_000
 ROUNDS, SECONDS = 5, 6.0
+LIMITS = "## What limits it"
 
 
 def bare() -> Any:
@@ -319,7 +320,10 @@ def main() -> int:
         made = f"{datetime.now(UTC):%Y-%m-%d}, `python -m benchmarks.serving`, {platform.machine()}"
         on = f"2 cores shared with wrk and Redis, Python {platform.python_version()}, numpy {np.__version__}"
         head = f"# Serving dishes\n\n{made}, {on}, one worker, simulated city (seed 1). "
-        RESULT.write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
+        # What limits it is written by hand and stays until somebody finds another reason.
+        before = RESULT.read_text(encoding="utf-8") if RESULT.exists() else ""
+        reasons = before[before.find(LIMITS) :] if LIMITS in before else ""
+        RESULT.write_text(head + "\n".join(lines) + f"\n\n{reasons}", encoding="utf-8")
     return 0
 
 
