@@ -35,6 +35,7 @@ SECONDS = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
 SWAPS = Counter("regulars_artifact_swaps_total", "Artifacts swapped in.")
+_series: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
 ONLINE = Gauge("regulars_online_ok", "1 while the online state is complete.", multiprocess_mode="min")
 
 
@@ -78,12 +79,21 @@ async def metrics(request: Request, _caller: Annotated[Caller, Depends(requires(
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
+def note(route: str, status: int, seconds: float) -> None:
+    """Count one answered request."""
+    found = _series.get((route, status))
+    if found is None:
+        # Looking a series up by its labels takes longer than counting in it; routes and statuses are few.
+        found = _series[route, status] = (REQUESTS.labels(route, str(status)), SECONDS.labels(route))
+    found[0].inc()
+    found[1].observe(seconds)
+
+
 class Measured:
     """Counts and times every request by its route's pattern, never by its raw path (ids would make endless series)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self._series: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and note its status when the answer starts; 500 where none ever does."""
@@ -102,10 +112,4 @@ class Measured:
         try:
             await self.app(scope, receive, noted)
         finally:
-            seen = (getattr(scope.get("route"), "path", "unknown"), status)
-            found = self._series.get(seen)
-            if found is None:
-                # Looking a series up by its labels takes longer than counting in it; routes and statuses are few.
-                found = self._series[seen] = (REQUESTS.labels(seen[0], str(status)), SECONDS.labels(seen[0]))
-            found[0].inc()
-            found[1].observe(time.perf_counter() - started)
+            note(getattr(scope.get("route"), "path", "unknown"), status, time.perf_counter() - started)

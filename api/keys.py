@@ -35,6 +35,7 @@ FRESH_S = 5.0
 # With the database away, keys seen lately still open the recommend routes for a while.
 STALE_S = 600.0
 MOST_CACHED = 10_000
+KEY_HEADERS = frozenset({b"authorization", b"x-api-key"})
 
 
 class ApiKeyRow(Base):
@@ -148,7 +149,8 @@ def requires(scope: str) -> Callable[[Request], Coroutine[Any, Any, Caller]]:
 
 def _presented(request: Request) -> str:
     """Return the key of `Authorization: Bearer`, of `X-API-Key`, or the password of Basic (for browsers)."""
-    kind, _, value = request.headers.get("authorization", "").partition(" ")
+    told = _headers(request)
+    kind, _, value = told.get(b"authorization", "").partition(" ")
     if kind.lower() == "bearer" and value.strip():
         return value.strip()
     if kind.lower() == "basic":
@@ -156,9 +158,18 @@ def _presented(request: Request) -> str:
             return base64.b64decode(value, validate=True).decode().partition(":")[2]
         except (binascii.Error, UnicodeDecodeError):
             return ""
-    if key := request.headers.get("x-api-key"):
+    if key := told.get(b"x-api-key"):
         return key.strip()
     raise Unauthorised("no API key; send `Authorization: Bearer <key>`", where="Authorization")
+
+
+def _headers(request: Request) -> dict[bytes, str]:
+    """Return the headers a key may be in, the first of each name; the framework's mapping takes ten times as long."""
+    found: dict[bytes, str] = {}
+    for name, value in request.scope["headers"]:
+        if name in KEY_HEADERS:
+            found.setdefault(name, value.decode("latin-1"))
+    return found
 
 
 def _digest(key: str) -> str:

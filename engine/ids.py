@@ -60,7 +60,7 @@ class IdMap:
         """Return the number of `name`, -1 where it is unknown."""
         encoded = name.encode(errors="replace")
         wanted = np.uint64(_digest(encoded))
-        at = int(np.searchsorted(self.digests, wanted))
+        at = int(self.digests.searchsorted(wanted))
         while at < len(self.digests) and self.digests[at] == wanted:
             if self._bytes(int(self.rows[at])) == encoded:
                 return int(self.rows[at])

@@ -14,14 +14,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Protocol
 
 import orjson
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.asyncio.connection import AbstractConnection as Connection
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
 
 from engine.errors import InputError, OnlineUnavailable
 from engine.events import Event
@@ -179,11 +182,9 @@ class InRedis:
         task.add_done_callback(self._asking.discard)
 
     async def _fetch(self, waiting: list[tuple[str, asyncio.Future[list[bytes]]]]) -> None:
+        found: Sequence[list[bytes] | BaseException]
         try:
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for customer_id, _ in waiting:
-                    pipe.zrange(_key(customer_id), 0, -1)
-                found = await pipe.execute(raise_on_error=False)
+            found = await self._members([customer_id for customer_id, _ in waiting])
         except BaseException as error:
             found = [error] * len(waiting)
             if not isinstance(error, Exception):
@@ -197,6 +198,27 @@ class InRedis:
                     answer.set_exception(members)
                 else:
                     answer.set_result(members)
+
+    async def _members(self, customers: list[str]) -> list[list[bytes] | BaseException]:
+        """Return each customer's members, or why there are none. Raises RedisError or OSError where nobody answers.
+
+        A pipeline of the client's takes four times as long as its connection does for this one command.
+        """
+        asked = b"".join([_zrange(_key(customer_id).encode()) for customer_id in customers])
+        pool = self._redis.connection_pool
+        for last in (False, True):
+            connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+            try:
+                async with asyncio.timeout(ANSWER_WITHIN_S):
+                    await connection.send_packed_command([asked])
+                    return [await _answer_of(connection) for _ in customers]
+            except (RedisConnectionError, OSError) as error:
+                # A connection that Redis has closed meanwhile says so only now; a new one may do.
+                if last or isinstance(error, TimeoutError):
+                    raise
+            finally:
+                await pool.release(connection)
+        raise AssertionError("the second try returned or raised")
 
     async def through(self) -> int | None:
         """Return the inbox place up to which all is folded; None when Redis was flushed or is new."""
@@ -253,6 +275,20 @@ def _seq(event: Event) -> int:
 
 def _key(customer_id: str) -> str:
     return f"regulars:recent:{{{customer_id}}}"
+
+
+def _zrange(key: bytes) -> bytes:
+    """Return the command that asks for all members of `key`, as it goes over the wire."""
+    return b"*4\r\n$6\r\nZRANGE\r\n$%d\r\n%b\r\n$1\r\n0\r\n$2\r\n-1\r\n" % (len(key), key)
+
+
+async def _answer_of(connection: Connection) -> list[bytes] | BaseException:
+    """Return the next answer; a refusal of one command is told, so that the answers behind it are read."""
+    try:
+        members: list[bytes] = await connection.read_response(disable_decoding=True, timeout=inf)
+    except ResponseError as refusal:
+        return refusal
+    return members
 
 
 def _pack(event: Event) -> bytes:

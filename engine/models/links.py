@@ -27,13 +27,19 @@ def links(
 def strongest(start: LongArray, items: IntArray, weight: FloatArray, seeds: IntArray, wanted: IntArray) -> IntArray:
     """Return, for each of `wanted`, the seed whose row weighs it most, -1 where none does; a dish is not its own.
 
-    Of equals the earlier seed is taken.
+    Of equals the earlier seed is taken. Within a row items ascend.
     """
     found = np.full(len(wanted), -1, dtype=np.int32)
-    best = np.zeros(len(wanted), dtype=np.float32)
-    for seed in seeds:
-        for entry in range(start[seed], start[seed + 1]):
-            for at in range(len(wanted)):
-                if items[entry] == wanted[at] and seed != wanted[at] and weight[entry] > best[at]:
-                    best[at], found[at] = weight[entry], seed
+    for at in range(len(wanted)):
+        best, item = np.float32(0), wanted[at]
+        for seed in seeds:
+            low, high = start[seed], start[seed + 1]
+            while low < high:
+                middle = (low + high) // 2
+                if items[middle] < item:
+                    low = middle + 1
+                else:
+                    high = middle
+            if low < start[seed + 1] and items[low] == item and seed != item and weight[low] > best:
+                best, found[at] = weight[low], seed
     return found

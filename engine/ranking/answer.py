@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from engine.ranking.reasons import Reason
 
@@ -23,8 +24,7 @@ class Explained:
     changes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Dish:
+class Dish(NamedTuple):
     """One recommended dish; `source` names the model that contributed most to its score.
 
     `propensity` is the chance with which the dish stands in this slot, given the slots above: 1 unless slots are given

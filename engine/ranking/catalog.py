@@ -121,6 +121,10 @@ class Catalog:
         """Return the dish's name in `language`."""
         return self.names["zh" if language == "zh" else "en"][column]
 
+    def names_in(self, language: str) -> list[str]:
+        """Return every dish's name in `language`."""
+        return self.names["zh" if language == "zh" else "en"]
+
     def orderable(self, zone: str | None, at: datetime) -> BoolArray:
         """Return (items,), not to be written to: available, its vendor, where known, open at `at` and serving `zone`.
 

@@ -6,7 +6,7 @@ The lot is a hash of the request's id: who has the id, the list and this file ca
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,8 +23,7 @@ TASTED = 10
 LEAST_WEIGHT = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """One place of the list: the column, the chance it had to stand here given the slots above, and whether by lot."""
 
     column: int

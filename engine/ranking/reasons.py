@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """A stable code and one sentence in the customer's language."""
 
     code: str
@@ -85,6 +85,17 @@ DAYPARTS = {
 def reason(code: str, language: str, **facts: object) -> Reason:
     """Return the reason `code` worded with `facts`; any language but Chinese reads English."""
     return Reason(code, SENTENCES[code]["zh" if language == "zh" else "en"].format(**facts))
+
+
+@lru_cache(maxsize=4096)
+def said(code: str, language: str, **facts: object) -> Reason:
+    """Return `reason`, remembered: for facts of few values, such as weekdays and small numbers."""
+    return reason(code, language, **facts)
+
+
+def about(code: str, language: str, dish: str) -> Reason:
+    """Return `reason` for a sentence whose one fact is a dish's name: thousands of names are not worth remembering."""
+    return Reason(code, SENTENCES[code]["zh" if language == "zh" else "en"].replace("{dish}", dish))
 
 
 def why_short(code: str, language: str) -> Reason:

@@ -85,6 +85,10 @@ class Scorer:
         """The models' names, in the order of a pool's parts."""
         return tuple(model.name for model in self.models)
 
+    def weights(self, *, known: bool) -> FloatArray:
+        """Return each model's weight, read-only, for customers with an order or for those without."""
+        return (self._known if known else self._new).weights
+
     def pool(self, query: Query, allowed: Allowed, *, size: int) -> Pool:
         """Return the `size` best dishes (fewer where fewer are allowed), those no model knows after all others."""
         ranked = self.ranker is not None and self.ranker.serves(query)

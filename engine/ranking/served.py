@@ -25,7 +25,7 @@ from engine.models.user_knn import UserKnn
 from engine.ranking.blend import FOR_NEW, Blend
 from engine.ranking.extras import Extras
 from engine.ranking.features import names
-from engine.ranking.places import default_place, went_to
+from engine.ranking.places import trained_baskets, went_to
 from engine.ranking.ranker import Ranker
 from engine.ranking.score import Scorer
 
@@ -68,16 +68,23 @@ class Served:
     extras: Extras = field(default_factory=Extras)
     scorer: Scorer = field(init=False, repr=False)
     _last: list[tuple[str | None, int]] = field(init=False, repr=False, compare=False)
+    _clock: str | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Join models, blend and ranker."""
         object.__setattr__(self, "scorer", Scorer(self.models, self.blend, self.ranker))
         object.__setattr__(self, "_last", [(None, -1)])
+        object.__setattr__(self, "_clock", self.manifest.get("data", {}).get("clock"))
 
     @property
     def repeats(self) -> bool:
         """Whether customers order the same dish again; where they do not, lists hold only dishes new to them."""
         return bool(self.manifest.get("data", {}).get("repeats", True))
+
+    @property
+    def keeps_time(self) -> bool:
+        """Whether orders came with the time of day; where they did not, only their order means something."""
+        return self._clock == "time"
 
     def query(self, customer_id: str | None, fresh: Sequence[Event], *, now: int, place: Place) -> Query:
         """Return the customer's question with her baskets from training and from events training has not seen.
@@ -85,12 +92,9 @@ class Served:
         Where the request does not say where she is, the place of her last order stands in.
         """
         row = self.row_of(customer_id)
-        place = default_place(self.baskets, row, place)
         trained = self.baskets
-        own = slice(*trained.customer_start[row : row + 2].tolist()) if row >= 0 else slice(0, 0)
-        start = trained.basket_start[own.start : own.stop + 1]
-        items, start, at = trained.items[start[0] : start[-1]], start - start[0], trained.at[own]
-        here = went_to(place, trained.zone[own], trained.latitude[own], trained.longitude[own])
+        first, end, line, line_end, start, here, place = trained_baskets(trained, row, place)
+        items, at = trained.items[line:line_end], trained.at[first:end]
         if since := self._fresh_baskets(fresh):
             items = np.concatenate([items, *(columns for columns, _, _ in since)])
             start = np.concatenate([start, start[-1] + np.cumsum([len(columns) for columns, _, _ in since])])

@@ -15,11 +15,11 @@ from engine.ranking.filters import Allowed
 from engine.ranking.habits import OwnLines
 from engine.ranking.lists import joined
 from engine.ranking.reasons import Reason, reason
-from engine.ranking.recommend import reasons_for, sources_of
 from engine.ranking.request import Asking, DishRequest, open_request
 from engine.ranking.score import Pool, score_pool
 from engine.ranking.served import Served
 from engine.ranking.signals import NOTHING
+from engine.ranking.why import reasons_for, sources_of
 from engine.shelves.shelf import best_allowed, choice, shelved
 
 # What her own baskets say beside everybody's: of those with a dish of the cart, the share that holds this one too.
@@ -44,7 +44,7 @@ def addon_dishes(served: Served, catalog: Catalog, request: DishRequest, fresh: 
     filled = _filled(asking, pool)
 
     def word(found: Pool) -> list[Reason]:
-        return _reasons(asking, found, filled, cart, own)
+        return _reasons(asking, found, cart)
 
     return shelved(asking, filled, word, shortest="menu")
 
@@ -85,7 +85,7 @@ def _filled(asking: Asking, pool: Pool) -> Pool:
     return Pool(longer.columns, scores, longer.parts, longer.names)
 
 
-def _reasons(asking: Asking, pool: Pool, whole: Pool, cart: IntArray, own: OwnLines) -> list[Reason]:
+def _reasons(asking: Asking, pool: Pool, cart: IntArray) -> list[Reason]:
     """Return what goes with what where the pair was seen often enough, and otherwise why she would be shown it."""
     together = asking.served.extras.together
     speaks = pool.scores > 0
@@ -96,7 +96,7 @@ def _reasons(asking: Asking, pool: Pool, whole: Pool, cart: IntArray, own: OwnLi
     others: dict[int, Reason] = {}
     if len(rest):
         usual = _spoken(asking, pool.columns[rest])
-        told = reasons_for(usual, asking, own, sources_of(asking.served, usual, known=asking.query.known), NOTHING)
+        told = reasons_for(usual, asking, sources_of(asking.served, usual, known=asking.query.known), NOTHING)
         others = dict(zip(usual.columns.tolist(), told, strict=True))
     return [
         others[column]

@@ -13,11 +13,11 @@ from engine.ranking.catalog import Catalog
 from engine.ranking.filters import Allowed
 from engine.ranking.habits import DAY_S, OwnLines
 from engine.ranking.reasons import Reason, reason, why_short
-from engine.ranking.recommend import reasons_for, sources_of
 from engine.ranking.request import Asking, DishRequest, open_request
 from engine.ranking.score import Pool, score_pool
 from engine.ranking.served import Served
 from engine.ranking.signals import read_signals, steer
+from engine.ranking.why import reasons_for, sources_of
 from engine.shelves.shelf import choice, shelved
 
 # Due: her usual gap is nearly over, and not so long over that she gave the dish up.
@@ -44,7 +44,7 @@ def dishes_again(served: Served, catalog: Catalog, request: DishRequest, fresh: 
         pool = steer(pool, asking, signals, request.options.signals)
 
     def word(found: Pool) -> list[Reason]:
-        told = reasons_for(found, asking, own, sources_of(served, found, known=True), signals)
+        told = reasons_for(found, asking, sources_of(served, found, known=True), signals)
         return [_due(asking, own, column) or told[row] for row, column in enumerate(found.columns.tolist())]
 
     weighted = pool.parts * np.array([served.blend.weights.get(name, 0.0) for name in pool.names], np.float32)
@@ -58,7 +58,7 @@ def dishes_again(served: Served, catalog: Catalog, request: DishRequest, fresh: 
 def _due(asking: Asking, own: OwnLines, column: int) -> Reason | None:
     """Return that the dish is due: three orders or more, and since the last one about her usual gap has passed."""
     instants = asking.query.at[own.orders_of(column)]
-    if len(instants) < LEAST_ORDERS or asking.served.manifest.get("data", {}).get("clock") != "time":
+    if len(instants) < LEAST_ORDERS or not asking.served.keeps_time:
         return None
     gap_days = float(np.median(np.diff(instants))) / DAY_S
     since_days = (asking.query.now - int(instants[-1])) / DAY_S

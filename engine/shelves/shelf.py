@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from difflib import get_close_matches
 
 import numpy as np
@@ -72,7 +71,7 @@ def shelved(
         )
         if asking.request.explain:
             adds = {name: round(float(part), 6) for name, part in zip(pool.names, pool.parts[row], strict=True)}
-            dish = replace(dish, explained=Explained(None, adds, None, tuple(filter(None, [changes.get(column)]))))
+            dish = dish._replace(explained=Explained(None, adds, None, tuple(filter(None, [changes.get(column)]))))
         dishes.append(dish)
     return answered(asking, dishes, shortest=shortest)
 

@@ -10,10 +10,9 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import Response
 from fastapi.testclient import TestClient
 
-from api.app import build
+from api.app import Service, build
 from api.problems import install
 from api.schemas import DishesRequest
-from api.shortcut import Shortcut
 from engine.errors import Forbidden, NotFound
 from engine.settings import Settings
 
@@ -51,15 +50,17 @@ def served(*, short: bool) -> TestClient:
         ways.append("route" in request.scope)
         if body.customer_id == "gone":
             raise NotFound("no such customer", where="customer_id")
+        if body.customer_id == "broken":
+            raise ZeroDivisionError
         return Response(f"{_caller} {request.method} {body!r}")
 
     ways: list[bool] = []
-    app = FastAPI()
+    app = Service() if short else FastAPI()
     app.state.ways = ways
     install(app)
-    if short:
-        app.add_middleware(Shortcut, routes=router.routes)
     app.include_router(router)
+    if isinstance(app, Service):
+        app.cut_short(router.routes)
     return TestClient(app, raise_server_exceptions=False)
 
 
@@ -90,7 +91,20 @@ def test_a_right_request_takes_the_short_way_and_a_refused_one_is_told_why() -> 
 
 def test_every_list_has_a_short_way(tmp_path) -> None:
     app = build(Settings.from_environment({}, home=tmp_path))
-    shortcut = next(each for each in app.user_middleware if each.cls is Shortcut)
-    paths = {route.path for route in shortcut.kwargs["routes"]}
     lists = {"addons", "again", "dishes", "for-segment", "similar", "vendors"}
-    assert paths == {f"/v1/recommend/{name}" for name in lists}
+    assert app.shortcut.ways.keys() == {f"/v1/recommend/{name}" for name in lists}
+
+
+def test_a_route_that_fails_is_answered_as_everywhere() -> None:
+    short, long = (served(short=way).post("/v1/dishes", json={"customer_id": "broken"}) for way in (True, False))
+    assert (short.status_code, short.content) == (long.status_code, long.content)
+    assert short.status_code == 500
+
+
+def test_a_body_beyond_the_limit_is_left_to_fastapi(monkeypatch) -> None:
+    monkeypatch.setattr("api.app.MOST_BYTES", 1000)
+    app = served(short=True)
+    pieces = (b'{"exclude": ["' + b"x" * 900, b"y" * 900 + b'"]}')
+    answer = app.post("/v1/dishes", content=iter(pieces), headers={"content-type": "application/json"})
+    assert answer.status_code == 422  # read whole and refused for what is in it
+    assert app.app.state.ways == []

@@ -1,0 +1,123 @@
+"""Why this dish: which model brought it, and the one sentence that is true of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.compiled import compiled
+from engine.models.base import FloatArray, IntArray
+from engine.models.ease import Ease
+from engine.models.item_knn import ItemKnn
+from engine.models.links import strongest
+from engine.models.next_item import NextItem
+from engine.models.popular import place_chain
+from engine.ranking.extras import newest
+from engine.ranking.habits import habits, worded
+from engine.ranking.reasons import Reason, about, said
+from engine.ranking.request import Asking
+from engine.ranking.score import Pool
+from engine.ranking.served import Served
+from engine.ranking.signals import Signals, looked_at
+
+# Whose neighbours explain a dish: of the dishes on her orders the newest so many.
+SEEDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Per dish the number of the model that adds most to its blended score, and whether it adds anything at all."""
+
+    model: IntArray
+    adds: npt.NDArray[np.bool_]
+
+
+def sources_of(served: Served, pool: Pool, *, known: bool) -> Sources:
+    """Return where the dishes of a pool of all models come from."""
+    return Sources(*_loudest(pool.parts, served.scorer.weights(known=known)))
+
+
+def reasons_for(pool: Pool, asking: Asking, sources: Sources, signals: Signals) -> list[Reason]:
+    """Return one true reason for each dish of the pool: her own habits first, then what she did lately, then models."""
+    language, query, columns = asking.language, asking.query, pool.columns
+    served = asking.served
+    clock = None
+    if served.keeps_time:
+        clock = served.extras.clocks.zone_info(query.row, asking.catalog.timezone)
+    times, codes, local = habits(columns, query, clock)
+    looked = looked_at(served, signals, columns).tolist() if signals.touched else None
+    fresh = newest(columns, served.extras).tolist()
+    seeds = _seeds(asking, columns, sources)
+    near = bool(place_chain(query.place))
+    found = []
+    for row, column in enumerate(columns.tolist()):
+        if codes[row]:
+            found.append(worded(codes[row], local, language))
+        elif times[row]:
+            found.append(_own_reason(times[row], language, rated=column in signals.rated))
+        elif column in signals.touched:
+            found.append(said("you_looked", language))
+        elif looked is not None and looked[row] >= 0:
+            found.append(about("because_you_looked", language, asking.catalog.name(looked[row], language)))
+        elif fresh[row]:
+            found.append(said("new_here", language))
+        else:
+            model = int(sources.model[row])
+            source = pool.names[model] if sources.adds[row] else "none"
+            found.append(_model_reason(asking, source, seeds[row], near=near))
+    return found
+
+
+def _own_reason(times: int, language: str, *, rated: bool) -> Reason:
+    if rated:
+        return said("you_liked", language)
+    return said("ordered_before", language, times=times) if times > 1 else said("ordered_once", language)
+
+
+def _model_reason(asking: Asking, source: str, seed: int, *, near: bool) -> Reason:
+    language = asking.language
+    if seed >= 0:
+        code = "follows_last" if source == "next_item" else "because_you_ordered"
+        return about(code, language, asking.catalog.name(seed, language))
+    if source in {"next_item", "item_knn", "ease", "user_knn"}:
+        return said("people_like_you", language)
+    if source == "als":
+        return said("your_taste", language)
+    if source in {"popular", "trending"}:
+        return said("popular_nearby" if near else "popular", language)
+    return said("offered", language)
+
+
+def _seeds(asking: Asking, columns: IntArray, sources: Sources) -> Sequence[int]:
+    """Return, by dish, the dish she ordered that speaks most for it to the model that brought it; -1 for none."""
+    query, found = asking.query, None
+    for number, model in enumerate(asking.served.models):
+        if not isinstance(model, NextItem | ItemKnn | Ease):
+            continue
+        wanted = np.flatnonzero(sources.adds & (sources.model == number))
+        if not len(wanted):
+            continue
+        own = query.items[-SEEDS:]
+        if isinstance(model, NextItem):
+            own = query.items[query.start[-1 - model.last :][0] :]
+        rows = model.links
+        if found is None:
+            found = np.full(len(columns), -1, dtype=np.int32)
+        found[wanted] = strongest(rows.start, rows.columns, rows.values, own, columns[wanted])
+    return [-1] * len(columns) if found is None else found.tolist()
+
+
+@compiled
+def _loudest(parts: FloatArray, weights: FloatArray) -> tuple[IntArray, npt.NDArray[np.bool_]]:
+    n = len(parts)
+    model, adds = np.zeros(n, dtype=np.int32), np.zeros(n, dtype=np.bool_)
+    for row in range(n):
+        most = parts[row, 0] * weights[0]
+        for each in range(1, len(weights)):
+            if parts[row, each] * weights[each] > most:
+                most, model[row] = parts[row, each] * weights[each], each
+        adds[row] = most > 0
+    return model, adds
