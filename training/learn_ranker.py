@@ -25,7 +25,7 @@ LEAST_TARGETS = 400
 COMPARED = 0.2
 ROUNDS = 100
 # A draw of what was not ordered teaches as well as all of it; drawn evenly, it favours no place in the list.
-TAUGHT_OTHERS = 100
+TAUGHT_OTHERS = 50
 SETTINGS = {
     "objective": "lambdarank",
     "num_leaves": 31,

@@ -75,8 +75,7 @@ class Popular(Recommender):
         overall = np.bincount(baskets.items, weights=lines, minlength=baskets.n_items)
         self.overall = sealed((overall / weight.sum()).astype(np.float32))
         self._best = self._ranked()
-        chains = _place_keys(baskets.zone, baskets.latitude, baskets.longitude)
-        self._count_places(baskets, chains, weight)
+        self._count_places(baskets, weight)
         self._links.clear()
         return self
 
@@ -141,28 +140,27 @@ class Popular(Recommender):
         model._best = model._ranked()
         return model
 
-    def _count_places(self, baskets: Baskets, chains: list[npt.NDArray[np.int64]], weight: FloatArray) -> None:
-        holds = sparse.csr_array(
-            (np.ones(len(baskets.items)), baskets.items, baskets.basket_start),
-            shape=(baskets.n_baskets, baskets.n_items),
-        )
+    def _count_places(self, baskets: Baskets, weight: FloatArray) -> None:
+        counted = np.flatnonzero(weight > FORGOTTEN)
+        zone, latitude, longitude = baskets.zone[counted], baskets.latitude[counted], baskets.longitude[counted]
+        # Baskets lie sorted by customer, and most of hers go to one place: stays are far fewer than baskets.
+        stay = np.flatnonzero(_moved(zone, latitude, longitude))
+        ordered, stayed = _by_stay(baskets, counted, stay, weight)
         all_keys, totals, counts = [np.empty(0, np.int64)], [np.empty(0)], [sparse.csr_array((0, baskets.n_items))]
-        for keys in chains:
-            known = np.flatnonzero((keys != 0) & (weight > FORGOTTEN))
+        for keys in _place_keys(zone[stay], latitude[stay], longitude[stay]):
+            known = np.flatnonzero(keys)
             if not len(known):
                 continue
             # A key's level stands in front, so keys of all levels one after another are in order.
             here, place = np.unique(keys[known], return_inverse=True)
-            went = sparse.csr_array(
-                (weight[known].astype(np.float64), (place, known)), shape=(len(here), baskets.n_baskets)
-            )
+            went = sparse.csr_array((np.ones(len(known)), (place, known)), shape=(len(here), len(stay)))
             all_keys.append(here)
-            totals.append(np.asarray(went.sum(axis=1)).ravel())
-            counts.append(sparse.csr_array(went @ holds))
-        ordered = Rows.of(sparse.vstack(counts, format="csr"))
+            totals.append(np.asarray(went @ stayed))
+            counts.append(sparse.csr_array(went @ ordered))
+        found = Rows.of(sparse.vstack(counts, format="csr"))
         self.keys = sealed(np.concatenate(all_keys))
         self.baskets = sealed(np.concatenate(totals).astype(np.float32))
-        self.start, self.items, self.counts = ordered.start, ordered.columns, ordered.values
+        self.start, self.items, self.counts = found.start, found.columns, found.values
 
     def _ranked(self) -> IntArray:
         return sealed(top_k(self.overall[None], MOST_RANKED)[0])
@@ -271,3 +269,26 @@ def _place_keys(
         chains.append(np.where(located, (np.int64(level) << 48) | (y << 24) | x, 0))
     chains.append(np.where(zone >= 0, (np.int64(ZONE_LEVEL) << 48) | zone.astype(np.int64), 0))
     return chains
+
+
+def _moved(zone: IntArray, latitude: FloatArray, longitude: FloatArray) -> npt.NDArray[np.bool_]:
+    """Say of each basket whether it went elsewhere than the one before; positions as bits, as NaN equals nothing."""
+    moved = np.ones(len(zone), dtype=bool)
+    bits = (zone, latitude.view(np.int32), longitude.view(np.int32))
+    np.logical_or.reduce([each[1:] != each[:-1] for each in bits], out=moved[1:])
+    return moved
+
+
+def _by_stay(
+    baskets: Baskets, counted: npt.NDArray[np.intp], stay: npt.NDArray[np.intp], weight: FloatArray
+) -> tuple[sparse.csr_array, npt.NDArray[np.float64]]:
+    """Return the weight of each stay's baskets with each item (stays, items), and of all its baskets (stays)."""
+    sizes = np.diff(baskets.basket_start)
+    lines = np.repeat(weight > FORGOTTEN, sizes)
+    start = np.concatenate([[0], np.cumsum(sizes[counted])])
+    weights = weight[counted].astype(np.float64)
+    shape = (len(stay), baskets.n_items)
+    entries = (np.repeat(weights, sizes[counted]), baskets.items[lines], np.append(start[stay], start[-1]))
+    ordered = sparse.csr_array(entries, shape=shape)
+    ordered.sum_duplicates()
+    return ordered, np.add.reduceat(weights, stay) if len(stay) else np.zeros(0)

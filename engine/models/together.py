@@ -8,16 +8,21 @@ from typing import Self
 import numpy as np
 from scipy import sparse
 
+from engine.compiled import compiled
 from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray
+from engine.models.board import best_of
 from engine.models.links import links
+from engine.threads import side_by_side
 
 # Beyond this many dishes a basket is a caterer's, and says little of what goes with what.
 LARGEST_BASKET = 60
-# A matrix of this many dishes is cheap to hold whole; more are looked at through their nearest only.
-WHOLE_MENU = 4_000
+# So many dishes are each explained by as many others as asked for; of more, by the nearest 64 only.
+SMALL_MENU = 4_000
 # Pairs seen together less often are chance.
 LEAST_PAIRS = 5
+# Menus are cut into as many parts, so that threads end together.
+PARTS = 32
 FIELDS = ("start", "items", "coefficient", "share", "lift", "baskets")
 
 
@@ -59,6 +64,7 @@ class Together:
         self.baskets = np.bincount(baskets.items, minlength=n_items).astype(np.float32)
         several = holds[np.flatnonzero((sizes > 1) & (sizes <= LARGEST_BASKET))]
         pairs = sparse.csr_array(several.T @ several)
+        pairs.sort_indices()
         alone = np.asarray(pairs.diagonal(), dtype=np.float32)
         rows, columns, values = self._solve(pairs, alone)
         matrix = sparse.csr_array(sparse.coo_array((values, (rows, columns)), shape=(n_items, n_items)))
@@ -97,30 +103,19 @@ class Together:
     def _solve(self, pairs: sparse.csr_array, alone: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
         """Return (explaining dish, explained dish, coefficient) of every system."""
         n_items = len(alone)
-        whole = pairs.toarray() if n_items <= WHOLE_MENU else None
-        most = self.neighbours if whole is not None else min(self.neighbours, 64)
-        near = pairs.copy()
-        near.data = near.data / np.sqrt(alone[near.indices] * np.repeat(alone, np.diff(near.indptr)))
-        rows, columns, values = [], [], []
-        for dish in np.flatnonzero(alone >= 1).tolist():
-            own = slice(near.indptr[dish], near.indptr[dish + 1])
-            others, closeness = near.indices[own], near.data[own]
-            others, closeness = others[others != dish], closeness[others != dish]
-            if len(others) > most:
-                others = np.sort(others[np.argpartition(-closeness, most)[:most]])
-            if not len(others):
-                continue
-            if whole is not None:
-                gram, target = whole[np.ix_(others, others)], whole[others, dish]
-            else:
-                gram, target = pairs[others][:, others].toarray(), pairs[others][:, [dish]].toarray()[:, 0]
-            solved = np.linalg.solve(gram + self.ridge * np.eye(len(others), dtype=np.float32), target)
-            rows.append(others)
-            columns.append(np.full(len(others), dish))
-            values.append(solved)
-        if not rows:
-            return np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32)
-        return np.concatenate(rows), np.concatenate(columns), np.concatenate(values).astype(np.float32)
+        most = self.neighbours if n_items <= SMALL_MENU else min(self.neighbours, 64)
+        start, counts = pairs.indptr.astype(np.int64), pairs.data.astype(np.float32)
+        others, values = np.full((n_items, most), -1, dtype=np.int32), np.zeros((n_items, most), dtype=np.float32)
+        cuts = np.searchsorted(start, np.linspace(0, start[-1], PARTS + 1)).tolist()
+        cuts[-1] = n_items
+
+        def solve(part: int) -> None:
+            own = range(cuts[part], cuts[part + 1])
+            _solve(start, pairs.indices, counts, alone, np.float32(self.ridge), own.start, own.stop, others, values)
+
+        side_by_side(solve, range(PARTS))
+        explained, place = np.nonzero(others >= 0)
+        return others[explained, place], explained.astype(np.int32), values[explained, place]
 
     def _count(self, pairs: sparse.csr_array, alone: FloatArray, n_baskets: int) -> None:
         """Note share and lift of every stored pair."""
@@ -133,3 +128,44 @@ class Together:
         expected = alone[first] * alone[self.items] / max(n_baskets, 1)
         self.share = (counts / np.maximum(alone[first], 1)).astype(np.float32)
         self.lift = np.where(counts >= LEAST_PAIRS, counts / np.maximum(expected, 1e-9), 0).astype(np.float32)
+
+
+@compiled
+def _solve(
+    start: LongArray,
+    columns: IntArray,
+    counts: FloatArray,
+    alone: FloatArray,
+    ridge: np.float32,
+    first: int,
+    end: int,
+    others: IntArray,
+    values: FloatArray,
+) -> None:
+    """Explain each dish from `first` to `end` by those nearest to it: write which they are and their coefficients."""
+    most = others.shape[1]
+    place = np.full(len(alone), -1, dtype=np.int32)
+    for dish in range(first, end):
+        own, times = columns[start[dish] : start[dish + 1]], counts[start[dish] : start[dish + 1]]
+        closeness = np.empty(len(own), dtype=np.float32)
+        for at in range(len(own)):
+            near = times[at] / np.sqrt(alone[own[at]] * alone[dish])
+            closeness[at] = near if own[at] != dish else np.float32(0)
+        chosen = np.sort(best_of(closeness, own, most, 0.0))
+        n = len(chosen)
+        if not n:
+            continue
+        gram, target = np.zeros((n, n), dtype=np.float32), np.empty(n, dtype=np.float32)
+        for at in range(n):
+            place[own[chosen[at]]] = at
+            target[at] = times[chosen[at]]
+        for at in range(n):
+            row = own[chosen[at]]
+            for entry in range(start[row], start[row + 1]):
+                if place[columns[entry]] >= 0:
+                    gram[at, place[columns[entry]]] = counts[entry]
+            gram[at, at] += ridge
+        solved = np.linalg.solve(gram, target)
+        for at in range(n):
+            others[dish, at], values[dish, at] = own[chosen[at]], solved[at]
+            place[own[chosen[at]]] = -1
