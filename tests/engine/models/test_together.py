@@ -58,15 +58,32 @@ def test_without_a_basket_it_refuses_to_learn() -> None:
         Together().fit(empty_baskets(2, 2))
 
 
-def test_a_menu_too_large_to_hold_whole_is_solved_the_same(monkeypatch) -> None:
+def test_each_dish_is_explained_by_least_squares_on_the_others_of_its_basket() -> None:
+    data, _ = bazaar()
+    together = Together().fit(data.baskets)
+    n = len(together.baskets)
+    pairs = np.zeros((n, n))
+    for first, end in zip(data.baskets.basket_start, data.baskets.basket_start[1:], strict=False):
+        own = data.baskets.items[first:end]
+        if len(own) > 1:
+            pairs[np.ix_(own, own)] += 1
+    for dish in range(n):
+        others = np.flatnonzero((pairs[dish] > 0) & (np.arange(n) != dish))
+        gram = pairs[np.ix_(others, others)] + together.ridge * np.eye(len(others))
+        expected = np.linalg.solve(gram, pairs[others, dish])
+        found = [together.score(np.array([other], np.int32))[dish] for other in others]
+        shares = together.plain * pairs[others, dish] / pairs[others, others]
+        np.testing.assert_allclose(found, expected + shares, rtol=1e-4, atol=1e-6)
+
+
+def test_on_a_large_menu_only_the_nearest_dishes_explain(monkeypatch) -> None:
     from engine.models import together as module
 
-    data, _ = bazaar()
-    whole = Together().fit(data.baskets)
-    monkeypatch.setattr(module, "WHOLE_MENU", 0)
-    pieces = Together().fit(data.baskets)
-    np.testing.assert_array_equal(whole.items, pieces.items)
-    np.testing.assert_allclose(whole.coefficient, pieces.coefficient, rtol=1e-4, atol=1e-6)
+    data, column = bazaar()
+    monkeypatch.setattr(module, "SMALL_MENU", 0)
+    few = Together(neighbours=1).fit(data.baskets)
+    scores = few.score(np.array([column["curry"]], np.int32))
+    assert np.flatnonzero(scores).tolist() == [column["rice"]]
 
 
 @given(st.lists(st.lists(st.integers(0, 6), max_size=5, unique=True), min_size=1, max_size=6), st.data())
