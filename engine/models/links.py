@@ -27,11 +27,13 @@ def links(
 def strongest(start: LongArray, items: IntArray, weight: FloatArray, seeds: IntArray, wanted: IntArray) -> IntArray:
     """Return, for each of `wanted`, the seed whose row weighs it most, -1 where none does; a dish is not its own.
 
-    Of equals the earlier seed is taken. Within a row items ascend.
+    Nothing is looked for where `wanted` is below 0. Of equals the earlier seed is taken. Within a row items ascend.
     """
     found = np.full(len(wanted), -1, dtype=np.int32)
     for at in range(len(wanted)):
         best, item = np.float32(0), wanted[at]
+        if item < 0:
+            continue
         for seed in seeds:
             low, high = start[seed], start[seed + 1]
             while low < high:

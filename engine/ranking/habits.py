@@ -17,7 +17,8 @@ from engine.ranking.reasons import DAYPARTS, WEEKDAYS, Reason, reason
 
 LEAST_ORDERS = 3
 MOST_OF = 0.6
-DAY_S, HOUR_S = 86_400, 3600
+DAY_S, HOUR_S, YEAR_S = 86_400, 3600, 31_556_952
+EPOCH_YEAR = 1970
 # 1970 began on a Thursday; Monday is 0.
 FIRST_WEEKDAY = 3
 DAYPART_STARTS = tuple(
@@ -64,14 +65,12 @@ class Shifts:
     since: LongArray
     ahead: LongArray
 
-    @classmethod
-    def none(cls) -> Shifts:
-        """Return those of a clock nobody may read."""
-        return cls(sealed(np.empty(0, np.int64)), sealed(np.empty(0, np.int64)))
-
     def local(self, at: int) -> int:
         """Return `at` as the clock shows it, in seconds."""
         return at + int(self.ahead[max(int(self.since.searchsorted(at, side="right")) - 1, 0)])
+
+
+NO_SHIFTS = Shifts(sealed(np.empty(0, np.int64)), sealed(np.empty(0, np.int64)))
 
 
 def shifts_of(clock: ZoneInfo, first: int, last: int) -> Shifts:
@@ -79,8 +78,9 @@ def shifts_of(clock: ZoneInfo, first: int, last: int) -> Shifts:
 
     Her baskets may stand a little out of order: an order can be told late.
     """
-    years = [datetime.fromtimestamp(at, UTC).year for at in (first, last)]
-    return _shifts(clock, min(years) - 1, max(years) + 1)
+    # Mean years will do: there is a year to spare on both sides.
+    years = sorted((EPOCH_YEAR + first // YEAR_S, EPOCH_YEAR + last // YEAR_S))
+    return _shifts(clock, years[0] - 1, years[1] + 1)
 
 
 @lru_cache(maxsize=256)
@@ -130,16 +130,13 @@ def habit(instants: LongArray, now: int, clock: ZoneInfo, language: str) -> Reas
     return worded(code, shifts.local(now), language) if code else None
 
 
-def habits(columns: IntArray, query: Query, clock: ZoneInfo | None) -> tuple[list[int], list[int], int]:
+def habits(columns: IntArray, query: Query, clock: ZoneInfo | None) -> tuple[IntArray, IntArray, int]:
     """Return, by dish, how many of her baskets hold it and the code of its habit, and what her clock shows now.
 
     Without a clock nothing is a habit.
     """
-    shifts = Shifts.none() if clock is None or not len(query.at) else shifts_of(clock, int(query.at[0]), query.now)
-    times, codes = _habits(
-        columns, query.items, query.start, query.at, query.now, shifts.since, shifts.ahead, _PART_OF_HOUR
-    )
-    return times.tolist(), codes.tolist(), shifts.local(query.now) if len(shifts.since) else 0
+    shifts = NO_SHIFTS if clock is None or not len(query.at) else shifts_of(clock, int(query.at[0]), query.now)
+    return _habits(columns, query.items, query.start, query.at, query.now, shifts.since, shifts.ahead, _PART_OF_HOUR)
 
 
 def worded(code: int, local: int, language: str) -> Reason:
@@ -161,8 +158,8 @@ def _habits(
     since: LongArray,
     ahead: LongArray,
     part_of_hour: IntArray,
-) -> tuple[IntArray, IntArray]:
-    """Return (columns,) her baskets with each, and its habit; `since` is empty where habits are not to be told."""
+) -> tuple[IntArray, IntArray, int]:
+    """Return what `habits` does; `since` is empty where habits are not to be told."""
     times, codes = np.zeros(len(columns), dtype=np.int32), np.zeros(len(columns), dtype=np.int32)
     instants = np.empty(len(at), dtype=np.int64)
     for i in range(len(columns)):
@@ -176,7 +173,7 @@ def _habits(
         times[i] = n
         if n >= LEAST_ORDERS and len(since):
             codes[i] = _habit(instants[:n], now, since, ahead, part_of_hour)
-    return times, codes
+    return times, codes, _local(now, since, ahead) if len(since) else 0
 
 
 @compiled

@@ -16,6 +16,7 @@ from engine.events import Event
 from engine.ids import IdMap
 from engine.models.als import Als
 from engine.models.base import Baskets, IntArray, Place, Query, Recommender
+from engine.models.board import Rows
 from engine.models.ease import Ease
 from engine.models.item_knn import ItemKnn
 from engine.models.next_item import NextItem
@@ -69,11 +70,19 @@ class Served:
     scorer: Scorer = field(init=False, repr=False)
     _last: list[tuple[str | None, int]] = field(init=False, repr=False, compare=False)
     _clock: str | None = field(init=False, repr=False, compare=False)
+    # Models that recommend by what she ordered: their numbers, their links, how many of her last baskets (0: all).
+    linking: tuple[tuple[int, Rows, int], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Join models, blend and ranker."""
         object.__setattr__(self, "scorer", Scorer(self.models, self.blend, self.ranker))
         object.__setattr__(self, "_last", [(None, -1)])
+        linking = tuple(
+            (number, model.links, model.last if isinstance(model, NextItem) else 0)
+            for number, model in enumerate(self.models)
+            if isinstance(model, NextItem | ItemKnn | Ease)
+        )
+        object.__setattr__(self, "linking", linking)
         object.__setattr__(self, "_clock", self.manifest.get("data", {}).get("clock"))
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +9,7 @@ import numpy.typing as npt
 
 from engine.compiled import compiled
 from engine.models.base import FloatArray, IntArray
-from engine.models.ease import Ease
-from engine.models.item_knn import ItemKnn
 from engine.models.links import strongest
-from engine.models.next_item import NextItem
 from engine.models.popular import place_chain
 from engine.ranking.extras import newest
 from engine.ranking.habits import habits, worded
@@ -50,14 +46,14 @@ def reasons_for(pool: Pool, asking: Asking, sources: Sources, signals: Signals) 
     times, codes, local = habits(columns, query, clock)
     looked = looked_at(served, signals, columns).tolist() if signals.touched else None
     fresh = newest(columns, served.extras).tolist()
-    seeds = _seeds(asking, columns, sources)
+    seeds = _seeds(asking, columns, sources, times)
     near = bool(place_chain(query.place))
     found = []
-    for row, column in enumerate(columns.tolist()):
-        if codes[row]:
-            found.append(worded(codes[row], local, language))
-        elif times[row]:
-            found.append(_own_reason(times[row], language, rated=column in signals.rated))
+    for row, (column, often, code) in enumerate(zip(columns.tolist(), times.tolist(), codes.tolist(), strict=True)):
+        if code:
+            found.append(worded(code, local, language))
+        elif often:
+            found.append(_own_reason(often, language, rated=column in signals.rated))
         elif column in signals.touched:
             found.append(said("you_looked", language))
         elif looked is not None and looked[row] >= 0:
@@ -67,7 +63,7 @@ def reasons_for(pool: Pool, asking: Asking, sources: Sources, signals: Signals) 
         else:
             model = int(sources.model[row])
             source = pool.names[model] if sources.adds[row] else "none"
-            found.append(_model_reason(asking, source, seeds[row], near=near))
+            found.append(_model_reason(asking, source, -1 if seeds is None else seeds[row], near=near))
     return found
 
 
@@ -91,23 +87,32 @@ def _model_reason(asking: Asking, source: str, seed: int, *, near: bool) -> Reas
     return said("offered", language)
 
 
-def _seeds(asking: Asking, columns: IntArray, sources: Sources) -> Sequence[int]:
-    """Return, by dish, the dish she ordered that speaks most for it to the model that brought it; -1 for none."""
+def _seeds(asking: Asking, columns: IntArray, sources: Sources, times: IntArray) -> list[int] | None:
+    """Return, by dish, the dish she ordered that speaks most for it to the model that brought it; -1 for none.
+
+    None where no dish needs one: what she ordered herself, and what came from other models.
+    """
     query, found = asking.query, None
-    for number, model in enumerate(asking.served.models):
-        if not isinstance(model, NextItem | ItemKnn | Ease):
+    for number, rows, last in asking.served.linking:
+        wanted, any_wanted = _wanted(columns, sources.model, sources.adds, times, number)
+        if not any_wanted:
             continue
-        wanted = np.flatnonzero(sources.adds & (sources.model == number))
-        if not len(wanted):
-            continue
-        own = query.items[-SEEDS:]
-        if isinstance(model, NextItem):
-            own = query.items[query.start[-1 - model.last :][0] :]
-        rows = model.links
-        if found is None:
-            found = np.full(len(columns), -1, dtype=np.int32)
-        found[wanted] = strongest(rows.start, rows.columns, rows.values, own, columns[wanted])
-    return [-1] * len(columns) if found is None else found.tolist()
+        own = query.items[query.start[-1 - last :][0] :] if last else query.items[-SEEDS:]
+        seeds = strongest(rows.start, rows.columns, rows.values, own, wanted)
+        found = seeds if found is None else np.maximum(found, seeds)
+    return None if found is None else found.tolist()
+
+
+@compiled
+def _wanted(
+    columns: IntArray, model: IntArray, adds: npt.NDArray[np.bool_], times: IntArray, number: int
+) -> tuple[IntArray, bool]:
+    """Return the columns that model `number` brought and she never ordered, -1 for others, and whether any is."""
+    wanted, some = np.full(len(columns), -1, dtype=np.int32), False
+    for row in range(len(columns)):
+        if adds[row] and model[row] == number and not times[row]:
+            wanted[row], some = columns[row], True
+    return wanted, some
 
 
 @compiled

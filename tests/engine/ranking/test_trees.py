@@ -67,7 +67,14 @@ def test_splits_by_category_are_refused() -> None:
         Trees.from_text(booster.model_to_string())
 
 
-def test_trees_deeper_than_those_taught_are_refused() -> None:
-    booster, _ = taught(max_depth=DEPTH + 3, num_leaves=200)
-    with pytest.raises(ArtifactBroken, match="deeper"):
+@pytest.mark.parametrize("leaves", [32, 33, 64])
+def test_trees_of_up_to_64_leaves_are_read_however_deep(leaves) -> None:
+    booster, table = taught(max_depth=-1, num_leaves=leaves)
+    trees = Trees.from_text(booster.model_to_string())
+    np.testing.assert_allclose(trees.predict(table), booster.predict(table), rtol=1e-6, atol=1e-6)
+
+
+def test_trees_of_more_leaves_are_refused() -> None:
+    booster, _ = taught(max_depth=-1, num_leaves=200)
+    with pytest.raises(ArtifactBroken, match="leaves"):
         Trees.from_text(booster.model_to_string())
