@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,6 +82,16 @@ class History:
     def lines(self, as_of: datetime | None = None, *, since: datetime | None = None) -> pl.LazyFrame:
         """Return order lines (schema LINES) as `orders` returns orders."""
         return self._scan("lines", as_of, since)
+
+    def months(self) -> Iterator[tuple[pl.LazyFrame, pl.LazyFrame]]:
+        """Yield orders and lines of one calendar month (UTC) after the other, each sorted as SORT says."""
+        manifest = self._manifest()
+        for month, part in manifest["orders"].items():
+            lines = manifest["lines"].get(month)
+            yield (
+                pl.scan_parquet(self.root / part.file, glob=False),
+                pl.scan_parquet(self.root / lines.file, glob=False) if lines else pl.LazyFrame(schema=LINES),
+            )
 
     def window(self) -> tuple[datetime, datetime] | None:
         """Return the first and last `ordered_at`; None when there is no order."""

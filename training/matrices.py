@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from engine.errors import NoHistory
-from engine.models.base import Baskets, Place, Query, user_items
+from engine.history import SORT
+from engine.models.base import Baskets, FloatArray, IntArray, LongArray, Place, Query, user_items
 from engine.ranking.places import default_place, went_to
+from engine.threads import side_by_side
 
 BASKET_CLOCK_START = 946_857_600  # 2000-01-03T00:00Z: where a source has only basket numbers, they count days from here
 DAY_S = 86_400
@@ -56,49 +58,45 @@ def training_set(orders: pl.LazyFrame, lines: pl.LazyFrame, items: pl.DataFrame)
 
     Raises NoHistory if no delivered order line names an item.
     """
-    placed = (
-        orders.filter(pl.col("status") == "delivered")
-        .select("order_id", "customer_id", "zone", "latitude", "longitude", "basket_no", at=_SECONDS)
-        .with_row_index("order")
-        .collect()
-    )
-    bought = (
-        lines.filter(pl.col("status") == "delivered")
-        .select("order_id", "item_id", "vendor_id", pl.col("quantity").cast(pl.Float32))
-        .join(placed.lazy().select("order_id", "order"), on="order_id", how="inner")
-        .drop("order_id")
-        .collect()
-    )
-    if bought.is_empty():
+    return training_set_of([(orders.sort(SORT["orders"]), lines.sort(SORT["lines"]))], items)
+
+
+def training_set_of(parts: Iterable[tuple[pl.LazyFrame, pl.LazyFrame]], items: pl.DataFrame) -> TrainingSet:
+    """Return what `training_set` does of orders and lines that come in parts, as `History.months` gives them.
+
+    An order and its lines are in one part, each sorted as history sorts them, and later parts hold later orders.
+    """
+    ids = {name: _Ids() for name in ("customer_id", "zone", "item_id", "vendor_id")}
+    # Only a part or two are held as text at a time. Which thread comes first decides codes, not numbers.
+    read = side_by_side(lambda part: _read(*part, ids), list(parts))
+    heads, lines = _Heads.joined([part[0] for part in read]), _Lines.joined([part[1] for part in read])
+    del read
+    if not len(lines.item):
         raise NoHistory(
             "no delivered order line names an item, so there is nothing to recommend; "
             "import orders with an item_id column first"
         )
-    placed = placed.filter(pl.Series(np.bincount(bought["order"].to_numpy(), minlength=placed.height) > 0))
-    clock = _clock(placed)
+    customers, customer_of = ids["customer_id"].numbered(heads.customer)
+    zones, zone_of = ids["zone"].numbered(heads.zone)
+    names, item_of = ids["item_id"].numbered(lines.item, items["item_id"])
+    vendors, vendor_of = ids["vendor_id"].numbered(lines.vendor, items["vendor_id"])
+    heads = replace(heads, customer=customer_of[heads.customer], zone=zone_of[heads.zone])
+    lines = replace(lines, item=item_of[lines.item], vendor=vendor_of[lines.vendor])
+    clock = _clock(heads)
     if clock == "basket":
         # Basket numbers count from each customer's first; counted from her last they all end "now", so that whatever
         # weighs newer orders more does so for everybody.
-        newest = pl.col("at").max().over("customer_id")
-        placed = placed.with_columns(at=pl.col("at") + pl.col("at").max() - newest)
-    names = {
-        "customer_id": placed["customer_id"].unique().sort(),
-        "zone": placed["zone"].drop_nulls().unique().sort(),
-        "item_id": pl.concat([bought["item_id"].unique(), items["item_id"]]).unique().sort(),
-        "vendor_id": pl.concat([bought["vendor_id"].unique(), items["vendor_id"]]).drop_nulls().unique().sort(),
-    }
-    known_at = pl.concat([bought.select("vendor_id", "item_id").unique(), items.select("vendor_id", "item_id")])
-    baskets = _compress(placed, bought, names)
+        newest = np.full(len(customers), np.iinfo(np.int64).min)
+        np.maximum.at(newest, heads.customer, heads.at)
+        heads = replace(heads, at=heads.at + heads.at.max() - newest[heads.customer])
+    baskets = _compress(heads, lines, n_customers=len(customers), n_items=len(names))
     return TrainingSet(
         baskets=baskets,
-        customers=names["customer_id"],
-        items=names["item_id"],
-        zones=names["zone"],
-        vendors=names["vendor_id"],
-        vendor_items=known_at.drop_nulls()
-        .unique()
-        .select(vendor=_number("vendor_id", names), item=_number("item_id", names))
-        .sort("vendor", "item"),
+        customers=customers,
+        items=names,
+        zones=zones,
+        vendors=vendors,
+        vendor_items=_vendor_items(lines, items, names, vendors),
         clock=clock,
         repeats=_repeat(baskets),
     )
@@ -141,9 +139,120 @@ def queries_for(
     return queries
 
 
-def _number(column: str, names: Mapping[str, pl.Series]) -> pl.Expr:
-    """Return int32: the place of each name among `names[column]`, -1 for null."""
-    return pl.col(column).cast(pl.Enum(names[column])).to_physical().cast(pl.Int32).fill_null(-1)
+class _Ids:
+    """Texts as codes, in the order of their first appearance, over all parts; -1 stands for none."""
+
+    def __init__(self) -> None:
+        self._known = pl.Categories.random()
+        # Polars forgets the texts once no column of the kind is left.
+        self._kept = pl.Series([None], dtype=pl.Categorical(self._known))
+
+    def codes(self, column: str) -> pl.Expr:
+        return pl.col(column).cast(pl.Categorical(self._known)).to_physical().cast(pl.Int32).fill_null(-1).alias(column)
+
+    def numbered(self, codes: IntArray, more: pl.Series | None = None) -> tuple[pl.Series, IntArray]:
+        """Return the distinct texts that `codes` use or `more` adds, sorted, and each code's place among them.
+
+        The last entry is for code -1, and is -1.
+        """
+        texts = self._known.to_series()
+        used = np.zeros(len(texts) + 1, dtype=bool)
+        used[codes] = True
+        names = texts.filter(pl.Series(used[:-1]))
+        if more is not None:
+            names = pl.concat([names, more.drop_nulls()]).unique()
+        names = names.sort()
+        places = texts.cast(pl.Enum(names), strict=False).to_physical().cast(pl.Int32).fill_null(-1).to_numpy()
+        return names, np.append(places, np.int32(-1))
+
+
+@dataclass(frozen=True, slots=True)
+class _Heads:
+    """Orders: ids as codes or numbers, the instant in seconds, `basket_no` -1 where there is none."""
+
+    customer: IntArray
+    zone: IntArray
+    at: LongArray
+    basket_no: LongArray
+    latitude: FloatArray
+    longitude: FloatArray
+
+    @classmethod
+    def joined(cls, parts: Sequence[_Heads]) -> _Heads:
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Order lines by order, in the order of the heads; `size` says how many each head has, never 0."""
+
+    item: IntArray
+    vendor: IntArray
+    quantity: FloatArray
+    size: IntArray
+
+    @classmethod
+    def joined(cls, parts: Sequence[_Lines]) -> _Lines:
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+
+
+def _read(orders: pl.LazyFrame, lines: pl.LazyFrame, ids: Mapping[str, _Ids]) -> tuple[_Heads, _Lines]:
+    """Return the delivered orders of a part that have a line, and their lines, ids as codes."""
+    delivered = pl.col("status") == "delivered"
+    nowhere = float("nan")
+    placed = (
+        orders.filter(delivered)
+        .select(
+            "order_id",
+            ids["customer_id"].codes("customer_id"),
+            ids["zone"].codes("zone"),
+            at=_SECONDS,
+            basket_no=pl.col("basket_no").cast(pl.Int64).fill_null(-1),
+            latitude=pl.col("latitude").cast(pl.Float32).fill_null(nowhere),
+            longitude=pl.col("longitude").cast(pl.Float32).fill_null(nowhere),
+        )
+        .with_row_index("order")
+        .collect()
+    )
+    bought = (
+        lines.filter(delivered)
+        .select(
+            "order_id", ids["item_id"].codes("item_id"), ids["vendor_id"].codes("vendor_id"),
+            pl.col("quantity").cast(pl.Float32),
+        )
+        .join(placed.lazy().select("order_id", "order"), on="order_id", how="inner", maintain_order="left")
+        .drop("order_id")
+        .collect()
+    )  # fmt: skip
+    order = bought["order"].to_numpy()
+    sizes = np.bincount(order, minlength=placed.height)
+    rows = slice(None) if (np.diff(order.astype(np.int64)) >= 0).all() else np.argsort(order, kind="stable")
+    heads = placed.filter(pl.Series(sizes > 0))
+    told = ("customer_id", "zone", "at", "basket_no", "latitude", "longitude")
+    item, vendor, quantity = (bought[name].to_numpy()[rows] for name in ("item_id", "vendor_id", "quantity"))
+    return (
+        _Heads(*(heads[name].to_numpy() for name in told)),
+        _Lines(item, vendor, quantity, sizes[sizes > 0].astype(np.int32)),
+    )
+
+
+def _vendor_items(lines: _Lines, items: pl.DataFrame, names: pl.Series, vendors: pl.Series) -> pl.DataFrame:
+    """Return each (vendor, item) that a line or the items table names, both as numbers, sorted."""
+    # Most dishes have one vendor: only lines that name another than the dish's last are looked at for more.
+    last = np.full(len(names), -1, dtype=np.int32)
+    last[lines.item] = lines.vendor
+    others = lines.vendor != last[lines.item]
+    known = items.select(
+        pl.col(name).cast(pl.Enum(texts)).to_physical().cast(pl.Int32).alias(short)
+        for name, short, texts in (("vendor_id", "vendor", vendors), ("item_id", "item", names))
+    )
+    told = pl.DataFrame(
+        {
+            "vendor": np.concatenate([last, lines.vendor[others]]),
+            "item": np.concatenate([np.arange(len(names), dtype=np.int32), lines.item[others]]),
+        }
+    ).filter(pl.col("vendor") >= 0)
+    return pl.concat([told, known.drop_nulls()]).unique().sort("vendor", "item")
 
 
 def _repeat(baskets: Baskets) -> bool:
@@ -154,50 +263,40 @@ def _repeat(baskets: Baskets) -> bool:
     return later < LEAST_LINES or again >= RARELY * later
 
 
-def _clock(placed: pl.DataFrame) -> str:
-    by_basket = placed.select(
-        (
-            pl.col("basket_no").is_not_null()
-            & (pl.col("at") == BASKET_CLOCK_START + pl.col("basket_no").cast(pl.Int64) * DAY_S)
-        ).mean()
-    ).item()
+def _clock(heads: _Heads) -> str:
+    by_basket = (heads.basket_no >= 0) & (heads.at == BASKET_CLOCK_START + heads.basket_no * DAY_S)
     # One file with basket numbers among others with instants makes no shared clock: the majority decides.
-    return "basket" if by_basket > 0.5 else "time"
+    return "basket" if by_basket.mean() > 0.5 else "time"
 
 
-def _compress(placed: pl.DataFrame, bought: pl.DataFrame, names: Mapping[str, pl.Series]) -> Baskets:
-    nowhere = float("nan")
-    heads = placed.select(
-        "order",
-        "at",
-        "basket_no",
-        "order_id",
-        customer=_number("customer_id", names),
-        zone=_number("zone", names),
-        latitude=pl.col("latitude").cast(pl.Float32).fill_null(nowhere),
-        longitude=pl.col("longitude").cast(pl.Float32).fill_null(nowhere),
-    ).sort("customer", "at", "basket_no", "order_id", nulls_last=True)
-    basket_of = np.zeros(int(placed["order"].max()) + 1, dtype=np.int64)  # type: ignore[arg-type]
-    basket_of[heads["order"].to_numpy()] = np.arange(heads.height)
-    n_items = len(names["item_id"])
-    numbered = bought.select("order", "quantity", item=_number("item_id", names), vendor=_number("vendor_id", names))
+def _compress(heads: _Heads, lines: _Lines, *, n_customers: int, n_items: int) -> Baskets:
+    """Lay the orders of each customer together, oldest first, those of one instant by basket number, then id.
+
+    The parts bring them sorted by customer, instant and id, so a stable sort keeps the ids' order.
+    """
+    number = np.where(heads.basket_no >= 0, heads.basket_no, np.iinfo(np.int64).max)
+    order = np.lexsort((number, heads.at, heads.customer))
+    source = np.concatenate([[0], np.cumsum(lines.size, dtype=np.int64)])
+    sizes = lines.size[order]
+    start = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+    rows = np.repeat(source[order] - start[:-1], sizes) + np.arange(start[-1])
+    basket = np.repeat(np.arange(len(order), dtype=np.int64), sizes)
+    cell = basket * n_items + lines.item[rows]
+    if (np.diff(cell) < 0).any():
+        by_item = np.argsort(cell, kind="stable")
+        rows, cell = rows[by_item], cell[by_item]
     # A dish named on two lines of one order is one line of the basket with both quantities.
-    cell = basket_of[numbered["order"].to_numpy()] * n_items + numbered["item"].to_numpy()
-    order = np.argsort(cell, kind="stable")
-    cell = cell[order]
     first = np.flatnonzero(np.diff(cell, prepend=-1))
-    start = np.searchsorted(cell[first], np.arange(heads.height + 1) * n_items).astype(np.int64)
+    start = np.searchsorted(first, start)
     return Baskets(
-        customer_start=np.searchsorted(heads["customer"].to_numpy(), np.arange(len(names["customer_id"]) + 1)).astype(
-            np.int64
-        ),
-        basket_start=start,
-        items=(cell[first] % n_items).astype(np.int32),
-        quantity=np.add.reduceat(numbered["quantity"].to_numpy()[order], first).astype(np.float32),
-        at=heads["at"].to_numpy().astype(np.int64),
-        zone=heads["zone"].to_numpy().astype(np.int32),
-        vendor=numbered["vendor"].to_numpy()[order][first[start[:-1]]].astype(np.int32),
-        latitude=heads["latitude"].to_numpy(),
-        longitude=heads["longitude"].to_numpy(),
+        customer_start=np.searchsorted(heads.customer[order], np.arange(n_customers + 1)).astype(np.int64),
+        basket_start=start.astype(np.int64),
+        items=lines.item[rows[first]],
+        quantity=np.add.reduceat(lines.quantity[rows], first).astype(np.float32),
+        at=heads.at[order],
+        zone=heads.zone[order],
+        vendor=lines.vendor[rows[first[start[:-1]]]],
+        latitude=heads.latitude[order],
+        longitude=heads.longitude[order],
         n_items=n_items,
     )

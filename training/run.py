@@ -29,7 +29,7 @@ from training.groups import standing_at
 from training.learn import Learned, Report, fit_models, hold_out, learn_before, learn_final
 from training.learn_blend import learn_blend
 from training.learn_extras import learn_extras
-from training.matrices import TrainingSet, training_set
+from training.matrices import TrainingSet, training_set_of
 from training.model_settings import ModelSettings, read_model_settings
 from training.split import sample
 
@@ -56,7 +56,7 @@ def load_training_set(settings: Settings) -> TrainingSet:
     Raises NoHistory if no delivered order line names an item.
     """
     history = History(settings.history_folder)
-    return training_set(history.orders(), history.lines(), read_table(settings, "items"))
+    return training_set_of(history.months(), read_table(settings, "items"))
 
 
 def train(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import timedelta
 
 import numpy as np
@@ -12,11 +13,12 @@ from hypothesis import strategies as st
 
 from engine.columns import ITEMS, LINES, ORDERS
 from engine.errors import NoHistory
+from engine.history import History
 from engine.ranking.blend import DEFAULT_WEIGHTS, Blend
 from tests.baskets import START, learned_from, random_town, tables
 from training.learn import fit_models, hold_out, learn, tuning_sample
 from training.learn_blend import learn_blend
-from training.matrices import DAY_S, keep_baskets, training_set
+from training.matrices import DAY_S, keep_baskets, training_set, training_set_of
 from training.split import sample, split_by_time, split_last_basket
 
 
@@ -57,6 +59,23 @@ def test_a_listed_dish_nobody_ordered_has_a_column() -> None:
     orders, lines = tables({"ann": [(0, ["soup"])]})
     items = pl.DataFrame([{"item_id": "new", "vendor_id": "v1"}], schema=ITEMS)
     assert training_set(orders.lazy(), lines.lazy(), items).items.to_list() == ["new", "soup"]
+
+
+def test_history_read_month_by_month_is_the_history_read_whole(tmp_path) -> None:
+    town = random_town(30, 12, seed=3)
+    spread = {name: [(day, dishes) for day, dishes in placed] for name, placed in town.items()}
+    orders, lines = tables(spread, zones={name: f"z{len(name) % 3}" for name in spread}, vendors={"d01": "v1"})
+    history = History(tmp_path)
+    history.append(orders, lines.with_columns(quantity=pl.col("quantity") + 1))
+    items = pl.DataFrame([{"item_id": "new", "vendor_id": "v2"}], schema=ITEMS)
+    assert len(list(history.months())) > 2
+
+    parts, whole = training_set_of(history.months(), items), training_set(history.orders(), history.lines(), items)
+
+    for field in fields(whole.baskets):
+        np.testing.assert_array_equal(getattr(parts.baskets, field.name), getattr(whole.baskets, field.name))
+    for name in ("customers", "items", "zones", "vendors", "vendor_items"):
+        assert getattr(parts, name).equals(getattr(whole, name)), name
 
 
 def test_history_without_items_says_what_to_do() -> None:
