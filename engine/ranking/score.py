@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from engine.compiled import compiled
 from engine.models.base import Query, Recommender
-from engine.models.board import Board, FloatArray, IntArray, best_of, sealed
+from engine.models.board import Board, FloatArray, IntArray, best_of, bound_of, sealed
 from engine.ranking.blend import Blend
 from engine.ranking.features import features
 from engine.ranking.ranker import Ranker
@@ -130,7 +130,7 @@ class Scorer:
         for part, model in early:
             model.fill(query, board, part, everyone)
         values = _blended(board.parts, board.columns, board.row_of, board.n, asked.weights, mask, allowed.blocked)
-        rows = best_of(values, board.columns[: board.n], most, 0.0)
+        rows = best_of(values, board.columns[: board.n], most, bound_of(values, most))
         for part, model in asked.late:
             model.fill(query, board, part, rows)
         if not asked.late:

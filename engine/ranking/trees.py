@@ -21,7 +21,7 @@ MOST_LEAVES = 64
 CATEGORICAL = 1
 MOST_FEATURES = 255
 # Rows are looked at in whole strides of the widest vectors.
-STRIDE = 16
+STRIDE = 32
 ALL_LEAVES = 2**64 - 1
 
 
@@ -59,7 +59,7 @@ class Trees:
         if not trees:
             raise ArtifactBroken("the ranker has no trees; train again")
         width = max(len(values) for *_, values in trees)
-        leaves = np.zeros((len(trees), MOST_LEAVES), np.float64)
+        leaves = np.zeros((len(trees), width), np.float64)
         for tree, (*_, values) in enumerate(trees):
             leaves[tree, : len(values)] = values
         feature, threshold, keep = (np.concatenate([each[part] for each in trees]) for part in range(3))
@@ -142,25 +142,22 @@ def _predict(
     mantissa: int,
 ) -> FloatArray:
     """Sum the leaves; `left`, and `first` with its `bits`, are room for as many rows as whole strides hold."""
-    columns, low, high = _turned(table, len(left))
+    columns, high = _turned(table, len(left))
     total = np.zeros(len(left), dtype=np.float64)
     exponent, bias = (255, 127) if mantissa == 23 else (2047, 1023)
     for tree in range(len(start) - 1):
         left[:] = -1
-        everywhere = -1
         for node in range(start[tree], start[tree + 1]):
-            bound, by = threshold[node], feature[node]
-            # A split on which all rows agree, as on whatever is the customer's, needs no look at each.
+            bound, by, kept = threshold[node], feature[node], keep[node]
+            # Nobody goes right, as where a model was not asked: one look instead of one a row.
             if high[by] <= bound:
                 continue
-            if low[by] > bound:
-                everywhere &= keep[node]
-                continue
-            _cut(left, columns[by], bound, keep[node])
+            for row in range(len(left)):
+                if columns[by, row] > bound:
+                    left[row] &= kept
         # The lowest bit alone is a power of two, and the number of the bit is the exponent of it as a fraction.
         for row in range(len(left)):
-            here = left[row] & everywhere
-            left[row] = here & -here
+            left[row] &= -left[row]
         for row in range(len(left)):
             first[row] = left[row]
         leaf = leaves[tree]
@@ -170,22 +167,15 @@ def _predict(
 
 
 @compiled
-def _cut(left: npt.NDArray[np.signedinteger[Any]], values: FloatArray, bound: float, kept: int) -> None:
-    for row in range(len(left)):
-        if values[row] > bound:
-            left[row] &= kept
-
-
-@compiled
-def _turned(table: FloatArray, size: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return (features, size) the table by feature, the last rows filled up, and each feature's least and greatest."""
+def _turned(table: FloatArray, size: int) -> tuple[FloatArray, FloatArray]:
+    """Return (features, size) the table by feature, the last rows filled up, and each feature's greatest value."""
     rows, n = table.shape
-    columns, low, high = np.empty((n, size), np.float32), np.empty(n, np.float32), np.empty(n, np.float32)
+    columns, high = np.empty((n, size), np.float32), np.empty(n, np.float32)
     for by in range(n):
-        low[by] = high[by] = table[0, by]
+        most = table[0, by]
         for row in range(rows):
-            value = table[row, by]
-            columns[by, row] = value
-            low[by], high[by] = min(low[by], value), max(high[by], value)
-        columns[by, rows:] = low[by]
-    return columns, low, high
+            columns[by, row] = table[row, by]
+            most = max(most, table[row, by])
+        columns[by, rows:] = table[0, by]
+        high[by] = most
+    return columns, high
