@@ -35,9 +35,13 @@ class Knob:
 KNOBS: Mapping[str, Mapping[str, Knob]] = {
     "popular": {
         "half_life_days": Knob("An order counts half after this.", 2, 1000, log=True),
-        "shrink": Knob("Baskets a place needs to speak for itself.", 1, 500, log=True),
+        "shrink": Knob("Baskets a zone needs to speak for itself.", 1, 500, log=True),
+        "reach_km": Knob("Twice as far from her as this, an order on the map counts a ninth.", 0.2, 20, log=True),
     },
-    "trending": {"half_life_days": Knob("An order counts half after this.", 0.5, 60, log=True)},
+    "trending": {
+        "half_life_days": Knob("An order counts half after this.", 0.5, 60, log=True),
+        "reach_km": Knob("Twice as far from her as this, an order on the map counts a ninth.", 0.2, 20, log=True),
+    },
     "repeat": {"decay": Knob("What each older basket counts of the one after it.", 0.5, 1.0)},
     "als": {
         "factors": Knob("Length of the factors.", 8, 128, whole=True, log=True),

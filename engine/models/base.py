@@ -7,6 +7,7 @@ Rows are customers or queries and columns are items everywhere; `IdMap` owns the
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,16 @@ class Place:
     vendor: int = -1
     latitude: float = float("nan")
     longitude: float = float("nan")
+
+    @property
+    def located(self) -> bool:
+        """Whether it is on the map."""
+        return math.isfinite(self.latitude) and math.isfinite(self.longitude)
+
+    @property
+    def told(self) -> bool:
+        """Whether it says where: a zone, or a place on the map."""
+        return self.zone >= 0 or self.located
 
 
 @dataclass(frozen=True, slots=True)

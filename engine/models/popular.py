@@ -1,11 +1,9 @@
-"""What everybody orders, here: popularity in the zone or map cell, backed off to everywhere."""
+"""What everybody orders, here: popularity in the zone, or around a place on the map, backed off to everywhere."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Self
 
 import numpy as np
@@ -16,49 +14,59 @@ from engine.compiled import compiled
 from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Place, Query, Recommender
 from engine.models.board import Board, Rows, sealed
+from engine.models.cells import ZONE_LEVEL, cell_of, cells_around, place_keys
 from engine.models.top import top_k
 
 DAY_S = 86_400
-# Map cells in degrees of latitude, coarse to fine: from about 10 km down to a block of 250 m.
-CELL_DEGREES = (0.1, 0.04, 0.02, 0.01, 0.005, 0.0025)
+KM_PER_DEGREE = 111.2
+# How far the rest of the world is taken to be, in degrees.
+FAR_DEGREES = 1.0
+# A cell speaks for at most so many dishes, those ordered there most.
+MOST_IN_CELL = 300
 # How many of the best of a place are candidates, and how many are ranked so that enough remain after the filters.
 MOST, MOST_RANKED = 200, 2_000
-ZONE_LEVEL = 15
-MOST_LINKS = 10_000
+MOST_LINKS = 4_096
 ENOUGH = 100.0
 FORGOTTEN = 2.0**-10
 
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """The links of one place's chain: which they are, what an order there counts, and what everywhere's shares do."""
+    """What one place's shares are made of: counted places, what a basket of each counts and everywhere's shares."""
 
     places: LongArray
     weights: FloatArray
     everywhere: float
 
 
+NO_CELL = (-1, -1)
+NOWHERE = Links(sealed(np.empty(0, np.int64)), sealed(np.empty(0, np.float32)), 1.0)
+
+
 @dataclass(slots=True)
 class Popular(Recommender):
     """Share of recent baskets that hold the item, near the place of the query.
 
-    A place is a chain from everywhere over its map cells, those with more orders first, to its zone; each link's share
-    is its own counts shrunk towards the link before by `shrink` baskets. Counts halve every `half_life_days` and are
-    forgotten after ten half-lives; a link of a hundred times `shrink` stands for all before it but everywhere. Nothing
-    is personal here.
+    Around a place on the map a basket counts 1 / (1 + km / reach_km)^2: a kernel estimate of the density of orders, in
+    which what is near decides where much is near, and what is far where nothing is. Near baskets are added up in small
+    cells, far ones in large cells, as in a quadtree. In a named zone the shares are its own counts, shrunk towards
+    those around by `shrink` baskets; from a hundred times `shrink` on, it stands for itself. Counts halve every
+    `half_life_days` and are forgotten after ten half-lives. Nothing is personal here.
     """
 
     name: str = "popular"
     half_life_days: float = 90.0
     shrink: float = 20.0
+    reach_km: float = 2.0
     overall: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
     keys: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     start: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
     items: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
     counts: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
     baskets: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
+    weight: float = 0.0
     _best: IntArray = field(default_factory=lambda: np.empty(0, np.int32), repr=False)
-    _links: dict[tuple[int, ...], Links] = field(default_factory=dict, repr=False)
+    _links: dict[tuple[int, int, int], Links] = field(default_factory=dict, repr=False)
 
     def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
         """Count baskets by item, overall and by place; `rng` is not used.
@@ -71,9 +79,10 @@ class Popular(Recommender):
         weight = np.exp2(-age_days / self.half_life_days).astype(np.float32)
         # Counts so old that all weights vanish would divide by zero; the newest basket always counts as 1.
         weight /= weight.max()
+        self.weight = float(weight.sum())
         lines = np.repeat(weight, np.diff(baskets.basket_start))
         overall = np.bincount(baskets.items, weights=lines, minlength=baskets.n_items)
-        self.overall = sealed((overall / weight.sum()).astype(np.float32))
+        self.overall = sealed((overall / self.weight).astype(np.float32))
         self._best = self._ranked()
         self._count_places(baskets, weight)
         self._links.clear()
@@ -123,7 +132,7 @@ class Popular(Recommender):
             "items": self.items,
             "counts": self.counts,
             "baskets": self.baskets,
-            "settings": np.array([self.half_life_days, self.shrink], dtype=np.float64),
+            "settings": np.array([self.half_life_days, self.shrink, self.reach_km, self.weight], dtype=np.float64),
         }
 
     @property
@@ -134,9 +143,15 @@ class Popular(Recommender):
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
         """Rebuild from `arrays()`."""
-        model = cls(half_life_days=float(arrays["settings"][0]), shrink=float(arrays["settings"][1]))
+        half_life_days, shrink, *newer = (float(value) for value in arrays["settings"])
+        model = cls(half_life_days=half_life_days, shrink=shrink)
         for key in ("overall", "keys", "start", "items", "counts", "baskets"):
             setattr(model, key, arrays[key])
+        if newer:
+            model.reach_km, model.weight = newer
+        else:  # trained when map cells had other sizes: until it is trained anew, only zones are known
+            zones = int(np.searchsorted(model.keys, ZONE_LEVEL << 48))
+            model.keys, model.start, model.baskets = model.keys[zones:], model.start[zones:], model.baskets[zones:]
         model._best = model._ranked()
         return model
 
@@ -147,7 +162,7 @@ class Popular(Recommender):
         stay = np.flatnonzero(_moved(zone, latitude, longitude))
         ordered, stayed = _by_stay(baskets, counted, stay, weight)
         all_keys, totals, counts = [np.empty(0, np.int64)], [np.empty(0)], [sparse.csr_array((0, baskets.n_items))]
-        for keys in _place_keys(zone[stay], latitude[stay], longitude[stay]):
+        for level, keys in place_keys(zone[stay], latitude[stay], longitude[stay]):
             known = np.flatnonzero(keys)
             if not len(known):
                 continue
@@ -156,7 +171,8 @@ class Popular(Recommender):
             went = sparse.csr_array((np.ones(len(known)), (place, known)), shape=(len(here), len(stay)))
             all_keys.append(here)
             totals.append(np.asarray(went @ stayed))
-            counts.append(sparse.csr_array(went @ ordered))
+            there = sparse.csr_array(went @ ordered)
+            counts.append(there if level == ZONE_LEVEL else _most_ordered(there))
         found = Rows.of(sparse.vstack(counts, format="csr"))
         self.keys = sealed(np.concatenate(all_keys))
         self.baskets = sealed(np.concatenate(totals).astype(np.float32))
@@ -166,26 +182,49 @@ class Popular(Recommender):
         return sealed(top_k(self.overall[None], MOST_RANKED)[0])
 
     def _links_of(self, place: Place) -> Links:
-        chain = place_chain(place)
-        found = self._links.get(chain)
+        cell = cell_of(place.latitude, place.longitude) if place.located else NO_CELL
+        found = self._links.get((*cell, place.zone))
         if found is None:
             if len(self._links) >= MOST_LINKS:
                 self._links.clear()
-            found = self._links[chain] = self._weighed(np.array(chain, dtype=np.int64))
+            found = self._links[*cell, place.zone] = self._in_zone(place.zone, self._around(cell))
         return found
 
-    def _weighed(self, chain: LongArray) -> Links:
-        """Return the chain's known links and what a basket of each counts in the last one's share."""
-        at = np.minimum(np.searchsorted(self.keys, chain), len(self.keys) - 1)
-        known = at[self.keys[at] == chain] if len(self.keys) else at[:0]
-        # A named zone is what the operator delivers by: it decides, and cells only speak where none is named.
-        places = known[np.lexsort((-self.baskets[known], self.keys[known] >> 48 == ZONE_LEVEL))]
-        enough = np.flatnonzero(self.baskets[places] >= ENOUGH * self.shrink)
-        places = places[enough[-1] :] if len(enough) else places
-        total = self.baskets[places].astype(np.float64) + self.shrink
-        # What is left of a link after all finer ones have had their say.
-        left = np.append(np.cumprod((self.shrink / total)[::-1])[::-1], 1.0)
-        return Links(sealed(places.astype(np.int64)), sealed((left[1:] / total).astype(np.float32)), float(left[0]))
+    def _around(self, cell: tuple[int, int]) -> Links:
+        """Return the places around the middle of a smallest cell, by the kernel; only everywhere where none is."""
+        if cell == NO_CELL or not len(self.keys):
+            return NOWHERE
+        keys, degrees = cells_around(*cell)
+        at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        known = self.keys[at] == keys
+        places, degrees = at[known], degrees[known]
+        if not len(places):
+            return NOWHERE
+        counted = self._kernel(degrees)
+        near = self.baskets[places].astype(np.float64)
+        far = float(self._kernel(np.array([FAR_DEGREES]))[0]) * max(self.weight - near.sum(), 0.0)
+        total = (counted * near).sum() + far
+        return Links(sealed(places.astype(np.int64)), sealed((counted / total).astype(np.float32)), far / total)
+
+    def _kernel(self, degrees: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return np.asarray((1 + degrees * (KM_PER_DEGREE / self.reach_km)) ** -2)
+
+    def _in_zone(self, zone: int, around: Links) -> Links:
+        """Return the zone's own counts, shrunk towards what is `around`; that alone where no order names the zone."""
+        key = ZONE_LEVEL << 48 | zone
+        at = int(np.searchsorted(self.keys, key)) if zone >= 0 else len(self.keys)
+        if at == len(self.keys) or self.keys[at] != key:
+            return around
+        # A named zone is what the operator delivers by: it decides, and what is around it only fills in.
+        own = float(self.baskets[at])
+        if own >= ENOUGH * self.shrink:
+            around = NOWHERE
+        left = np.float32(self.shrink / (own + self.shrink))
+        return Links(
+            sealed(np.append(around.places, at)),
+            sealed(np.append(around.weights * left, np.float32(1 / (own + self.shrink)))),
+            float(left * around.everywhere),
+        )
 
 
 @dataclass(slots=True)
@@ -238,37 +277,13 @@ def _add_everywhere(
         parts[row, part] += times * share[columns[row]]
 
 
-def place_chain(place: Place) -> tuple[int, ...]:
-    """Return the keys of a place: its map cells from coarse to fine, then its zone; empty where nothing is known."""
-    if math.isfinite(place.latitude) and math.isfinite(place.longitude):
-        return _chain(place.latitude, place.longitude, place.zone)
-    return (ZONE_LEVEL << 48 | place.zone,) if place.zone >= 0 else ()
-
-
-@lru_cache(maxsize=MOST_LINKS)
-def _chain(latitude: float, longitude: float, zone: int) -> tuple[int, ...]:
-    # History keeps positions in float32, and a place on the edge of a cell must fall to the same side.
-    latitude, longitude = float(np.float32(latitude)), float(np.float32(longitude))
-    chain = []
-    for level, size in enumerate(CELL_DEGREES, start=1):
-        y, x = math.floor((latitude + 90) / size), math.floor((longitude + 180) / size)
-        chain.append(level << 48 | y << 24 | x)
-    return (*chain, ZONE_LEVEL << 48 | zone) if zone >= 0 else tuple(chain)
-
-
-def _place_keys(
-    zone: npt.NDArray[np.int32], latitude: FloatArray, longitude: FloatArray
-) -> list[npt.NDArray[np.int64]]:
-    """Return one int64 key a row for each link of the chain; 0 where the link is unknown."""
-    chains = []
-    located = np.isfinite(latitude) & np.isfinite(longitude)
-    lat, lon = np.where(located, latitude, 0.0).astype(np.float64), np.where(located, longitude, 0.0).astype(np.float64)
-    for level, size in enumerate(CELL_DEGREES, start=1):
-        y = np.floor((lat + 90) / size).astype(np.int64)
-        x = np.floor((lon + 180) / size).astype(np.int64)
-        chains.append(np.where(located, (np.int64(level) << 48) | (y << 24) | x, 0))
-    chains.append(np.where(zone >= 0, (np.int64(ZONE_LEVEL) << 48) | zone.astype(np.int64), 0))
-    return chains
+def _most_ordered(cells: sparse.csr_array) -> sparse.csr_array:
+    """Return each row with its `MOST_IN_CELL` largest counts only."""
+    for row in np.flatnonzero(np.diff(cells.indptr) > MOST_IN_CELL):
+        own = cells.data[cells.indptr[row] : cells.indptr[row + 1]]
+        own[np.argpartition(-own, MOST_IN_CELL)[MOST_IN_CELL:]] = 0
+    cells.eliminate_zeros()
+    return cells
 
 
 def _moved(zone: IntArray, latitude: FloatArray, longitude: FloatArray) -> npt.NDArray[np.bool_]:

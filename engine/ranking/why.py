@@ -10,7 +10,6 @@ import numpy.typing as npt
 from engine.compiled import compiled
 from engine.models.base import FloatArray, IntArray
 from engine.models.links import strongest
-from engine.models.popular import place_chain
 from engine.ranking.extras import newest
 from engine.ranking.habits import habits, worded
 from engine.ranking.reasons import Reason, about, said
@@ -47,7 +46,7 @@ def reasons_for(pool: Pool, asking: Asking, sources: Sources, signals: Signals) 
     looked = looked_at(served, signals, columns).tolist() if signals.touched else None
     fresh = newest(columns, served.extras).tolist()
     seeds = _seeds(asking, columns, sources, times)
-    near = bool(place_chain(query.place))
+    near = query.place.told
     found = []
     for row, (column, often, code) in enumerate(zip(columns.tolist(), times.tolist(), codes.tolist(), strict=True)):
         if code:

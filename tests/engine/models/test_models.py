@@ -58,6 +58,44 @@ def test_a_named_zone_decides_over_the_block_she_is_in() -> None:
     assert on_map["rice"] > 0.9
 
 
+def test_on_the_map_a_basket_counts_by_how_near_it_is() -> None:
+    # Far smaller than a cell apart there would be no telling; these lie in cells of every size around her.
+    north = (0.0, 0.012, 0.03, 0.07, 0.15, 0.3)
+    people = {f"p{n}": [(0, [f"dish {n}"])] for n in range(len(north))}
+    data = learned_from(people)
+    latitude = (31.0025 + np.array(north)).astype(np.float32)
+    placed = replace(data.baskets, latitude=latitude, longitude=np.full(len(north), 121.0025, np.float32))
+    model = fit(Popular(reach_km=2.0), replace(data, baskets=placed))
+    scores = by_item(data, model.score([asks(data, place=Place(latitude=31.0025, longitude=121.0025))])[0])
+    kernel = (1 + np.array(north) * 111.2 / 2.0) ** -2
+    told = np.array([scores[f"dish {n}"] for n in range(len(north))])
+    # A cell's baskets are taken to be in its middle, at most a quarter of the way off.
+    np.testing.assert_allclose(told / told.sum(), kernel / kernel.sum(), rtol=0.45, atol=0.01)
+    assert told.sum() == pytest.approx(1, abs=0.01)
+    assert (np.diff(told) < 0).all()
+
+
+def test_popularity_in_the_middle_of_nowhere_is_everywhere() -> None:
+    data = learned_from({"ann": [(0, ["soup"])], "bob": [(0, ["rice"])], "cat": [(0, ["soup"])]})
+    spots = (np.array([31.0, 31.2, 31.0], np.float32), np.full(3, 121, np.float32))
+    model = fit(Popular(), replace(data, baskets=replace(data.baskets, latitude=spots[0], longitude=spots[1])))
+    at_sea = asks(data, place=Place(latitude=-40.0, longitude=-100.0))
+    np.testing.assert_allclose(*model.score([at_sea, asks(data)]), rtol=1e-6)
+
+
+def test_a_model_trained_with_cells_of_other_sizes_still_knows_its_zones() -> None:
+    told = {"ann": [(0, ["soup"])], "bob": [(0, ["rice"])], "cat": [(0, ["rice"])]}
+    data = learned_from(told, zones={"ann": "north", "bob": "south", "cat": "south"})
+    placed = replace(data.baskets, latitude=np.full(3, 31, np.float32), longitude=np.full(3, 121, np.float32))
+    arrays = fit(Popular(shrink=1), replace(data, baskets=placed)).arrays()
+    old = Popular.from_arrays({**arrays, "settings": arrays["settings"][:2]})
+    new = Popular.from_arrays(arrays)
+    north = asks(data, place=Place(zone=0))
+    on_the_map = asks(data, place=Place(latitude=31, longitude=121))
+    np.testing.assert_array_equal(old.score([north]), new.score([north]))
+    np.testing.assert_array_equal(*old.score([on_the_map, asks(data)]))
+
+
 def test_an_unknown_zone_reads_as_everywhere() -> None:
     data = learned_from({"ann": [(0, ["soup"])]}, zones={"ann": "north"})
     model = fit(Popular(), data)
