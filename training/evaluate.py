@@ -19,14 +19,14 @@ from training.learn import Learned
 from training.matrices import TrainingSet
 from training.metrics import (
     Judged,
+    Truth,
     coverage,
     exposure,
     gini,
-    judge,
+    judge_by,
     lorenz,
     mean_and_error,
     novelty,
-    paired_interval,
     popularity,
     popularity_percentiles,
 )
@@ -70,10 +70,9 @@ class Evaluation:
         """Return the JSON form: figures and intervals by model and by group, and the paired comparisons."""
         rng = np.random.default_rng([self.seed, 7])
         models = {name: {**judged.means(), **self.beyond[name]} for name, judged in self.judged.items()}
-        intervals = {
-            name: dict(zip(judged.metrics, resampled(judged.values, rng), strict=True))
-            for name, judged in self.judged.items()
-        }
+        # One draw of customers serves every model: the draws cost more than the figures.
+        bounds = iter(resampled(np.concatenate([judged.values for judged in self.judged.values()], axis=1), rng))
+        intervals = {name: {metric: next(bounds) for metric in judged.metrics} for name, judged in self.judged.items()}
         returning = sum(1 for target in self.targets if target.query.baskets)
         best = self.best_single()
         pairs = [(self.served, BLEND), (self.served, best), (BLEND, best)]
@@ -85,8 +84,8 @@ class Evaluation:
             "served": self.served,
             "models": models,
             "intervals": intervals,
-            "against_best_single": self.compare(self.served, best),
-            "comparisons": [self.compare(ours, theirs) for ours, theirs in dict.fromkeys(pairs) if ours != theirs],
+            "against_best_single": self.compare([(self.served, best)])[0],
+            "comparisons": self.compare([pair for pair in dict.fromkeys(pairs) if pair[0] != pair[1]]),
             "groups": self.group_figures(),
             "exposure": dict(self.exposure),
         }
@@ -96,17 +95,23 @@ class Evaluation:
         means = {name: self.judged[name].means()[self.metric] or 0.0 for name in self.singles}
         return max(means, key=lambda name: means[name])
 
-    def compare(self, ours: str, theirs: str) -> dict[str, Any]:
-        """Return the mean of `ours` minus `theirs` on the same customers, with its 95 % interval."""
-        mine, other = self.judged[ours].column(self.metric), self.judged[theirs].column(self.metric)
-        _, difference, _ = mean_and_error(mine - other)
-        return {
-            "ours": ours,
-            "model": theirs,
-            "metric": self.metric,
-            "difference": difference,
-            "interval": paired_interval(mine, other, np.random.default_rng([self.seed, 8])),
-        }
+    def compare(self, pairs: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+        """Return, by pair, the mean of the first minus the second on the same customers, with its 95 % interval."""
+        if not pairs:
+            return []
+        columns = {name: self.judged[name].column(self.metric) for pair in pairs for name in pair}
+        differences = np.stack([columns[ours] - columns[theirs] for ours, theirs in pairs], axis=1)
+        bounds = resampled(differences, np.random.default_rng([self.seed, 8]))
+        return [
+            {
+                "ours": ours,
+                "model": theirs,
+                "metric": self.metric,
+                "difference": mean_and_error(difference)[1],
+                "interval": interval,
+            }
+            for (ours, theirs), difference, interval in zip(pairs, differences.T, bounds, strict=True)
+        ]
 
     def group_figures(self) -> list[dict[str, Any]]:
         """Return, by group, what is served with 95 % intervals, and the model of its own that presses it hardest.
@@ -183,10 +188,14 @@ def evaluate(
     ranked: dict[str, list[IntArray]] = {}
     # A model that could speak of every dish is judged on every dish; of the others the few they name are all there is.
     costly = [model for model in learned.models if model.costly]
+    free = again and all(target.query.place.vendor < 0 for target in targets)
+    filtered = [] if free else costly
+    if free:
+        ranked = {model.name: [model.best([target.query for target in targets], k)] for model in costly}
     for first in range(0, len(targets), CHUNK):
         some = targets[first : first + CHUNK]
         queries = [target.query for target in some]
-        parts = _filtered({model.name: model.score(queries) for model in costly}, some, allowed, repeats=again)
+        parts = _filtered({model.name: model.score(queries) for model in filtered}, some, allowed, repeats=again)
         for name, part in parts.items():
             ranked.setdefault(name, []).append(top_k(part, k))
         for name, best in _from_one_board(learned, some, allowed, k, repeats=again).items():
@@ -201,11 +210,8 @@ def evaluate(
     return Evaluation(
         k=k,
         targets=targets,
-        judged={name: judge(part, targets, k) for name, part in lists.items()},
-        parts={
-            name: {model: judge(part, some, k) for model, part in lists.items()}
-            for name, some in parts_of_truth.items()
-        },
+        judged=_judged(lists, targets, k),
+        parts={name: _judged(lists, some, k) for name, some in parts_of_truth.items()},
         groups=groups_of(targets, data, standing or {}),
         beyond={name: _like(part, k, customers_with, active, percentiles) for name, part in lists.items()},
         exposure={
@@ -216,6 +222,11 @@ def evaluate(
         served=learned.served,
         seed=seed,
     )
+
+
+def _judged(lists: Mapping[str, IntArray], targets: Sequence[Target], k: int) -> dict[str, Judged]:
+    truth = Truth.of(targets)
+    return {name: judge_by(part, truth, k) for name, part in lists.items()}
 
 
 def _like(
@@ -298,7 +309,7 @@ def _filtered(
 
     That is dishes of other vendors, where a target says the vendor, and dishes she has had, where nobody `repeats`.
     """
-    if repeats and all(target.query.place.vendor < 0 for target in targets):
+    if not parts:
         return parts
     keep = np.ones((len(targets), next(iter(parts.values())).shape[1]), dtype=bool)
     for i, target in enumerate(targets):

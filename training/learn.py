@@ -162,6 +162,6 @@ def learn_before(
     return learn(past, horizon_days=horizon_days, seed=seed, report=report, settings=settings)
 
 
-def tuning_sample(targets: list[Target], seed: int) -> list[Target]:
+def tuning_sample(targets: Sequence[Target], seed: int) -> list[Target]:
     """Return the baskets that blend and ranker are learned on, at most 10,000, fixed by `seed`."""
     return sample(targets, MOST_TUNING, np.random.default_rng([seed, 99]))

@@ -69,13 +69,13 @@ def training_set_of(parts: Iterable[tuple[pl.LazyFrame, pl.LazyFrame]], items: p
     ids = {name: _Ids() for name in ("customer_id", "zone", "item_id", "vendor_id")}
     # Only a part or two are held as text at a time. Which thread comes first decides codes, not numbers.
     read = side_by_side(lambda part: _read(*part, ids), list(parts))
-    heads, lines = _Heads.joined([part[0] for part in read]), _Lines.joined([part[1] for part in read])
-    del read
-    if not len(lines.item):
+    if not any(len(lines.item) for _, lines in read):
         raise NoHistory(
             "no delivered order line names an item, so there is nothing to recommend; "
             "import orders with an item_id column first"
         )
+    heads, lines = _Heads.joined([heads for heads, _ in read]), _Lines.joined([lines for _, lines in read])
+    del read
     customers, customer_of = ids["customer_id"].numbered(heads.customer)
     zones, zone_of = ids["zone"].numbered(heads.zone)
     names, item_of = ids["item_id"].numbered(lines.item, items["item_id"])

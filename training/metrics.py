@@ -19,7 +19,6 @@ from training.split import Target
 
 RESAMPLES = 1000
 RESAMPLES_AT_ONCE = 100
-NOTHING = np.empty(0, np.int32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +40,47 @@ class Judged:
 NAMES = ("recall", "ndcg", "ndcg_full", "hit", "repeat_recall", "explore_recall", "repeat_hit", "explore_hit")
 
 
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What was ordered, by target: `size` and `size_again` (targets) count dishes, and those she had had before.
+
+    `keys` and `keys_again` name target and dish of each; dishes no model knows count in `size` alone.
+    """
+
+    size: LongArray
+    size_again: LongArray
+    keys: LongArray
+    keys_again: LongArray
+
+    @classmethod
+    def of(cls, targets: Sequence[Target]) -> Truth:
+        """Read it from the targets, once for every ranking that is judged by it."""
+        rows = np.repeat(np.arange(len(targets)), [len(target.truth) for target in targets])
+        keys = _key(rows, np.concatenate([target.truth for target in targets]) if targets else rows)
+        past_rows = np.repeat(np.arange(len(targets)), [len(target.query.items) for target in targets])
+        past = np.concatenate([target.query.items for target in targets]) if targets else past_rows
+        again = np.isin(keys, _key(past_rows, past))
+        n, unseen = len(targets), np.array([target.unseen for target in targets], dtype=np.int64)
+        size, size_again = np.bincount(rows, minlength=n), np.bincount(rows[again], minlength=n)
+        return cls(size + unseen, size_again, keys, keys[again])
+
+
 def judge(ranked: IntArray, targets: Sequence[Target], k: int) -> Judged:
     """Return the figures of `ranked` (targets, >= k) against each target's truth; NaN for a target without truth."""
-    ranked = ranked[:, :k]
-    truth_row, truth_key, again = _truth(targets)
-    size = np.bincount(truth_row, minlength=len(targets)) + np.array([target.unseen for target in targets])
-    n_again = np.bincount(truth_row, weights=again, minlength=len(targets))
-    keys = np.where(ranked >= 0, _key(np.arange(len(targets))[:, None], ranked), -1)
-    hits = np.isin(keys, truth_key)
-    hits_again = np.isin(keys, truth_key[again]).sum(axis=1)
+    return judge_by(ranked, Truth.of(targets), k)
+
+
+def judge_by(ranked: IntArray, truth: Truth, k: int) -> Judged:
+    """Return what `judge` does, of a truth read before."""
+    ranked, size, n_again = ranked[:, :k], truth.size, truth.size_again
+    keys = np.where(ranked >= 0, _key(np.arange(len(size))[:, None], ranked), -1)
+    hits = np.isin(keys, truth.keys)
+    hits_again = np.isin(keys, truth.keys_again).sum(axis=1)
     hits_new = hits.sum(axis=1) - hits_again
     discount = 1 / np.log2(np.arange(2, k + 2))
     ideal = np.concatenate([[np.nan], np.cumsum(1 / np.log2(np.arange(2, max(int(size.max(initial=1)), k) + 2)))])
     gain = hits @ discount[: ranked.shape[1]]
-    values = np.full((len(targets), len(NAMES)), np.nan)
+    values = np.full((len(size), len(NAMES)), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         values[:, 0] = hits.sum(axis=1) / size
         values[:, 1] = gain / ideal[np.minimum(size, k)]
@@ -65,16 +91,6 @@ def judge(ranked: IntArray, targets: Sequence[Target], k: int) -> Judged:
         values[:, 6] = np.where(n_again > 0, hits_again > 0, np.nan)
         values[:, 7] = np.where(size > n_again, hits_new > 0, np.nan)
     return Judged(tuple(f"{name}@{k}" for name in NAMES), values)
-
-
-def _truth(targets: Sequence[Target]) -> tuple[LongArray, LongArray, npt.NDArray[np.bool_]]:
-    """Return, per ordered item of every target: its target, its key, and whether the customer had ordered it before."""
-    rows = np.repeat(np.arange(len(targets)), [len(target.truth) for target in targets])
-    truth = _key(rows, np.concatenate([target.truth for target in targets]) if targets else rows)
-    past = [np.concatenate(target.query.baskets) if target.query.baskets else NOTHING for target in targets]
-    past_rows = np.repeat(np.arange(len(targets)), [len(own) for own in past])
-    known = _key(past_rows, np.concatenate(past) if past else past_rows)
-    return rows, truth, np.isin(truth, known)
 
 
 def _key(rows: npt.NDArray[np.integer], items: npt.NDArray[np.integer]) -> LongArray:

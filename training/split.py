@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +26,61 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Targets(Sequence[Target]):
+    """The baskets `chosen` as targets, each made when it is asked for: a large home holds out more than it looks at.
+
+    `past` is what was known before, `customer` (baskets) whose each basket is.
+    """
+
+    baskets: Baskets
+    past: Baskets
+    customer: npt.NDArray[np.int64]
+    chosen: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """How many baskets are held out."""
+        return len(self.chosen)
+
+    def __iter__(self) -> Iterator[Target]:
+        """Make them all at once."""
+        return iter(self[:])
+
+    @overload
+    def __getitem__(self, index: int) -> Target: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Target]: ...
+    def __getitem__(self, index: int | slice) -> Target | list[Target]:
+        """Make the target at one place, or those at several."""
+        if isinstance(index, slice):
+            return self.at(np.arange(len(self))[index])
+        return self.at(np.array([range(len(self))[index]]))[0]
+
+    def at(self, places: npt.NDArray[np.integer]) -> list[Target]:
+        """Make the targets at `places`."""
+        baskets, chosen = self.baskets, self.chosen[places]
+        where = [
+            # The vendor is what she decides, so a home page does not know it.
+            Place(zone, -1, latitude, longitude)
+            for zone, latitude, longitude in zip(
+                baskets.zone[chosen].tolist(),
+                baskets.latitude[chosen].tolist(),
+                baskets.longitude[chosen].tolist(),
+                strict=True,
+            )
+        ]
+        queries = queries_for(self.past, self.customer[chosen], baskets.at[chosen], where)
+        return [
+            Target(query, baskets.items[baskets.basket_start[b] : baskets.basket_start[b + 1]])
+            for query, b in zip(queries, chosen.tolist(), strict=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
 class Split:
     """The past to learn from, what came next, and the instant between (seconds; by basket: the newest instant)."""
 
     past: Baskets
-    targets: list[Target]
+    targets: Sequence[Target]
     at: int
 
 
@@ -39,7 +91,7 @@ def split_by_time(data: TrainingSet, at: int) -> Split:
     customer = np.repeat(np.arange(baskets.n_customers), np.diff(baskets.customer_start))
     later = np.flatnonzero(baskets.at >= at)
     _, first = np.unique(customer[later], return_index=True)
-    return Split(past, _targets(baskets, past, customer, later[first]), at)
+    return Split(past, Targets(baskets, past, customer, later[first]), at)
 
 
 def split_last_basket(data: TrainingSet) -> Split:
@@ -51,32 +103,12 @@ def split_last_basket(data: TrainingSet) -> Split:
     keep[last] = False
     past = keep_baskets(baskets, keep)
     customer = np.repeat(np.arange(baskets.n_customers), counts)
-    return Split(past, _targets(baskets, past, customer, last), data.last_at)
+    return Split(past, Targets(baskets, past, customer, last), data.last_at)
 
 
-def sample(targets: list[Target], most: int, rng: np.random.Generator) -> list[Target]:
+def sample(targets: Sequence[Target], most: int, rng: np.random.Generator) -> list[Target]:
     """Return at most `most` targets, drawn without replacement, in their own order."""
     if len(targets) <= most:
-        return targets
-    return [targets[i] for i in np.sort(rng.choice(len(targets), most, replace=False))]
-
-
-def _targets(
-    baskets: Baskets, past: Baskets, customer: npt.NDArray[np.int64], chosen: npt.NDArray[np.int64]
-) -> list[Target]:
-    places = [
-        Place(zone, vendor, latitude, longitude)
-        for zone, vendor, latitude, longitude in zip(
-            baskets.zone[chosen].tolist(),
-            # The vendor is what she decides, so a home page does not know it.
-            [-1] * len(chosen),
-            baskets.latitude[chosen].tolist(),
-            baskets.longitude[chosen].tolist(),
-            strict=True,
-        )
-    ]
-    queries = queries_for(past, customer[chosen], baskets.at[chosen], places)
-    return [
-        Target(query, baskets.items[baskets.basket_start[b] : baskets.basket_start[b + 1]])
-        for query, b in zip(queries, chosen.tolist(), strict=True)
-    ]
+        return list(targets)
+    drawn = np.sort(rng.choice(len(targets), most, replace=False))
+    return targets.at(drawn) if isinstance(targets, Targets) else [targets[i] for i in drawn]

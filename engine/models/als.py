@@ -9,12 +9,15 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from engine.compiled import compiled
 from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, Query, Recommender, user_items
 from engine.models.board import COUNT, Board, LongArray, Rows, sealed
 from engine.models.factorise import factorise, first_guess
+from engine.models.nearest import Nearest
+from engine.threads import cores
 
 
 @dataclass(slots=True)
@@ -83,6 +86,19 @@ class Als(Recommender):
                 columns, counts = np.unique(query.items, return_counts=True)
                 scores[i] = self.item_factors @ self.fold_in(columns.astype(np.int32), counts.astype(np.float32))
         return scores
+
+    def best(self, queries: Sequence[Query], k: int) -> IntArray:
+        """Return the k items of each query with the greatest predicted preference; -1 for an unknown customer."""
+        found = np.full((len(queries), k), -1, dtype=np.int32)
+        known = np.flatnonzero([query.known for query in queries])
+        if len(known):
+            own = [queries[at].items for at in known.tolist()]
+            start = np.concatenate([[0], np.cumsum([len(items) for items in own])])
+            ones = np.ones(start[-1], dtype=np.float32)
+            counts = sparse.csr_array((ones, np.concatenate(own), start), shape=(len(own), self.n_items))
+            counts.sum_duplicates()
+            found[known] = Nearest.of(self.item_factors).best(self.fold_in_all(Rows.of(counts)), k, threads=cores())[0]
+        return found
 
     def fold_in(self, columns: IntArray, counts: FloatArray) -> FloatArray:
         """Return the (factors,) vector of a customer who has `counts` baskets with each of `columns`."""

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from engine.models.board import Board, FloatArray, IntArray, LongArray
+from engine.models.top import top_k
 
 __all__ = [
     "Arrays", "Baskets", "FloatArray", "IntArray", "LongArray", "Place", "Query", "Recommender", "user_items",
@@ -167,6 +168,10 @@ class Recommender(ABC):
     @abstractmethod
     def n_items(self) -> int:
         """How many items it was fitted on."""
+
+    def best(self, queries: Sequence[Query], k: int) -> IntArray:
+        """Return (queries, k) columns of what the model says most of, best first; -1 where it speaks of fewer."""
+        return top_k(self.score(queries), k)
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
         """Return (queries, items) float32 of every item; NaN marks an item the model says nothing of."""

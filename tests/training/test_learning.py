@@ -128,9 +128,19 @@ def test_keeping_all_baskets_changes_nothing() -> None:
 
 def test_a_sample_is_fixed_by_its_seed_and_never_repeats() -> None:
     targets = split_last_basket(learned_from(random_town(40, 8, seed=1))).targets
-    first = sample(targets, 10, np.random.default_rng(4))
-    assert first == sample(targets, 10, np.random.default_rng(4))
-    assert len({target.query.row for target in first}) == 10
+    first, again = ([target.query.row for target in sample(targets, 10, np.random.default_rng(4))] for _ in range(2))
+    assert first == again
+    assert len(set(first)) == 10
+
+
+def test_targets_made_when_asked_for_are_those_made_all_at_once() -> None:
+    targets = split_last_basket(learned_from(random_town(40, 8, seed=1))).targets
+    whole = list(targets)
+    assert [target.query.row for target in whole] == [targets[place].query.row for place in range(len(targets))]
+    assert [target.query.row for target in sample(whole, 10, np.random.default_rng(4))] == [
+        target.query.row for target in sample(targets, 10, np.random.default_rng(4))
+    ]
+    assert all(target.truth.tolist() == targets[place].truth.tolist() for place, target in enumerate(whole))
 
 
 def test_the_learned_blend_is_never_worse_than_the_default_on_what_it_learned_from() -> None:
