@@ -18,6 +18,7 @@ from engine.models.user_knn import UserKnn
 from engine.ranking.blend import Blend
 from engine.ranking.features import ItemFacts
 from engine.ranking.ranker import Ranker
+from engine.threads import beside
 from training.learn_blend import learn_blend
 from training.learn_ranker import learn_ranker
 from training.matrices import DAY_S, TrainingSet
@@ -125,26 +126,32 @@ def learn_final(
     report: Report,
     settings: ModelSettings = DEFAULTS,
 ) -> Learned:
-    """Learn blend and ranker with models fitted on `split.past`, then fit the models on all of `data`.
+    """Learn blend and ranker with models fitted on `split.past`, and fit the models on all of `data`.
 
     What the ranker knows of items is computed anew from all of `data`, like the models it reads.
     """
-    report("learn the blend")
     tuning, repeats = tuning_sample(split.targets, seed), data.repeats
-    blend = learn_blend(fitted, tuning, repeats=repeats)
-    report("learn the ranker")
-    ranker = learn_ranker(fitted, blend, split.past, tuning, now=split.at, seed=seed, repeats=repeats)
-    if ranker is not None:
-        ranker = replace(ranker, facts=ItemFacts.of(data.baskets, now=data.last_at))
-    models = fit_models(
-        data.baskets,
-        now=data.last_at,
-        seed=seed,
-        report=report,
-        settings=settings,
-        repeats=repeats,
-        earlier=fitted,
-    )
+
+    def weigh() -> tuple[Blend, Ranker | None]:
+        report("learn the blend")
+        blend = learn_blend(fitted, tuning, repeats=repeats)
+        report("learn the ranker")
+        ranker = learn_ranker(fitted, blend, split.past, tuning, now=split.at, seed=seed, repeats=repeats)
+        return blend, ranker and replace(ranker, facts=ItemFacts.of(data.baskets, now=data.last_at))
+
+    def fit() -> list[Recommender]:
+        return fit_models(
+            data.baskets,
+            now=data.last_at,
+            seed=seed,
+            report=report,
+            settings=settings,
+            repeats=repeats,
+            earlier=fitted,
+        )
+
+    # Neither needs the other, and the trees grow in one thread.
+    (blend, ranker), models = beside(weigh, fit)
     return Learned(models, blend, ranker, len(tuning))
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from engine.models.base import FloatArray, Recommender
+from engine.compiled import compiled
+from engine.models.base import Recommender
 from engine.ranking.blend import DEFAULT_WEIGHTS, IMPERSONAL, Blend
 from engine.ranking.filters import Allowed
 from engine.ranking.score import CANDIDATES, Scorer
@@ -99,8 +100,35 @@ def _ndcg(
     ideal: npt.NDArray[np.float64],
     weights: npt.NDArray[np.float64],
 ) -> float:
-    scores: FloatArray = features @ weights.astype(np.float32)
-    some = np.argpartition(-scores, K, axis=1)[:, :K] if scores.shape[1] > K else np.argsort(-scores, axis=1)
-    order = np.take_along_axis(some, np.argsort(-np.take_along_axis(scores, some, axis=1), axis=1), axis=1)
-    gain = np.take_along_axis(relevant, order, axis=1) @ (1 / np.log2(np.arange(2, order.shape[1] + 2)))
-    return float((gain / ideal).mean())
+    discount = 1 / np.log2(np.arange(2, K + 2))
+    return float((_gains(features, relevant, weights.astype(np.float32), discount) / ideal).mean())
+
+
+@compiled
+def _gains(
+    features: npt.NDArray[np.float32],
+    relevant: npt.NDArray[np.bool_],
+    weights: npt.NDArray[np.float32],
+    discount: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Return (targets,) the gain of the candidates ranked by their weighted sums, of equals the earlier first.
+
+    Only the places of the few relevant ones are looked for, so nothing is sorted.
+    """
+    n_targets, n, n_models = features.shape
+    found, scores = np.zeros(n_targets, dtype=np.float64), np.empty(n, dtype=np.float32)
+    for target in range(n_targets):
+        for at in range(n):
+            total = np.float32(0)
+            for model in range(n_models):
+                total += weights[model] * features[target, at, model]
+            scores[at] = total
+        for at in range(n):
+            if not relevant[target, at]:
+                continue
+            place = 0
+            for other in range(n):
+                place += scores[other] > scores[at] or (scores[other] == scores[at] and other < at)
+            if place < len(discount):
+                found[target] += discount[place]
+    return found

@@ -22,7 +22,7 @@ from engine.ids import IdMap
 from engine.ranking.served import arrays_of
 from engine.settings import Settings
 from engine.tables import read_table
-from engine.threads import one_blas_thread
+from engine.threads import beside, one_blas_thread
 from training.evaluate import Evaluation, evaluate
 from training.gate import Protection, Verdict, judge_candidate
 from training.groups import standing_at
@@ -37,6 +37,7 @@ K = 10
 MOST_JUDGED = 10_000
 LEAST_JUDGED = 30
 KEPT_VERSIONS = 5
+Array = np.ndarray[Any, np.dtype[np.generic]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +92,18 @@ def train(
             return Trained(str(live["version"]), False, True, None, live)
         report("read history")
         data = load_training_set(settings)
-        learned, evaluation = _learn_and_judge(settings, data, chosen, horizon_days, seed, report)
+
+        def together() -> dict[str, Array]:
+            report("learn what goes together")
+            return learn_extras(settings, data).arrays()
+
+        extras, (learned, evaluation) = beside(
+            together, lambda: _learn_and_judge(settings, data, chosen, horizon_days, seed, report)
+        )
         arrays = arrays_of(
             learned.models, learned.ranker, data.baskets, _ids(data), _vendor_rows(data), _languages(settings, data)
         )
-        report("learn what goes together")
-        arrays |= learn_extras(settings, data).arrays()
+        arrays |= extras
         version = f"{now.astimezone(UTC):%Y%m%dT%H%M%S%fZ}"
         manifest = _manifest(data, learned, evaluation, recipe, fingerprint, inbox_through, now)
         verdict = judge_candidate(manifest, live, arrays, protection)
@@ -129,11 +136,18 @@ def _learn_and_judge(
         )
         return Learned(models, learn_blend(models, []), None, 0), None
     before = learn_before(data, split, horizon_days=horizon_days, seed=seed, report=report, settings=chosen)
-    report(f"judge on {len(targets):,} customers")
-    standing = standing_at(settings, data, split.at)
-    judged = evaluate(before, data, split.past, targets, k=K, seed=seed, advance=lambda _: None, standing=standing)
-    report("learn again with the newest orders")
-    return learn_final(data, before.models, split, seed=seed, report=report, settings=chosen), judged
+
+    def judged() -> Evaluation:
+        report(f"judge on {len(targets):,} customers")
+        standing = standing_at(settings, data, split.at)
+        return evaluate(before, data, split.past, targets, k=K, seed=seed, advance=lambda _: None, standing=standing)
+
+    def final() -> Learned:
+        report("learn again with the newest orders")
+        return learn_final(data, before.models, split, seed=seed, report=report, settings=chosen)
+
+    evaluation, learned = beside(judged, final)
+    return learned, evaluation
 
 
 def _manifest(
