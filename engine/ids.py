@@ -54,6 +54,9 @@ class IdMap:
         # Nearly all of them: the text is taken out of the array once and not for each.
         wanted, text = np.asarray(rows, dtype=np.int64), self.text.tobytes()
         bounds = zip(self.start[wanted].tolist(), self.start[wanted + 1].tolist(), strict=True)
+        if text.isascii():  # one character a byte
+            plain = text.decode()
+            return [plain[begin:end] for begin, end in bounds]
         return [text[begin:end].decode() for begin, end in bounds]
 
     def row(self, name: str) -> int:

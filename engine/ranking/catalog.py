@@ -5,9 +5,10 @@ The tables are read apart from the artifact, so that a dish sold out this minute
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -23,6 +24,8 @@ IntArray = npt.NDArray[np.int32]
 KEPT_BYTES = 64 * 1024**2
 KEPT_MINUTES = 32
 NOWHERE = ""
+# Vendors read between two pauses: about two milliseconds.
+PAUSE_EVERY = 200
 POSITION = ("latitude", "longitude")
 
 
@@ -172,36 +175,47 @@ class Catalog:
         return self._delivering[zone]
 
 
-def build_catalog(ids: IdMap, items: pl.DataFrame, vendors: pl.DataFrame, *, timezone: str) -> Catalog:
-    """Align the tables with the artifact's item columns; `timezone` holds where a vendor names none."""
-    n_items = len(ids)
-    item_ids = ids.names(np.arange(n_items))
-    english, chinese = list(item_ids), list(item_ids)
-    columns = ids.rows_of(items["item_id"].to_list())
-    items, columns = items.filter(pl.Series(columns >= 0)), columns[columns >= 0]
-    names = items.select("item_id", "name", "name_zh").iter_rows()
-    for column, (item_id, name, name_zh) in zip(columns.tolist(), names, strict=True):
-        english[column] = name or name_zh or item_id
-        chinese[column] = name_zh or name or item_id
-    available = np.ones(n_items, dtype=bool)
-    available[columns] = items["available"].fill_null(value=True).to_numpy()
+def no_pause() -> None:
+    """Go straight on."""
+
+
+def build_catalog(
+    ids: IdMap, items: pl.DataFrame, vendors: pl.DataFrame, *, timezone: str, pause: Callable[[], None] = no_pause
+) -> Catalog:
+    """Align the tables with the artifact's item columns; `timezone` holds where a vendor names none.
+
+    `pause` is called every few milliseconds of work, for a thread beside others that must not wait for it.
+    """
+    item_ids = ids.names(np.arange(len(ids)))
+    pause()
+    listed = pl.DataFrame({"item_id": item_ids}, schema={"item_id": pl.String}).join(
+        items, on="item_id", how="left", maintain_order="left"
+    )
     vendor_ids = sorted(set(vendors["vendor_id"]) | set(items["vendor_id"].drop_nulls()))
-    described = {row["vendor_id"]: row for row in vendors.iter_rows(named=True)}
-    opened = {vendor: _vendor(row, timezone) for vendor, row in described.items()}
+    pause()
+    described, opened = {}, {}
+    for number, row in enumerate(vendors.iter_rows(named=True)):
+        described[row["vendor_id"]], opened[row["vendor_id"]] = row, _vendor(row, timezone)
+        if number % PAUSE_EVERY == 0:
+            pause()
     found = [described.get(vendor, {}) for vendor in vendor_ids]
+    names = {}
+    for language, first, second in (("en", "name", "name_zh"), ("zh", "name_zh", "name")):
+        names[language] = listed.select(pl.coalesce(_told(first), _told(second), "item_id")).to_series().to_list()
+        pause()
     nowhere = float("nan")
     return Catalog(
-        available=available,
+        available=np.array(listed["available"].fill_null(value=True).to_numpy(), dtype=bool),
         ids=item_ids,
-        names={"en": english, "zh": chinese},
-        vendor_of=_aligned(_numbered(items["vendor_id"], vendor_ids), columns, n_items),
+        names=names,
+        vendor_of=_numbered(listed["vendor_id"], vendor_ids),
         vendor_ids=vendor_ids,
         vendors=[opened.get(vendor) for vendor in vendor_ids],
         zones=frozenset(zone for vendor in opened.values() if vendor.zones for zone in vendor.zones),
         timezone=timezone,
-        labels=_labels(items, columns, n_items),
+        labels=_labels(listed),
         groups={
-            name: _aligned(_numbered(items[name], items[name].drop_nulls().unique().sort().to_list()), columns, n_items)
+            name: _numbered(listed[name], listed[name].drop_nulls().unique().sort().to_list())
             for name in ("category", "cuisine")
         },
         places=np.array(
@@ -216,31 +230,29 @@ def build_catalog(ids: IdMap, items: pl.DataFrame, vendors: pl.DataFrame, *, tim
     )
 
 
+def _told(name: str) -> pl.Expr:
+    """Return the column, null where it is empty."""
+    return pl.when(pl.col(name) != "").then(pl.col(name))
+
+
 def _numbered(words: pl.Series, known: Sequence[str]) -> IntArray:
     """Return each word's place in `known`, -1 where it is missing."""
     numbers = words.replace_strict(list(known), range(len(known)), default=-1, return_dtype=pl.Int32)
     return numbers.to_numpy().astype(np.int32)
 
 
-def _aligned(numbers: IntArray, columns: IntArray, n_items: int) -> IntArray:
-    aligned = np.full(n_items, -1, dtype=np.int32)
-    aligned[columns] = numbers
-    return aligned
-
-
-def _labels(items: pl.DataFrame, columns: IntArray, n_items: int) -> Labels:
-    told = np.zeros(n_items, dtype=bool)
-    told[columns] = (items["allergens"].str.strip_chars() != "").fill_null(value=False).to_numpy()
+def _labels(listed: pl.DataFrame) -> Labels:
+    told = np.array((listed["allergens"].str.strip_chars() != "").fill_null(value=False).to_numpy(), dtype=bool)
     found: dict[str, dict[str, BoolArray]] = {"allergens": {}, "diets": {}}
     for kind, by_word in found.items():
-        labelled = items[kind].is_not_null().to_numpy()
-        cells = items[kind].drop_nulls().to_list()
-        for column, cell in zip(columns[labelled].tolist(), cells, strict=True):
+        columns = np.flatnonzero(listed[kind].is_not_null().to_numpy())
+        for column, cell in zip(columns.tolist(), listed[kind].drop_nulls().to_list(), strict=True):
             for word in plain_words(cell):
-                by_word.setdefault(word, np.zeros(n_items, dtype=bool))[column] = True
+                by_word.setdefault(word, np.zeros(listed.height, dtype=bool))[column] = True
     return Labels(found["allergens"], found["diets"], told)
 
 
+@lru_cache(maxsize=10_000)
 def split_words(text: str | None) -> frozenset[str] | None:
     """Return the parts of a `|`-separated cell; None where it is empty."""
     words = frozenset(word.strip() for word in (text or "").split("|") if word.strip())
@@ -263,6 +275,7 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
+@lru_cache(maxsize=2_000)
 def _clock(value: str | None) -> time | None:
     if not value:
         return None
