@@ -13,8 +13,9 @@ from engine.atomic import replace
 from engine.columns import SEALED
 from engine.errors import BadFile
 from engine.imports import fields
-from engine.imports.mapped import Mapped, apply_map, split_lookups, unmatched
+from engine.imports.mapped import split_lookups, unmatched
 from engine.imports.mapping import ImportMap, Kind
+from engine.imports.opened import Opened, open_files
 from engine.imports.orders import Outcome, Progress, import_orders
 from engine.imports.source import LINE, read_source
 from engine.imports.table_rows import import_table
@@ -91,40 +92,38 @@ def import_files(
     """
     mapping = mapping or ImportMap()
     warnings: list[str] = []
-    sources = []
-    for i, path in enumerate(files):
-        progress(f"Opening {path.name}", i, len(files))
-        sources.append(read_source(path, mapping.encoding))
-    row_sources, lookups = split_lookups(sources, mapping)
-    if not row_sources:
+    row_paths, lookup_paths = split_lookups(files, mapping)
+    lookups = [(join, read_source(path, mapping.encoding)) for join, path in lookup_paths]
+    if not row_paths:
         raise BadFile("every file given is a look-up table of the map; name a file of rows too", where=str(files[0]))
-    mapped = [apply_map(source, kind, mapping, lookups, warnings) for source in row_sources]
-    if not any(source.height for source in row_sources):
-        raise BadFile("has no rows", where=", ".join(str(source.path) for source in row_sources))
+    opened = open_files(row_paths, kind, mapping, lookups, warnings, progress)
+    if not any(file.height + file.broken.height for file in opened):
+        raise BadFile("has no rows", where=", ".join(str(path) for path in row_paths))
     if kind == "orders":
-        outcome = import_orders(mapped, mapping, settings, now, progress, warnings)
+        outcome = import_orders(opened, mapping, settings, now, progress, warnings)
     else:
-        outcome = import_table(kind, mapped, mapping, settings, now, progress)
-    warnings.extend(unmatched(mapped, mapping, kind))
+        outcome = import_table(kind, [file.load() for file in opened], mapping, settings, now, progress)
+    warnings.extend(unmatched([file.head for file in opened], mapping, kind))
     seal = seal_of(settings) if kind == "customers" else None
+    refused = outcome.rows.filter(pl.col("_code").is_not_null()).sort("_file", "_row")
     quarantines = [
-        _quarantine(file, outcome.rows.filter(pl.col("_file") == i), kind, settings, now, seal)
-        for i, file in enumerate(mapped)
+        _quarantine(file, refused.filter(pl.col("_file") == i), kind, settings, now, seal)
+        for i, file in enumerate(opened)
     ]
-    summary = _summary(kind, mapped, outcome, quarantines, warnings, {s.path.name: s.rows.height for _, s in lookups})
+    summary = _summary(kind, opened, outcome, quarantines, warnings, {s.path.name: s.rows.height for _, s in lookups})
     if not summary.accepted + summary.duplicates:
         worst = max(summary.reasons, key=lambda code: summary.reasons[code])
         raise BadFile(
             f"none of {summary.read} rows could be used, mostly because {fields.REASONS[worst]} ({worst}); "
             f"see {summary.quarantine_files[0]}",
-            where=", ".join(str(file.source.path) for file in mapped),
+            where=", ".join(str(path) for path in row_paths),
         )
     return summary
 
 
 def _summary(
     kind: Kind,
-    files: Sequence[Mapped],
+    files: Sequence[Opened],
     outcome: Outcome,
     quarantines: Sequence[Path | None],
     warnings: Sequence[str],
@@ -140,7 +139,7 @@ def _summary(
         .sort("_code")
         .iter_rows()
     }
-    broken = sum(file.source.broken.height for file in files)
+    broken = sum(file.broken.height for file in files)
     if broken:
         reasons["malformed_row"] = reasons.get("malformed_row", 0) + broken
     parts = []
@@ -148,14 +147,14 @@ def _summary(
         updated = by_file.get((i, "updated"), 0)
         parts.append(
             FileSummary(
-                file=file.source.path.name,
-                read=file.source.height,
+                file=file.name,
+                read=file.height + file.broken.height,
                 accepted=by_file.get((i, "accepted"), 0) + updated,
-                quarantined=by_file.get((i, "refused"), 0) + file.source.broken.height,
+                quarantined=by_file.get((i, "refused"), 0) + file.broken.height,
                 duplicates=by_file.get((i, "duplicate"), 0),
                 updated=updated,
                 quarantine_file=None if quarantines[i] is None else str(quarantines[i]),
-                ignored_columns=file.ignored,
+                ignored_columns=file.head.ignored,
             )
         )
     return ImportSummary(
@@ -180,13 +179,13 @@ def _summary(
 
 
 def _quarantine(
-    file: Mapped, rows: pl.DataFrame, kind: Kind, settings: Settings, now: datetime, seal: Seal | None
+    opened: Opened, refused: pl.DataFrame, kind: Kind, settings: Settings, now: datetime, seal: Seal | None
 ) -> Path | None:
     """Write a file's refused rows with their original fields, _reason, _file and _line; None where there are none."""
-    refused = rows.filter(pl.col("_code").is_not_null())
-    broken = file.source.broken
+    broken = opened.broken
     if not refused.height and not broken.height:
         return None
+    file = opened.load() if refused.height else opened.head
     original = file.source.rows[refused["_row"]] if refused.height else file.source.rows.clear()
     code = refused["_code"].cast(pl.Int64)
     written = original.drop(LINE).with_columns(

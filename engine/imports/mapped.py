@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatch
+from pathlib import Path
 
 import polars as pl
 
@@ -51,16 +52,16 @@ class Mapped:
         )
 
 
-def split_lookups(sources: Sequence[Source], mapping: ImportMap) -> tuple[list[Source], list[tuple[Join, Source]]]:
+def split_lookups(paths: Sequence[Path], mapping: ImportMap) -> tuple[list[Path], list[tuple[Join, Path]]]:
     """Return the files of rows, and the look-up tables with the join that names them."""
-    rows: list[Source] = []
-    lookups: list[tuple[Join, Source]] = []
-    for source in sources:
-        join = next((join for join in mapping.joins if fnmatch(source.path.name, join.file)), None)
+    rows: list[Path] = []
+    lookups: list[tuple[Join, Path]] = []
+    for path in paths:
+        join = next((join for join in mapping.joins if fnmatch(path.name, join.file)), None)
         if join is None:
-            rows.append(source)
+            rows.append(path)
         else:
-            lookups.append((join, source))
+            lookups.append((join, path))
     return rows, lookups
 
 

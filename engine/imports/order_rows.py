@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 import polars as pl
@@ -41,6 +43,23 @@ def grain_of(file: Mapped, mapping: ImportMap, *, orders_elsewhere: bool) -> int
         return LINE_GRAIN
     file.need("ordered_at", "basket_no", mapping=mapping)
     return LINES_WITH_ORDER if "item_id" in cells else ORDER_GRAIN
+
+
+def in_slices(file: Mapped, grain: int, most: int) -> Iterator[tuple[int, Mapped]]:
+    """Yield the file cut into pieces of at most `most` rows, each with its first row; whole where rows need each other.
+
+    They do where orders without an id are numbered apart, and where a look-up table is to be warned of once.
+    """
+    numbered = grain == ORDER_GRAIN and (
+        "order_id" not in file.cells or fields.identifier(file.cells["order_id"]).null_count() > 0
+    )
+    if file.height <= most or numbered or file.brought:
+        yield 0, file
+        return
+    for first in range(0, file.height, most):
+        source = replace(file.source, rows=file.source.rows.slice(first, most))
+        cells = {name: column.slice(first, most) for name, column in file.cells.items()}
+        yield first, replace(file, source=source, cells=cells)
 
 
 def read_rows(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,13 +12,16 @@ import polars as pl
 from engine.columns import ORDERS
 from engine.history import LINE_KEY, History
 from engine.imports import fields
-from engine.imports.mapped import Mapped
 from engine.imports.mapping import ImportMap
-from engine.imports.order_rows import ABOUT_ORDER, LINE_GRAIN, ORDER_GRAIN, grain_of, read_rows
+from engine.imports.opened import Opened
+from engine.imports.order_rows import ABOUT_ORDER, LINE_GRAIN, ORDER_GRAIN, grain_of, in_slices, read_rows
+from engine.imports.spill import in_parts
 from engine.settings import Settings
 
 OUTCOMES = pl.Enum(["accepted", "updated", "duplicate", "refused"])
 Progress = Callable[[str, int, int], None]
+# Rows that are worked on at once, about a gigabyte; more are put aside on disk and taken month by month.
+AT_ONCE = 3_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class Outcome:
 
 
 def import_orders(
-    files: Sequence[Mapped],
+    files: Sequence[Opened],
     mapping: ImportMap,
     settings: Settings,
     now: datetime,
@@ -45,34 +49,65 @@ def import_orders(
 ) -> Outcome:
     """Append the files' orders and lines to the history; a row that cannot be used carries its reason.
 
-    Raises BadColumns, and Conflict when another process is writing.
+    Raises BadColumns, and Conflict when another process is writing: what was appended until then stays, and giving the
+    files again goes on from there.
     """
     history = History(settings.history_folder)
-    held = history.counts()[0]
-    with_orders = any("customer_id" in file.cells for file in files)
-    parsed = []
-    for i, file in enumerate(files):
-        progress(f"Reading {file.source.path.name}", i, len(files))
-        elsewhere = with_orders or (held > 0 and "ordered_at" not in file.cells)
-        grain = grain_of(file, mapping, orders_elsewhere=elsewhere)
-        parsed.append(read_rows(file, i, grain, mapping, settings, now, warnings))
-    rows = pl.concat(parsed, rechunk=False)
-    del parsed
-    progress("Matching orders", 0, 2)
+    held = history.counts()[0] > 0
+    with_orders = any("customer_id" in file.head.cells for file in files)
+    grains = [
+        grain_of(file.head, mapping, orders_elsewhere=with_orders or (held and "ordered_at" not in file.head.cells))
+        for file in files
+    ]
+
+    def tables() -> Iterator[pl.DataFrame]:
+        for i, file in enumerate(files):
+            progress(f"Reading {file.name}", i, len(files))
+            for first, piece in in_slices(file.load(), grains[i], AT_ONCE):
+                rows = read_rows(piece, i, grains[i], mapping, settings, now, warnings)
+                yield rows.with_columns(pl.col("_row") + first) if first else rows
+
+    n_rows = sum(file.height for file in files)
+    if n_rows <= AT_ONCE:
+        parts: Iterable[pl.DataFrame] = (pl.concat(group, rechunk=False) for group in [list(tables())])
+    else:
+        parts = in_parts(settings.home, tables(), history.known if held else None, most=AT_ONCE)
+    outcomes, unequal, done = [], Counter[str](), 0
+    for rows in parts:
+        progress("Writing history", done, n_rows)
+        outcomes.append(_append(rows, history, unequal, held=held))
+        done += rows.height
+    progress("Writing history", n_rows, n_rows)
+    warnings += [f"{n} orders have rows that disagree on {name}; the last one was taken" for name, n in unequal.items()]
+    return _together(outcomes)
+
+
+def _append(rows: pl.DataFrame, history: History, unequal: Counter[str], *, held: bool) -> tuple[Outcome, pl.Series]:
+    """Append what some rows say; return what became of them, and whose orders they hold."""
     known = history.known(rows["order_id"]) if held else _no_orders()
     rows = _owned(rows, known)
     lines, line_rows = _lines(rows)
-    orders = _orders(rows, lines, known, history, warnings)
-    progress("Writing history", 1, 2)
+    orders = _orders(rows, lines, known, history, unequal)
     done = history.append(orders, lines)
-    progress("Writing history", 2, 2)
-    return Outcome(
+    outcome = Outcome(
         rows=_outcomes(rows, line_rows, orders.select("order_id", change=done.order_changes), done.line_changes),
         orders=orders.height,
         lines=lines.height,
-        customers=orders["customer_id"].n_unique(),
         first_ordered_at=_instant(orders["ordered_at"].min()),
         last_ordered_at=_instant(orders["ordered_at"].max()),
+    )
+    return outcome, orders["customer_id"].unique()
+
+
+def _together(parts: Sequence[tuple[Outcome, pl.Series]]) -> Outcome:
+    outcomes = [outcome for outcome, _ in parts]
+    return Outcome(
+        rows=pl.concat([outcome.rows for outcome in outcomes]),
+        orders=sum(outcome.orders for outcome in outcomes),
+        lines=sum(outcome.lines for outcome in outcomes),
+        customers=pl.concat([customers for _, customers in parts]).n_unique(),
+        first_ordered_at=min((o.first_ordered_at for o in outcomes if o.first_ordered_at), default=None),
+        last_ordered_at=max((o.last_ordered_at for o in outcomes if o.last_ordered_at), default=None),
     )
 
 
@@ -125,7 +160,7 @@ def _lines(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def _orders(
-    rows: pl.DataFrame, lines: pl.DataFrame, known: pl.DataFrame, history: History, warnings: list[str]
+    rows: pl.DataFrame, lines: pl.DataFrame, known: pl.DataFrame, history: History, disagreeing: Counter[str]
 ) -> pl.DataFrame:
     """Return one row for each order the call names; a later row's word wins over an earlier one's."""
     sound = rows.filter(pl.col("_code").is_null())
@@ -142,7 +177,7 @@ def _orders(
         unequal = int(orders.filter("_items")[f"{name}_differs"].fill_null(value=False).sum())
         if unequal:
             plain = "order_amount" if name == "order_cents" else name.removesuffix("_cents")
-            warnings.append(f"{unequal} orders have rows that disagree on {plain}; the last one was taken")
+            disagreeing[plain] += unequal
     missing = [pl.lit(None, dtype).alias(name) for name, dtype in ABOUT_ORDER.items() if name not in said]
     orders = orders.with_columns(missing).select("order_id", "customer_id", "ordered_at", *ABOUT_ORDER)
     # Orders of the history that only lines of this call name.
