@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import fcntl
 import gc
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import structlog
 from fastapi.concurrency import run_in_threadpool
@@ -18,7 +23,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import OperationalError
 
 from api.problems import NoModel
-from engine.artifact import live_version, load
+from engine.artifact import Artifact, Pause, live_version, load, no_pause
 from engine.database import transaction
 from engine.errors import OnlineUnavailable, RegularsError
 from engine.events import Event, last_seq, read_after
@@ -35,6 +40,9 @@ LOOK_EVERY_S = 1.0
 # After Redis failed, requests go without it for this long instead of each waiting for the same timeout.
 SPARE_S = 1.0
 FOLD_BATCH = 2_000
+# While a version is taken in beside requests: how long its thread rests after every few milliseconds of work.
+BREATH_S = 0.02
+TURN = ".taking-in"
 log = structlog.get_logger()
 
 
@@ -59,6 +67,7 @@ class Live:
     online_state: str = "rebuilding"
     fault: str | None = None
     on_swap: Callable[[str], None] = lambda _version: None
+    _artifact: Artifact | None = None
     _stamps: tuple[object, ...] = ()
     _spare_until: float = 0.0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -98,10 +107,19 @@ class Live:
             log.error("reload_failed", code=error.code, detail=str(error))
             return
         self.fault = None
-        if fresh is not None:
-            self.answering = fresh
-            self.on_swap(fresh.served.version)
-            log.info("serving", version=fresh.served.version)
+        if fresh is None:
+            return
+        old, (self.answering, artifact) = self.answering, fresh
+        self.on_swap(self.answering.served.version)
+        log.info("serving", version=self.answering.served.version)
+        if artifact is not None:
+            gone, self._artifact = self._artifact, artifact
+            if gone is not None:
+                held, arrays = [old], dict(gone.arrays)
+                del old, gone
+                # Requests under way end first.
+                await asyncio.sleep(LOOK_EVERY_S)
+                await run_in_threadpool(let_go, held, arrays)
 
     async def catch_up(self) -> None:
         """Fold what the inbox has and the online store lacks; after a flush, everything of the last 90 days."""
@@ -181,23 +199,30 @@ class Live:
         stats = [(path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else None for path in files]
         return (live_version(self.settings.artifacts_folder), *stats)
 
-    def _load(self) -> Answering | None:
-        version = live_version(self.settings.artifacts_folder)
-        if version is None:
-            return None
-        current = self.answering
-        if current is not None and current.served.version == version:
-            served = current.served
-        else:
-            served = open_served(load(self.settings.artifacts_folder, version))
-        items, vendors = read_table(self.settings, "items"), read_table(self.settings, "vendors")
-        catalog = build_catalog(served.items, items, vendors, timezone=self.settings.timezone)
-        fresh = Answering(served, catalog, read_table(self.settings, "offers"), read_options(self.settings.home))
-        warm_up(fresh)
-        give_back_memory()
-        # What stays for as long as the version does need not be looked through at every collection of garbage.
-        gc.freeze()
-        return fresh
+    def _load(self) -> tuple[Answering, Artifact | None] | None:
+        """Return what is to be answered from now on, and its artifact where that is a new one."""
+        with in_turn(self.settings.artifacts_folder) if self.answering is not None else nullcontext():
+            version = live_version(self.settings.artifacts_folder)
+            if version is None:
+                return None
+            current, artifact = self.answering, None
+            if current is not None and current.served.version == version:
+                served = current.served
+            else:
+                # Before the first answer nobody waits, and it should come soon.
+                aside = None if current is None else breathe
+                artifact = load(self.settings.artifacts_folder, version, pause=aside)
+                served = open_served(artifact, pause=aside or no_pause)
+            pause = no_pause if current is None else breathe
+            items, vendors = read_table(self.settings, "items"), read_table(self.settings, "vendors")
+            catalog = build_catalog(served.items, items, vendors, timezone=self.settings.timezone, pause=pause)
+            fresh = Answering(served, catalog, read_table(self.settings, "offers"), read_options(self.settings.home))
+            pause()
+            warm_up(fresh, pause)
+            give_back_memory()
+            # What stays for as long as the version does need not be looked through at every collection of garbage.
+            gc.freeze()
+            return fresh, artifact
 
     async def _forever(self, work: Callable[[], object]) -> None:
         while True:
@@ -209,13 +234,40 @@ class Live:
                 log.exception("background_round_failed", pid=os.getpid())
 
 
-def warm_up(answering: Answering) -> None:
+@contextmanager
+def in_turn(folder: Path) -> Iterator[None]:
+    """Let the processes of a service take a version in one after another: each wants a core, and so do requests."""
+    try:
+        file = (folder / TURN).open("w")
+    except OSError:  # nothing was trained yet, or the folder may only be read
+        yield
+        return
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def breathe() -> None:
+    """Let requests that have waited for Python's lock catch up."""
+    time.sleep(BREATH_S)
+
+
+def let_go(old: list[Answering | None], arrays: dict[str, npt.NDArray[np.generic]]) -> None:
+    """Drop a version that answers no more, bit by bit: unmapping it at once would hold requests up for 20 ms."""
+    old.clear()
+    while arrays:
+        arrays.popitem()
+        breathe()
+
+
+def warm_up(answering: Answering, pause: Pause = no_pause) -> None:
     """Answer for a stranger and for a regular, so that what is compiled or mapped late is so before anybody asks."""
     served = answering.served
     now = datetime.now(UTC)
     for customer_id in (None, *([served.customers.name(0)] if len(served.customers) else [])):
         asked = DishRequest(customer_id, 1, now, options=answering.options, request_id="warm-up")
         recommend_dishes(served, answering.catalog, asked, [])
+        pause()
 
 
 def give_back_memory() -> None:

@@ -5,7 +5,7 @@ The tables are read apart from the artifact, so that a dish sold out this minute
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from functools import lru_cache
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from engine.artifact import Pause, no_pause
 from engine.ids import IdMap
 from engine.ranking.diets import ALLERGENS, DIETS, plain_words
 
@@ -175,12 +176,8 @@ class Catalog:
         return self._delivering[zone]
 
 
-def no_pause() -> None:
-    """Go straight on."""
-
-
 def build_catalog(
-    ids: IdMap, items: pl.DataFrame, vendors: pl.DataFrame, *, timezone: str, pause: Callable[[], None] = no_pause
+    ids: IdMap, items: pl.DataFrame, vendors: pl.DataFrame, *, timezone: str, pause: Pause = no_pause
 ) -> Catalog:
     """Align the tables with the artifact's item columns; `timezone` holds where a vendor names none.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.artifact import Artifact
+from engine.artifact import Artifact, Pause, no_pause
 from engine.columns import LANGUAGES
 from engine.errors import ArtifactBroken
 from engine.events import Event
@@ -199,15 +199,20 @@ def arrays_of(
     return found | {"customer_language": languages}
 
 
-def open_served(artifact: Artifact) -> Served:
-    """Build the models from an artifact's arrays.
+def open_served(artifact: Artifact, *, pause: Pause = no_pause) -> Served:
+    """Build the models from an artifact's arrays; `pause` is called between them.
 
     Raises ArtifactBroken when an array is missing or a model is unknown to this release.
     """
     manifest = artifact.manifest
     try:
         ids = {group: IdMap.from_arrays(artifact.group(f"ids.{group}")) for group in ID_GROUPS}
-        models = [MODELS[name].from_arrays(artifact.group(f"models.{name}")) for name in manifest["models"]]
+        models = []
+        for name in manifest["models"]:
+            models.append(MODELS[name].from_arrays(artifact.group(f"models.{name}")))
+            pause()
+        ranker = _ranker(artifact, [model.name for model in models])
+        pause()
         fields = artifact.group("baskets")
         baskets = Baskets(**{key: fields[key] for key in BASKET_FIELDS}, n_items=len(ids["items"]))  # type: ignore[arg-type]
         vendor_items = artifact.group("vendor_items")
@@ -215,7 +220,7 @@ def open_served(artifact: Artifact) -> Served:
             version=artifact.version,
             models=models,
             blend=Blend(manifest["weights"], manifest.get("weights_for_new", FOR_NEW)),
-            ranker=_ranker(artifact, [model.name for model in models]),
+            ranker=ranker,
             **ids,
             vendor_item_start=vendor_items["start"],  # type: ignore[arg-type]
             vendor_items=vendor_items["items"],  # type: ignore[arg-type]

@@ -28,21 +28,48 @@ def test_nothing_is_live_before_the_first_publish(tmp_path) -> None:
     assert artifact.versions(tmp_path) == []
 
 
-def test_an_altered_file_is_refused(tmp_path) -> None:
+PAUSES = pytest.mark.parametrize("pause", [None, lambda: None], ids=["at_once", "beside_requests"])
+
+
+@PAUSES
+def test_an_altered_file_is_refused(tmp_path, pause) -> None:
     publish(tmp_path)
     path = tmp_path / "v1" / "a.npy"
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
     with pytest.raises(ArtifactBroken, match="altered"):
-        artifact.load(tmp_path, "v1")
+        artifact.load(tmp_path, "v1", pause=pause)
 
 
-def test_a_missing_file_is_named(tmp_path) -> None:
+@PAUSES
+def test_a_missing_file_is_named(tmp_path, pause) -> None:
     publish(tmp_path)
     (tmp_path / "v1" / "a.npy").unlink()
     with pytest.raises(ArtifactBroken, match=r"a\.npy"):
-        artifact.load(tmp_path, "v1")
+        artifact.load(tmp_path, "v1", pause=pause)
+
+
+def test_beside_requests_the_same_is_mapped_and_others_get_their_turn(tmp_path) -> None:
+    publish(tmp_path, **{f"a{n}": np.arange(n) for n in range(40)})
+    paused = []
+    found = artifact.load(tmp_path, "v1", pause=lambda: paused.append(1))
+    assert {name: array.tolist() for name, array in found.arrays.items()} == {
+        f"a{n}": list(range(n)) for n in range(40)
+    }
+    assert len(paused) == 2
+
+
+def test_where_no_process_may_be_started_hashes_are_compared_all_the_same(tmp_path, monkeypatch) -> None:
+    def refused(*_args):
+        raise OSError
+
+    monkeypatch.setattr(artifact, "hash_aside", refused)
+    publish(tmp_path)
+    assert artifact.load(tmp_path, "v1", pause=lambda: None).arrays["a"].tolist() == [0, 1, 2]
+    (tmp_path / "v1" / "a.npy").write_bytes(b"else")
+    with pytest.raises(ArtifactBroken, match="altered"):
+        artifact.load(tmp_path, "v1", pause=lambda: None)
 
 
 def test_pickled_objects_are_never_loaded(tmp_path) -> None:
