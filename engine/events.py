@@ -21,6 +21,8 @@ BIG_KEY = BigInteger().with_variant(Integer, "sqlite")
 # One lock for all writers of the inbox: see `store`.
 INBOX_LOCK = 727_275
 PAGE = 5_000
+# What an order's status says when it is not to count.
+UNDOING = frozenset({"cancelled", "rejected", "refunded"})
 
 
 @dataclass(frozen=True, slots=True)

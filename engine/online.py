@@ -2,7 +2,8 @@
 
 Redis keys (one hash tag a customer, so that Redis Cluster keeps a customer's keys together):
 
-    regulars:recent:{<customer_id>}   ZSET  score = inbox place, member = the event as JSON; newest 200, 90 days.
+    regulars:recent:{<customer_id>}   ZSET  score = inbox place, member = the event, packed (engine/packing.py);
+                                      newest 200, 90 days.
                                       Looks and taps have a score lower by 2^51 and are kept 20 deep, impressions
                                       one lower by 2^52 and 40 deep: seeing must not push out what she did
     regulars:through                  STRING  inbox place up to which everything has been folded; missing = rebuild
@@ -15,12 +16,11 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from datetime import timedelta
 from math import inf
 from typing import Protocol
 
-import orjson
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection as Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -28,20 +28,12 @@ from redis.exceptions import RedisError, ResponseError
 
 from engine.errors import InputError, OnlineUnavailable
 from engine.events import Event
+from engine.packing import pack, slim, unpack
 
 KEPT_EVENTS = 200
 # By type: how far below its inbox place an event's score lies (exact in a double), and how many such are kept.
 PASSIVE = {"impression": (2**52, 40), "view": (2**51, 20), "click": (2**51, 20)}
 KEPT_DAYS = 90
-ORDERS = frozenset({"order", "order_status"})
-# By type: the properties that lists look at; of other types the dish.
-LOOKED_AT = {
-    "order": ("order_id", "status", "zone", "latitude", "longitude", "vendor_id", "items"),
-    "order_status": ("order_id", "status"),
-    "rating": ("order_id", "item_id", "rating"),
-}
-DISH = ("item_id",)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 THROUGH = "regulars:through"
 ANSWER_WITHIN_S = 0.5
 # How many of the passive events go depends on how many there are: a script, so that it is one round trip.
@@ -99,8 +91,11 @@ class InProcess:
     async def fold(self, events: Iterable[Event]) -> None:
         """Add stored events."""
         for event in events:
+            kept = slim(event)
+            if kept is None:
+                continue
             own = self._events[event.customer_id]
-            own[event.seq] = _slim(event)
+            own[event.seq] = kept
             for seq in _too_many(own):
                 del own[seq]
 
@@ -144,8 +139,10 @@ class InRedis:
         """Add stored events in one pipeline."""
         members: dict[str, dict[bytes, float]] = defaultdict(dict)
         for event in events:
-            below, _ = PASSIVE.get(event.type, (0, 0))
-            members[_key(event.customer_id)][_pack(_slim(event))] = float(event.seq - below)
+            kept = slim(event)
+            if kept is not None:
+                below, _ = PASSIVE.get(event.type, (0, 0))
+                members[_key(event.customer_id)][pack(kept)] = float(event.seq - below)
         if not members:
             return
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -171,7 +168,16 @@ class InRedis:
             members = await answer
         except (RedisError, OSError) as error:
             raise _unavailable(error) from error
-        found = [_unpack(customer_id, member) for member in members if isinstance(member, bytes)]
+        if not members:
+            return []
+        # One that an earlier release kept and this one was told again counts once.
+        by_seq: dict[int, Event] = {}
+        for member in members:
+            # While releases change there may be what only the later one understands.
+            with suppress(ValueError):
+                event = unpack(customer_id, member)
+                by_seq[event.seq] = event
+        found = list(by_seq.values())
         # What she only saw or looked at comes first in the set, whenever it was.
         return sorted(found, key=_seq) if found and found[0].type in PASSIVE else found
 
@@ -245,18 +251,6 @@ def open_online(redis_url: str | None) -> OnlineStore:
     return InRedis(redis_url) if redis_url else InProcess()
 
 
-def _slim(event: Event) -> Event:
-    """Return the event as it is kept online: what lists look at, to the millisecond; the inbox has the rest."""
-    properties = {name: event.properties[name] for name in LOOKED_AT.get(event.type, DISH) if name in event.properties}
-    lines = properties.get("items")
-    if isinstance(lines, list):
-        properties["items"] = [{"item_id": line.get("item_id")} for line in lines if isinstance(line, dict)]
-    # An order without an id of its own goes by the event's.
-    event_id = event.event_id if event.type in ORDERS and "order_id" not in properties else ""
-    at = event.at.replace(microsecond=event.at.microsecond // 1000 * 1000).astimezone(UTC)
-    return replace(event, event_id=event_id, at=at, properties=properties)
-
-
 def _too_many(own: dict[int, Event]) -> list[int]:
     """Return the places to forget: beyond what is kept of each passive kind, then beyond 200, passive ones first."""
     gone: set[int] = set()
@@ -289,18 +283,6 @@ async def _answer_of(connection: Connection) -> list[bytes] | BaseException:
     except ResponseError as refusal:
         return refusal
     return members
-
-
-def _pack(event: Event) -> bytes:
-    at = round(event.at.timestamp() * 1000)
-    return orjson.dumps([event.seq, event.event_id, event.type, at, dict(event.properties)])
-
-
-def _unpack(customer_id: str, member: bytes) -> Event:
-    seq, event_id, kind, at, properties = orjson.loads(member)
-    # Members written by an earlier release hold the instant as text, and more properties; they age out.
-    instant = datetime.fromisoformat(at) if isinstance(at, str) else EPOCH + timedelta(milliseconds=at)
-    return Event(event_id, kind, customer_id, instant, properties, seq)
 
 
 def _unavailable(error: Exception) -> OnlineUnavailable:

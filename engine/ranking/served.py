@@ -12,7 +12,7 @@ import numpy.typing as npt
 from engine.artifact import Artifact, Pause, no_pause
 from engine.columns import LANGUAGES
 from engine.errors import ArtifactBroken
-from engine.events import Event
+from engine.events import UNDOING, Event
 from engine.ids import IdMap
 from engine.models.als import Als
 from engine.models.base import Baskets, IntArray, Place, Query, Recommender
@@ -42,7 +42,6 @@ MODELS: Mapping[str, type[Recommender]] = {
 }
 BASKET_FIELDS = ("customer_start", "basket_start", "items", "quantity", "at", "zone", "vendor", "latitude", "longitude")
 ID_GROUPS = ("customers", "items", "zones", "vendors")
-UNDOING = frozenset({"cancelled", "rejected", "refunded"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ async def test_a_customer_without_events_has_none(store) -> None:
 
 async def test_what_is_read_is_what_was_folded_oldest_first(store) -> None:
     lines = [{"item_id": "汤"}, {"item_id": None}]
-    order = Event("e3", "order", "ann", AT, {"items": lines, "latitude": 31.25, "status": "placed"}, 3)
+    order = Event("e3", "order", "ann", AT, {"items": lines, "latitude": 31.25, "status": "refunded"}, 3)
     events = [event(1), event(2, "bob"), order]
     await store.fold(reversed(events))
     assert await store.recent("ann") == [events[0], events[2]]
@@ -141,8 +141,51 @@ async def test_only_what_lists_look_at_is_kept(store) -> None:
     told = {"order_id": "o1", "items": [{"item_id": "a", "quantity": 2, "cents": 900}], "note": "x" * 500}
     await store.fold([Event("e1", "order", "ann", AT.replace(microsecond=123456), told, 1)])
     (kept,) = await store.recent("ann")
-    assert kept.properties == {"order_id": "o1", "items": [{"item_id": "a"}]}
+    assert kept.properties == {"order_id": kept.properties["order_id"], "items": [{"item_id": "a"}]}
     assert (kept.event_id, kept.at) == ("", AT.replace(microsecond=123000))
+
+
+async def test_what_lists_never_look_at_is_not_kept(store) -> None:
+    said = {"survey": {"kind": "nps", "score": 9}, "order_status": {"order_id": "o1", "status": "delivered"}}
+    await store.fold([Event(f"e{seq}", kind, "ann", AT, said[kind], seq) for seq, kind in enumerate(said, start=1)])
+    assert await store.recent("ann") == []
+
+
+async def test_an_order_its_status_and_its_rating_still_find_each_other(store) -> None:
+    told = {"order": {"items": [{"item_id": "a"}]}, "order_status": {"status": "cancelled"}, "rating": {"rating": 5}}
+    events = [
+        Event(f"e{seq}", kind, "ann", AT, {"order_id": "o1"} | more, seq)
+        for seq, (kind, more) in enumerate(told.items(), start=1)
+    ]
+    await store.fold([*events, Event("e9", "order", "ann", AT, {"order_id": "o2", "items": []}, 9)])
+    *same, other = [event.properties["order_id"] for event in await store.recent("ann")]
+    assert len(set(same)) == 1
+    assert other not in same
+
+
+async def test_an_order_an_earlier_release_kept_is_cancelled_by_a_status_told_now(redis_url) -> None:
+    store = InRedis(redis_url)
+    old = b'[7,"","order",1767323045000,{"order_id":"o1","status":"placed","items":[{"item_id":"soup"}]}]'
+    await store._redis.zadd("regulars:recent:{zoe}", {old: 7})
+    cancelled = Event("e8", "order_status", "zoe", AT, {"order_id": "o1", "status": "cancelled"}, 8)
+    await store.fold([cancelled])
+    kept = await store.recent("zoe")
+    assert kept[0].properties["order_id"] == kept[1].properties["order_id"]
+    # Told again to this release, it is one order still.
+    await store.fold([Event("", "order", "zoe", AT, {"order_id": "o1", "items": [{"item_id": "soup"}]}, 7)])
+    assert [event.seq for event in await store.recent("zoe")] == [7, 8]
+    await store._redis.delete("regulars:recent:{zoe}")
+    await store.close()
+
+
+async def test_what_only_a_later_release_understands_is_passed_over(redis_url) -> None:
+    store = InRedis(redis_url)
+    await store.fold([event(1, "zoe")])
+    (own,) = await store._redis.zrange("regulars:recent:{zoe}", 0, -1)
+    await store._redis.zadd("regulars:recent:{zoe}", {b"\x1e" + own[1:]: 2, own + b"\x7f": 3})
+    assert [kept.seq for kept in await store.recent("zoe")] == [1]
+    await store._redis.delete("regulars:recent:{zoe}")
+    await store.close()
 
 
 async def test_what_an_earlier_release_kept_is_still_read(redis_url) -> None:
