@@ -190,7 +190,7 @@ class Implicit:
                 self.model = BayesianPersonalizedRanking(factors=64, iterations=100, random_state=0, num_threads=1)
             else:
                 self.model = AlternatingLeastSquares(factors=64, regularization=0.05, alpha=2.0, random_state=0)
-            self.model.fit(user_items(baskets), show_progress=False)
+            self.model.fit(user_items(baskets).copy(), show_progress=False)
         return self
 
     def score(self, queries: Sequence[Query]) -> FloatArray:

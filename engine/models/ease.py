@@ -38,8 +38,8 @@ class Ease(Recommender):
         """
         if not baskets.n_baskets:
             raise NoHistory("no basket to learn from; import orders with items first")
-        ordered = sparse.csr_array(user_items(baskets))
-        ordered.data[:] = 1
+        counts = user_items(baskets)
+        ordered = sparse.csr_array((np.ones_like(counts.data), counts.indices, counts.indptr), shape=counts.shape)
         customers_with = np.bincount(ordered.indices, minlength=baskets.n_items)
         # Of dishes with equally many customers the lower column takes part.
         taking_part = np.sort(np.argsort(-customers_with, kind="stable")[: self.most])

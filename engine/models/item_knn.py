@@ -37,8 +37,8 @@ class ItemKnn(Recommender):
 
         if not baskets.n_baskets:
             raise NoHistory("no basket to learn from; import orders with items first")
-        matrix = user_items(baskets)
-        matrix.data = np.log1p(matrix.data)
+        counts = user_items(baskets)
+        matrix = sparse.csr_matrix((np.log1p(counts.data), counts.indices, counts.indptr), shape=counts.shape)
         model = CosineRecommender(K=self.neighbours, num_threads=1)
         with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
             # implicit transposes to COO itself and then warns about it.

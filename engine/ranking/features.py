@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from engine.compiled import compiled
-from engine.models.base import Arrays, Baskets, Query
+from engine.models.base import Arrays, Baskets, Query, user_items
 from engine.models.board import COUNT, FIRST, HERE, LAST, RECENT, Board, FloatArray, IntArray, LongArray, sealed
 
 DAY_S = 86_400
@@ -59,10 +59,9 @@ class ItemFacts:
         """Compute the facts of a history that ends at `now` (seconds since 1970)."""
         n = baskets.n_items
         sizes = np.diff(baskets.basket_start)
-        customer = np.repeat(np.repeat(np.arange(baskets.n_customers), np.diff(baskets.customer_start)), sizes)
-        pairs, counts = np.unique(customer.astype(np.int64) * n + baskets.items, return_counts=True)
-        buyers = np.bincount(pairs % n, minlength=n)
-        again = np.bincount(pairs % n, weights=counts > 1, minlength=n)
+        counts = user_items(baskets)
+        buyers = np.bincount(counts.indices, minlength=n)
+        again = np.bincount(counts.indices, weights=counts.data > 1, minlength=n)
         overall = np.bincount(baskets.items, minlength=n)
         newest = np.repeat(baskets.at >= now - RECENT_DAYS * DAY_S, sizes)
         recent = np.bincount(baskets.items[newest], minlength=n)

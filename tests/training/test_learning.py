@@ -72,7 +72,7 @@ def test_history_read_month_by_month_is_the_history_read_whole(tmp_path) -> None
 
     parts, whole = training_set_of(history.months(), items), training_set(history.orders(), history.lines(), items)
 
-    for field in fields(whole.baskets):
+    for field in [field for field in fields(whole.baskets) if field.init]:
         np.testing.assert_array_equal(getattr(parts.baskets, field.name), getattr(whole.baskets, field.name))
     for name in ("customers", "items", "zones", "vendors", "vendor_items"):
         assert getattr(parts, name).equals(getattr(whole, name)), name
