@@ -1,12 +1,12 @@
-"""How long `regulars train` takes beside the ALS fit alone, where the time goes, and how both grow.
+"""How long `regulars import` and `regulars train` take beside the ALS fit alone, where time goes, how both grow.
 
     python -m benchmarks.training                     1 M, 3 M and 10 M order lines; 10 M are 200 k customers
     python -m benchmarks.training --lines 50000000    2 M customers x 50 k dishes, once; repeatable for other sizes
     python -m benchmarks.training --quick             100 k lines, nothing written
 
-Each size is a home of its own, made from a simulated city before the clock starts. Training and the fit alone
-(implicit, the same matrix, the same settings, reading excluded) run in turn, each in a process of its own, after a
-warm-up.
+Each size is a home of its own: a simulated city, imported by the command. Training and the fit alone (implicit, the
+same matrix, the same settings, every core, reading excluded) run in turn, each in a process of its own, after a
+warm-up. One more run on a single core says what each step costs: with more cores, steps run beside each other.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -35,7 +35,9 @@ REPEATS = 5
 DISHES_A_VENDOR = 10
 # `regulars train` itself, entered as the command is, with a stop-watch on the steps it reports.
 TIMED = """
-import json, resource, sys, time
+import json, os, resource, sys, time
+if sys.argv[3:] == ["one core"]:
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 marks, started = [("start", 0.0, time.process_time(), 0.0)], time.perf_counter()
 from pathlib import Path
 import cli.training
@@ -80,6 +82,7 @@ model.fit(matrix, show_progress=False)
 print(json.dumps([time.perf_counter() - started, time.process_time() - cpu]))
 """
 CUSTOMER_TABLE = "customer table"
+IMPORT = "from cli.main import run; run()"
 # Look again when the shares in the tables of steps change.
 LIMITS = """\
 What does not grow with the lines: blend, ranker and judging work on at most 10,000 held-out baskets each, twice over
@@ -117,7 +120,10 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One size: the home as trained on, each turn's cost of training and of the fit alone, and the steps by turn."""
+    """One size: the home as trained on, each turn's cost of training and of the fit alone, and the steps by turn.
+
+    `steps` are those of the run on one core; `imported` is a sentence on how the home came to be.
+    """
 
     lines: int
     customers: int
@@ -125,6 +131,8 @@ class Measured:
     train: list[Cost]
     alone: list[Cost]
     stages: list[list[Stage]]
+    steps: list[Stage] = field(default_factory=list)
+    imported: str = ""
 
     def table_free(self, turn: int) -> Cost:
         """Return a turn's cost without the customer table, which is no model."""
@@ -134,29 +142,39 @@ class Measured:
         )
 
 
-def make(home: Path, shape: Shape) -> None:
-    """Write a home of at least `shape.lines` lines to learn from, and beside it the matrix that models learn from."""
+def make(home: Path, shape: Shape) -> str:
+    """Import a city of about `shape.lines` delivered lines; return a sentence on what that took."""
+    from demo.city import write_city  # noqa: PLC0415 - in a process of its own, not in the one that measures
+    from demo.world import CityScale  # noqa: PLC0415
+
+    vendors = max(1, shape.dishes // DISHES_A_VENDOR)
+    scale = CityScale(shape.customers, vendors, max(4, round(vendors / 7.5)), DISHES_A_VENDOR)
+    with tempfile.TemporaryDirectory(dir=home.parent) as folder:
+        city = Path(folder) / "city"
+        write_city(city, scale, seed=1, until=UNTIL, days=days_for(shape.lines / shape.customers))
+        costs, rows = [], 0
+        for kind, names in (("items", "items"), ("vendors", "vendors"), ("customers", "customers*"), ("orders", "*")):
+            wanted = [names] if kind != "orders" else ["orders*", "lines*"]
+            files = [str(path) for name in wanted for path in sorted(city.glob(f"{name}.parquet"))]
+            cost, said = run([sys.executable, "-c", IMPORT, "import", kind, *files, "--home", str(home), "--json"])
+            costs.append(cost)
+            rows += json.loads(said)["accepted"]
+    seconds, cpu_s = sum(cost.seconds for cost in costs), sum(cost.cpu_s for cost in costs)
+    return (
+        f"Importing it (`regulars import`, {rows:,} rows of orders, lines, customers, dishes and vendors, Parquet) "
+        f"took {seconds:.0f} s ({cpu_s:.0f} CPU s), peak RSS {max(cost.peak_mb for cost in costs):,.0f} MiB."
+    )
+
+
+def save_matrix(home: Path) -> None:
+    """Write the matrix that models learn from beside a home."""
     from scipy import sparse  # noqa: PLC0415 - in a process of its own, not in the one that measures
 
-    from benchmarks.segments import load  # noqa: PLC0415
-    from demo.city import write_city  # noqa: PLC0415
-    from demo.world import CityScale  # noqa: PLC0415
     from engine.models.base import user_items  # noqa: PLC0415
     from engine.settings import Settings  # noqa: PLC0415
     from training.run import load_training_set  # noqa: PLC0415
 
-    settings = Settings.from_environment({}, home=home)
-    vendors = max(1, shape.dishes // DISHES_A_VENDOR)
-    scale = CityScale(shape.customers, vendors, max(4, round(vendors / 7.5)), DISHES_A_VENDOR)
-    days, lines = days_for(shape.lines / shape.customers), 0
-    while lines < shape.lines:
-        shutil.rmtree(settings.history_folder, ignore_errors=True)
-        with tempfile.TemporaryDirectory(dir=home.parent) as folder:
-            write_city(Path(folder) / "city", scale, seed=1, until=UNTIL, days=days)
-            load(settings, Path(folder) / "city")
-        data = load_training_set(settings)
-        # A small city may have fewer eager customers than the sampled one had.
-        days, lines = round(days * 1.1), len(data.baskets.items)
+    data = load_training_set(Settings.from_environment({}, home=home))
     sparse.save_npz(home / "matrix.npz", user_items(data.baskets), compressed=False)
 
 
@@ -176,14 +194,12 @@ def days_for(lines_each: float) -> int:
     return high
 
 
-def measure(home: Path, repeats: int, *, warm: bool) -> Measured:
-    """Train and fit in turn, `repeats` times after one that does not count where `warm`."""
+def measure(home: Path, repeats: int, *, warm: bool, imported: str = "") -> Measured:
+    """Train and fit in turn, `repeats` times after one that does not count where `warm`; then train on one core."""
     train, alone, stages = [], [], []
     data: dict[str, int] = {}
     for turn in range(repeats + warm):
-        # Without what an earlier turn published, each learns from nothing.
-        shutil.rmtree(home / "artifacts", ignore_errors=True)
-        cost, said = run([sys.executable, "-c", TIMED, str(home / "stages.json"), str(home)])
+        cost, said = train_once(home)
         data = json.loads(said)["data"]
         fitted, told = run([sys.executable, "-c", ALONE, str(home / "matrix.npz")])
         if turn >= warm:
@@ -191,7 +207,17 @@ def measure(home: Path, repeats: int, *, warm: bool) -> Measured:
             train.append(cost)
             alone.append(Cost(seconds, cpu_s, fitted.peak_mb))
             stages.append(stages_of(json.loads((home / "stages.json").read_bytes())))
-    return Measured(data["lines"], data["customers"], data["items"], train, alone, stages)
+    steps = []
+    if warm:
+        train_once(home, "one core")
+        steps = stages_of(json.loads((home / "stages.json").read_bytes()))
+    return Measured(data["lines"], data["customers"], data["items"], train, alone, stages, steps, imported)
+
+
+def train_once(home: Path, *how: str) -> tuple[Cost, str]:
+    """Train from nothing: without what an earlier turn published. The steps are left in `stages.json`."""
+    shutil.rmtree(home / "artifacts", ignore_errors=True)
+    return run([sys.executable, "-c", TIMED, str(home / "stages.json"), str(home), *how])
 
 
 def stages_of(marks: Sequence[tuple[str, float, float, float]]) -> list[Stage]:
@@ -216,6 +242,7 @@ def section(found: Measured, where: str) -> str:
     lines = [
         f"{found.lines:,} lines of {found.customers:,} customers x {found.dishes:,} dishes, {len(turns)} turns. "
         f"{where}",
+        *([found.imported] if found.imported else []),
         "",
         "| what | seconds | CPU s | peak RSS MiB | seconds over the fit's | CPU s over the fit's |",
         "|---|---:|---:|---:|---:|---:|",
@@ -227,14 +254,19 @@ def section(found: Measured, where: str) -> str:
         compared = ["-", "-"] if costs is found.alone else [over, cpu_over]
         peak = f"{middle.peak_mb:,.0f}" if middle.peak_mb else "-"
         lines.append(f"| {name} | {middle.seconds:.2f} | {middle.cpu_s:.2f} | {peak} | {' | '.join(compared)} |")
-    # The turn in the middle: medians step by step would not add up.
-    stages = found.stages[sorted(turns, key=lambda turn: found.train[turn].seconds)[len(turns) // 2]]
-    whole = sum(stage.seconds for stage in stages)
-    lines += ["", "| step | times | seconds | CPU s | share | peak RSS MiB by then |", "|---|---:|---:|---:|---:|---:|"]
-    lines += [
-        f"| {s.name} | {s.times} | {s.seconds:.2f} | {s.cpu_s:.2f} | {s.seconds / whole:.0%} | {s.peak_mb:,.0f} |"
-        for s in stages
-    ]
+    if found.steps:
+        whole = sum(step.seconds for step in found.steps)
+        lines += [
+            "",
+            f"Step by step on one core ({whole:.1f} s):",
+            "",
+            "| step | times | seconds | CPU s | share | peak RSS MiB by then |",
+            "|---|---:|---:|---:|---:|---:|",
+        ]
+        lines += [
+            f"| {s.name} | {s.times} | {s.seconds:.2f} | {s.cpu_s:.2f} | {s.seconds / whole:.0%} | {s.peak_mb:,.0f} |"
+            for s in found.steps
+        ]
     return "\n".join(lines)
 
 
@@ -281,9 +313,13 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, help="turns a size; 5, from 50 M lines on 1")
     parser.add_argument("--folder", type=Path, help="where homes are made and deleted again; default the system's")
     parser.add_argument("--make", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--matrix", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.make:
-        make(Path(given.make[0]), Shape.of(int(given.make[1])))
+        print(make(Path(given.make[0]), Shape.of(int(given.make[1]))))
+        return
+    if given.matrix:
+        save_matrix(given.matrix)
         return
     if given.lines and min(given.lines) < 5_000:
         parser.error("--lines: fewer than 5,000 give too few customers to judge by")
@@ -298,9 +334,13 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="regulars-training-", dir=given.folder) as folder:
             home = Path(folder) / "home"
             home.mkdir()
-            subprocess.run([sys.executable, "-m", "benchmarks.training", "--make", str(home), str(lines)], check=True)
+            own = [sys.executable, "-m", "benchmarks.training"]
+            made = subprocess.run(
+                [*own, "--make", str(home), str(lines)], check=True, stdout=subprocess.PIPE, text=True
+            )
+            subprocess.run([*own, "--matrix", str(home)], check=True)
             repeats = given.repeats or (1 if given.quick or lines >= HUGE else REPEATS)
-            found.append(measure(home, repeats, warm=lines < HUGE and not given.quick))
+            found.append(measure(home, repeats, warm=lines < HUGE and not given.quick, imported=made.stdout.strip()))
         sections[f"{lines:,} lines"] = section(found[-1], where)
         print(f"## {lines:,} lines\n\n{sections[f'{lines:,} lines']}\n", flush=True)
     if len(found) > 2:
