@@ -179,6 +179,12 @@ def memory_of(pid: int) -> dict[str, int]:
     return total
 
 
+def cpu_of(pid: int) -> float:
+    """Return the seconds of CPU a process has taken so far, its threads included and its children not."""
+    told = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def children_of(pid: int) -> list[int]:
     """Return the process's children and theirs."""
     found: list[int] = []

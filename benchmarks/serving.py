@@ -24,6 +24,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ from fastapi.responses import Response
 from redis.asyncio import Redis
 
 from api.keys import create_key
-from benchmarks.load import Target, finish, memory_of, process, saturate, start_steady, steady, wait_for
+from benchmarks.load import Target, cpu_of, finish, memory_of, process, saturate, start_steady, steady, wait_for
 from demo.city import write_city
 from demo.world import CityScale
 from engine.artifact import MANIFEST, activate, live_version, load
@@ -159,19 +160,43 @@ def one_answer(target: Target) -> bytes:
         return bytes(answer.read())
 
 
-def throughput(ours: Target, rounds: int, seconds: float) -> list[tuple[float, float]]:
-    """Return (ours, bare) requests a second of each round, interleaved, after a warm-up."""
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One turn of ours and one of the bare route: requests a second, and microseconds of the server's CPU for each."""
+
+    ours: float
+    bare: float
+    ours_us: float
+    bare_us: float
+
+    @property
+    def ratio(self) -> float:
+        """How much of the bare route's rate ours has."""
+        return self.ours / self.bare
+
+
+def throughput(ours: Target, server: int, rounds: int, seconds: float) -> list[Round]:
+    """Return the rounds, ours (process `server`) and bare in turn, after a warm-up."""
+
+    def turn(target: Target, pid: int, seed: int) -> tuple[float, float]:
+        before = cpu_of(pid)
+        rate = saturate(target, seconds, seed=seed)
+        return rate, (cpu_of(pid) - before) / (rate * seconds) * 1e6
+
     with tempfile.NamedTemporaryFile() as ready:
         ready.write(one_answer(ours))
         ready.flush()
         floor = [sys.executable, "-m", "uvicorn", "--factory", "benchmarks.serving:bare", "--port", str(BARE_PORT)]
-        with process([*floor, "--log-level", "warning", "--no-access-log"], **{BYTES: ready.name}):
+        with process([*floor, "--log-level", "warning", "--no-access-log"], **{BYTES: ready.name}) as bare_server:
             wait_for(f"http://127.0.0.1:{BARE_PORT}/openapi.json")
             bare_target = Target(BARE_PORT, ours.key, ours.customers)
-            found = [
-                (saturate(ours, seconds, seed=turn), saturate(bare_target, seconds, seed=turn))
-                for turn in range(rounds + 1)
-            ]
+            found = []
+            for number in range(rounds + 1):
+                (mine, mine_us), (floor_rate, floor_us) = (
+                    turn(ours, server, number),
+                    turn(bare_target, bare_server.pid, number),
+                )
+                found.append(Round(mine, floor_rate, mine_us, floor_us))
     return found[1:] if rounds > 1 else found
 
 
@@ -245,24 +270,26 @@ def measured(settings: Settings, *, quick: bool) -> list[str]:
     versions = {"learned ranker": ranked, "blend": variant(settings, base, "blend", dict.fromkeys(trees))}
     lines = [
         f"{data['customers']:,} customers with orders, {data['items']:,} dishes, {data['lines']:,} order lines.\n",
-        "| ordered by | ours, requests/s | bare FastAPI + Redis | ratio (range) | at half, a second | p50 ms | p99 ms "
-        "| p99.9 ms | strangers, requests/s | p99 ms |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| ordered by | ours, requests/s | bare FastAPI + Redis | ratio (range) | CPU a request, ours and bare, us "
+        "| at half, a second | p50 ms | p99 ms | p99.9 ms | strangers, requests/s | p99 ms |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     half = 1.0
     for name, version in versions.items():
         activate(settings.artifacts_folder, version)
-        with serve(settings):
+        with serve(settings) as server:
             wait_ready()
-            pairs = throughput(ours, rounds, seconds)
-            ratios = [mine / floor for mine, floor in pairs]
-            rate = statistics.median(mine for mine, _ in pairs)
+            found = throughput(ours, server.pid, rounds, seconds)
+            ratios = [each.ratio for each in found]
+            rate = statistics.median(each.ours for each in found)
             half = rate / 2
             late, new = steady(ours, half, 2 * seconds), saturate(strangers, seconds)
             late_new = steady(strangers, half, seconds)
         lines.append(
-            f"| {name} | {rate:.0f} | {statistics.median(floor for _, floor in pairs):.0f} | "
-            f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) | {half:.0f} | "
+            f"| {name} | {rate:.0f} | {statistics.median(each.bare for each in found):.0f} | "
+            f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) | "
+            f"{statistics.median(each.ours_us for each in found):.0f}, "
+            f"{statistics.median(each.bare_us for each in found):.0f} | {half:.0f} | "
             f"{late.percentile(50):.1f} | {late.percentile(99):.1f} | {late.percentile(99.9):.1f} | {new:.0f} | "
             f"{late_new.percentile(99):.1f} |"
         )
@@ -273,10 +300,10 @@ def measured(settings: Settings, *, quick: bool) -> list[str]:
     with serve(settings):
         wait_ready()
         saturate(ours, seconds)
-        found = swap_under_load(settings, ours, [first, second], half)
+        swap = swap_under_load(settings, ours, [first, second], half)
     lines.append(
-        f"- Swap at {half:.0f} requests/s: {found['failed']:.0f} failed; p99 {found['before']:.1f} ms before, "
-        f"{found['during']:.1f} ms while the new version was read and taken in ({found['took']:.1f} s)."
+        f"- Swap at {half:.0f} requests/s: {swap['failed']:.0f} failed; p99 {swap['before']:.1f} ms before, "
+        f"{swap['during']:.1f} ms while the new version was read and taken in ({swap['took']:.1f} s)."
     )
     orders, impressions = redis_bytes(2_000 if quick else 20_000)
     lines.append(
