@@ -12,7 +12,7 @@ from scipy import sparse
 from engine.compiled import compiled
 from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Query, Recommender, user_items
-from engine.models.board import COUNT, Board, Rows, best_of, sealed
+from engine.models.board import COUNT, Board, Rows, best_of, bound_of, sealed
 
 
 @dataclass(slots=True)
@@ -161,7 +161,7 @@ def _nearest(
         if row >= 0 and members[member] == row:  # nobody is her own neighbour
             near[at] = 0
         dots[member] = 0
-    best = best_of(near, touched[:n], most, 0.0)
+    best = best_of(near, touched[:n], most, bound_of(near, most))
     found, weights, total = np.empty(len(best), dtype=np.int32), np.empty(len(best), dtype=np.float32), np.float32(0)
     for at in range(len(best)):
         found[at] = touched[best[at]]
