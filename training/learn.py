@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from engine.models.als import Als
-from engine.models.base import Baskets, Recommender
+from engine.models.base import Baskets, Recommender, user_items
 from engine.models.ease import Ease
 from engine.models.item_knn import ItemKnn
 from engine.models.next_item import NextItem
@@ -18,7 +18,7 @@ from engine.models.user_knn import UserKnn
 from engine.ranking.blend import Blend
 from engine.ranking.features import ItemFacts
 from engine.ranking.ranker import Ranker
-from engine.threads import beside
+from engine.threads import beside, side_by_side
 from training.learn_blend import learn_blend
 from training.learn_ranker import learn_ranker
 from training.matrices import DAY_S, TrainingSet
@@ -78,14 +78,18 @@ def fit_models(
 
     `earlier` were fitted on a part of `baskets`; what can go on from them does.
     """
-    fitted = []
     before = {model.name: model for model in earlier}
-    for number, model in enumerate(models_of(settings, repeats=repeats)):
+    # Counted here, before several models ask for it at once.
+    user_items(baskets)
+
+    def fit(numbered: tuple[int, Recommender]) -> Recommender:
+        number, model = numbered
         report(f"fit {model.name}")
         if model.name in before:
             model.go_on_from(before[model.name])
-        fitted.append(model.fit(baskets, now=now, rng=np.random.default_rng([seed, number])))
-    return fitted
+        return model.fit(baskets, now=now, rng=np.random.default_rng([seed, number]))
+
+    return side_by_side(fit, list(enumerate(models_of(settings, repeats=repeats))))
 
 
 def hold_out(data: TrainingSet, horizon_days: float) -> Split:
