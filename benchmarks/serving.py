@@ -48,7 +48,7 @@ from engine.settings import Settings
 from training.learn import hold_out
 from training.learn_ranker import teach_ranker
 from training.run import load_training_set, train
-from training.split import sample
+from training.split import Lesson, Split, sample
 
 RESULT = Path(__file__).parent / "results" / "serving.md"
 UNTIL = datetime(2026, 3, 1, tzinfo=UTC)
@@ -112,7 +112,8 @@ def ranked_version(settings: Settings, base: str) -> str:
         split = hold_out(data, 28)
         served = open_served(load(settings.artifacts_folder, base))
         targets = sample(split.targets, 4_000, np.random.default_rng(1))
-        ranker = teach_ranker(served.models, served.blend, data.baskets, targets, now=data.last_at, seed=1)
+        lesson = Lesson(served.models, Split(data.baskets, targets, data.last_at))
+        ranker = teach_ranker([lesson], served.blend, seed=1)
         assert ranker is not None
         arrays = dict(ranker.arrays())
     return variant(settings, base, "ranker", {f"ranker.{name}.npy": array for name, array in arrays.items()})

@@ -10,7 +10,7 @@ import polars as pl
 
 from engine.columns import ITEMS, LINES, ORDERS
 from engine.models.base import Baskets, Place, Query
-from training.matrices import TrainingSet, training_set
+from training.matrices import BASKET_CLOCK_START, TrainingSet, training_set
 
 START = datetime(2025, 1, 1, 12, tzinfo=UTC)
 # Days after START, then the dishes of that order.
@@ -46,6 +46,15 @@ def tables(
 def learned_from(told: Mapping[str, Orders], **facts: Mapping[str, str]) -> TrainingSet:
     """Return the training set of such a history."""
     orders, lines = tables(told, **facts)
+    return training_set(orders.lazy(), lines.lazy(), pl.DataFrame(schema=ITEMS))
+
+
+def without_clock(told: Mapping[str, Sequence[str]]) -> TrainingSet:
+    """Return the training set of `{customer: [dish, ...]}`, one dish a basket, of which only the numbers are known."""
+    orders, lines = tables({name: [(n, [dish]) for n, dish in enumerate(dishes)] for name, dishes in told.items()})
+    numbers = pl.Series([n for dishes in told.values() for n in range(len(dishes))], dtype=pl.Int32)
+    at = pl.lit(datetime.fromtimestamp(BASKET_CLOCK_START, UTC)) + pl.duration(days=numbers)
+    orders = orders.with_columns(basket_no=numbers, ordered_at=at.cast(ORDERS["ordered_at"]))
     return training_set(orders.lazy(), lines.lazy(), pl.DataFrame(schema=ITEMS))
 
 

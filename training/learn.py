@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,9 +23,12 @@ from training.learn_blend import learn_blend
 from training.learn_ranker import learn_ranker
 from training.matrices import DAY_S, TrainingSet
 from training.model_settings import ModelSettings
-from training.split import Split, Target, sample, split_by_time, split_last_basket
+from training.split import Lesson, Split, Target, sample, split_by_time, split_last_basket
 
 MOST_TUNING = 10_000
+FOLDS, EARLIER = 5, 3
+# In larger histories learning takes its time and each model its time of every request; smaller ones can afford more.
+MOST_THOROUGH = 500_000
 # A horizon longer than this share of the window would leave too little to learn from.
 LARGEST_HELD_OUT = 0.2
 # Fewer held-out baskets than both of these are no stretch to judge by.
@@ -116,7 +119,7 @@ def learn(
         models = fit_models(
             data.baskets, now=data.last_at, seed=seed, report=report, settings=settings, repeats=repeats
         )
-        return Learned(models, learn_blend(models, []), None, 0)
+        return Learned(models, learn_blend([Lesson(models, replace(inner, targets=[]))]), None, 0)
     fitted = fit_models(inner.past, now=inner.at, seed=seed, report=report, settings=settings, repeats=repeats)
     return learn_final(data, fitted, inner, seed=seed, report=report, settings=settings)
 
@@ -134,14 +137,17 @@ def learn_final(
 
     What the ranker knows of items is computed anew from all of `data`, like the models it reads.
     """
-    tuning, repeats = tuning_sample(split.targets, seed), data.repeats
+    repeats = data.repeats
 
-    def weigh() -> tuple[Blend, Ranker | None]:
+    def weigh() -> tuple[Blend, Ranker | None, int]:
+        thorough = data.baskets.n_baskets <= MOST_THOROUGH
+        lessons = _lessons(data, Lesson(fitted, split), seed=seed, report=report, settings=settings, thorough=thorough)
         report("learn the blend")
-        blend = learn_blend(fitted, tuning, repeats=repeats)
+        blend = learn_blend(lessons, repeats=repeats)
         report("learn the ranker")
-        ranker = learn_ranker(fitted, blend, split.past, tuning, now=split.at, seed=seed, repeats=repeats)
-        return blend, ranker and replace(ranker, facts=ItemFacts.of(data.baskets, now=data.last_at))
+        ranker = learn_ranker(lessons, blend, seed=seed, repeats=repeats, thorough=thorough)
+        tuned_on = sum(len(lesson.split.targets) for lesson in lessons)
+        return blend, ranker and replace(ranker, facts=ItemFacts.of(data.baskets, now=data.last_at)), tuned_on
 
     def fit() -> list[Recommender]:
         return fit_models(
@@ -155,8 +161,50 @@ def learn_final(
         )
 
     # Neither needs the other, and the trees grow in one thread.
-    (blend, ranker), models = beside(weigh, fit)
-    return Learned(models, blend, ranker, len(tuning))
+    (blend, ranker, tuned_on), models = beside(weigh, fit)
+    return Learned(models, blend, ranker, tuned_on)
+
+
+def _lessons(
+    data: TrainingSet, newest: Lesson, *, seed: int, report: Report, settings: ModelSettings, thorough: bool
+) -> list[Lesson]:
+    """Return what to learn blend and ranker from: the newest stretch and, where `thorough`, those before it as well.
+
+    A few hundred held-out baskets of one month say little of seven weights and less of trees; the months before say as
+    much again, each told by models that knew nothing of it. Without a clock nobody knows whose last basket is newer
+    than whose, and she is asked what comes next while others' last baskets are already told: so there every fifth
+    customer's last basket is held out in turn, by models that know all others, and what has just become liked can be
+    learned to count. At most 10,000 targets of each.
+    """
+    splits = _folds(data) if data.clock == "basket" else _earlier(data, newest.split) if thorough else []
+    lessons = [] if data.clock == "basket" else [newest]
+    for split in splits:
+        report(f"fit for {len(split.targets):,} more held-out baskets")
+        models = fit_models(
+            split.past, now=split.at, seed=seed, report=lambda _: None, settings=settings, repeats=data.repeats
+        )
+        lessons.append(Lesson(models, split))
+    return [
+        replace(lesson, split=replace(lesson.split, targets=tuning_sample(lesson.split.targets, seed)))
+        for lesson in lessons
+    ]
+
+
+def _folds(data: TrainingSet) -> Iterator[Split]:
+    for fold in range(FOLDS):
+        yield split_last_basket(data, fold=fold, of=FOLDS)
+
+
+def _earlier(data: TrainingSet, newest: Split) -> Iterator[Split]:
+    """Yield the stretches before the newest, as long as it, while more than half of all baskets lie before them."""
+    length_s, at, past = data.last_at - newest.at, newest.at, newest.past
+    for _ in range(EARLIER):
+        at -= length_s
+        split = split_by_time(replace(data, baskets=past), at)
+        if 2 * split.past.n_baskets < data.baskets.n_baskets or not split.targets:
+            return
+        yield split
+        past = split.past
 
 
 def learn_before(

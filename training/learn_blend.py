@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from engine.models.base import Recommender
 from engine.ranking.blend import DEFAULT_WEIGHTS, IMPERSONAL, Blend
 from engine.ranking.filters import Allowed
 from engine.ranking.score import CANDIDATES, Scorer
-from training.split import Target
+from training.split import Lesson, Target
 
 LEAST_TARGETS = 50
 # More held-out baskets move the weights by less than they move from day to day.
@@ -26,28 +27,46 @@ STEPS = (0.0, 0.25, 0.5, 0.7, 0.85, 1.2, 1.5, 2.0, 4.0)
 ROUNDS = 4
 
 
-def learn_blend(models: Sequence[Recommender], targets: Sequence[Target], *, repeats: bool = True) -> Blend:
-    """Return the weights that rank `targets` best by ndcg@10, starting from the default ones.
+def learn_blend(lessons: Sequence[Lesson], *, repeats: bool = True) -> Blend:
+    """Return the weights that rank the targets of the lessons best by ndcg@10, starting from the default ones.
 
     Those of customers with orders teach the weights, those without what strangers are shown, each by itself. Metzler
     and Croft (2007): coordinate ascent optimises the figure itself and needs no gradient. With fewer than 50 targets
     the defaults are kept, because noise would choose. Where nobody `repeats`, only new dishes are ranked.
     """
-    known = [target for target in targets if target.query.known]
-    new = [target for target in targets if not target.query.known]
-    impersonal = [model for model in models if model.name in IMPERSONAL]
+    names = [model.name for model in lessons[0].models]
     # What strangers hear is little, and next month's first orders are not last month's: nothing is left out of it.
-    return Blend(_learn(models, known, repeats=repeats), _learn(impersonal, new, repeats=True, may_drop=False))
+    return Blend(
+        _learn(names, _asked_by(lessons, names, known=True), repeats=repeats),
+        _learn(
+            [name for name in names if name in IMPERSONAL],
+            _asked_by(lessons, IMPERSONAL, known=False),
+            repeats=True,
+            may_drop=False,
+        ),
+    )
+
+
+def _asked_by(lessons: Sequence[Lesson], names: Collection[str], *, known: bool) -> list[Lesson]:
+    """Return the lessons of customers with orders, or of strangers, with the named models; at most 4,000 targets."""
+    found = []
+    for lesson in lessons:
+        targets = [target for target in lesson.split.targets if target.query.known == known]
+        models = [model for model in lesson.models if model.name in names]
+        found.append(Lesson(models, replace(lesson.split, targets=targets[: MOST_TARGETS // len(lessons)])))
+    return found
 
 
 def _learn(
-    models: Sequence[Recommender], targets: Sequence[Target], *, repeats: bool, may_drop: bool = True
+    names: Sequence[str], lessons: Sequence[Lesson], *, repeats: bool, may_drop: bool = True
 ) -> dict[str, float]:
-    names = [model.name for model in models]
     start = np.array([DEFAULT_WEIGHTS.get(name, 0.05) for name in names])
-    if len(targets) < LEAST_TARGETS:
+    if sum(len(lesson.split.targets) for lesson in lessons) < LEAST_TARGETS:
         return dict(zip(names, start.tolist(), strict=True))
-    features, relevant, ideal = _candidates(models, targets[:MOST_TARGETS], repeats=repeats)
+    told = [_candidates(lesson.models, lesson.split.targets, repeats=repeats) for lesson in lessons]
+    features, relevant, ideal = (np.concatenate(part) for part in zip(*told, strict=True))
+    widest = int((np.abs(features).sum(axis=(0, 2)) > 0).nonzero()[0].max(initial=0)) + 1
+    features, relevant = features[:, :widest], relevant[:, :widest]
     best, best_value = start, _ndcg(features, relevant, ideal, start)
     # A step must gain more than luck gives on this many baskets, or small shops would be taught noise.
     least_gain = LEAST_GAIN / len(features)
@@ -90,8 +109,7 @@ def _candidates(
         features[i, : len(rows)] = board.parts[rows]
         relevant[i, : len(rows)] = np.isin(board.columns[rows], target.truth)
         ideal[i] = discount[: max(1, min(K, len(target.truth) + target.unseen))].sum()
-    widest = int((np.abs(features).sum(axis=(0, 2)) > 0).nonzero()[0].max(initial=0)) + 1
-    return features[:, :widest], relevant[:, :widest], ideal
+    return features, relevant, ideal
 
 
 def _ndcg(

@@ -9,7 +9,7 @@ import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
-from engine.models.base import Baskets, FloatArray, Recommender
+from engine.models.base import FloatArray, Recommender
 from engine.ranking.blend import Blend
 from engine.ranking.features import ItemFacts, features, names
 from engine.ranking.filters import Allowed
@@ -17,13 +17,14 @@ from engine.ranking.ranker import Ranker
 from engine.ranking.score import CANDIDATES, Scorer
 from engine.ranking.trees import DEPTH, Trees
 from training.metrics import judge, paired_interval
-from training.split import Target
+from training.split import Lesson, Target
 
 K = 10
 # Fewer held-out baskets than this teach trees mostly noise.
 LEAST_TARGETS = 400
 COMPARED = 0.2
-ROUNDS = 100
+# How many trees, and what each says.
+QUICK, THOROUGH = (100, 0.09), (200, 0.05)
 # A draw of what was not ordered teaches as well as all of it; drawn evenly, it favours no place in the list.
 TAUGHT_OTHERS = 50
 SETTINGS = {
@@ -31,7 +32,6 @@ SETTINGS = {
     "num_leaves": 31,
     # Deeper trees rank no better, and serving lays every tree out to this depth.
     "max_depth": DEPTH,
-    "learning_rate": 0.09,
     "min_data_in_leaf": 100,
     "lambda_l2": 10.0,
     "feature_fraction": 0.5,
@@ -45,53 +45,58 @@ SETTINGS = {
 
 
 def learn_ranker(
-    models: Sequence[Recommender],
-    blend: Blend,
-    past: Baskets,
-    targets: Sequence[Target],
-    *,
-    now: int,
-    seed: int,
-    repeats: bool = True,
+    lessons: Sequence[Lesson], blend: Blend, *, seed: int, repeats: bool = True, thorough: bool = False
 ) -> Ranker | None:
     """Return the ranker, or None where it beats the blend for nobody.
 
-    Four fifths of `targets` teach it; on the rest it must beat the blend's ndcg@10, the 95 % interval of the
-    difference above 0, separately for known and for new customers. `models` were fitted on `past`, which ends at `now`.
-    Where nobody `repeats`, only new dishes are ranked.
+    Four fifths of each lesson's targets teach it; on the rest it must beat the blend's ndcg@10, the 95 % interval of
+    the difference above 0, separately for known and for new customers. Where nobody `repeats`, only new dishes are
+    ranked. A `thorough` one takes longer to learn and to answer: see `teach_ranker`.
     """
-    if len(targets) < LEAST_TARGETS:
+    if sum(len(lesson.split.targets) for lesson in lessons) < LEAST_TARGETS:
         return None
-    order = np.random.default_rng([seed, 97]).permutation(len(targets))
-    cut = int(len(targets) * COMPARED)
-    compared, taught = [targets[i] for i in order[:cut]], [targets[i] for i in order[cut:]]
-    both = teach_ranker(models, blend, past, taught, now=now, seed=seed, repeats=repeats)
+    taught: list[Lesson] = []
+    compared: list[Lesson] = []
+    for lesson in lessons:
+        targets = lesson.split.targets
+        order = np.random.default_rng([seed, 97]).permutation(len(targets))
+        cut = int(len(targets) * COMPARED)
+        for part, drawn in ((compared, order[:cut]), (taught, order[cut:])):
+            part.append(replace(lesson, split=replace(lesson.split, targets=[targets[i] for i in drawn])))
+    both = teach_ranker(taught, blend, seed=seed, repeats=repeats, thorough=thorough)
     if both is None:
         return None
-    known, new = _better_for(both, models, blend, compared, seed, repeats=repeats)
+    known, new = _better_for(both, compared, blend, seed, repeats=repeats)
+    if thorough and (known or new):
+        # It has shown that it is worth its place; what served to show it now teaches too.
+        both = teach_ranker(lessons, blend, seed=seed, repeats=repeats, thorough=thorough) or both
     return replace(both, for_known=known, for_new=new) if known or new else None
 
 
 def teach_ranker(
-    models: Sequence[Recommender],
-    blend: Blend,
-    past: Baskets,
-    targets: Sequence[Target],
-    *,
-    now: int,
-    seed: int,
-    repeats: bool = True,
+    lessons: Sequence[Lesson], blend: Blend, *, seed: int, repeats: bool = True, thorough: bool = False
 ) -> Ranker | None:
-    """Return a ranker taught by `targets`, for everybody and not yet judged; None where they teach nothing."""
-    facts = ItemFacts.of(past, now=now)
-    drawn = np.random.default_rng([seed, 95])
-    table, relevant, sizes = _examples(models, blend, targets, facts, drawn, repeats=repeats)
-    if not relevant.any():
+    """Return a ranker taught by the lessons, for everybody and not yet judged; None where they teach nothing.
+
+    Its facts about items are those of the last lesson's past. A `thorough` one has twice as many trees, each saying
+    less, and hears models too that weigh nothing in the blend.
+    """
+    drawn, told = np.random.default_rng([seed, 95]), []
+    for lesson in lessons:
+        facts = ItemFacts.of(lesson.split.past, now=lesson.split.at)
+        told += _examples(lesson.models, blend, lesson.split.targets, facts, drawn, repeats=repeats, whole=thorough)
+    if not told:
         return None
-    dataset = lgb.Dataset(table, relevant, group=sizes, feature_name=names([model.name for model in models]))
-    booster = lgb.train({**SETTINGS, "seed": seed}, dataset, ROUNDS)
+    dataset = lgb.Dataset(
+        np.concatenate([rows for rows, _ in told]),
+        np.concatenate([relevant for _, relevant in told]),
+        group=[len(rows) for rows, _ in told],
+        feature_name=names([model.name for model in lessons[0].models]),
+    )
+    rounds, rate = THOROUGH if thorough else QUICK
+    booster = lgb.train({**SETTINGS, "learning_rate": rate, "seed": seed}, dataset, rounds)
     text = booster.model_to_string(num_iteration=-1)
-    return Ranker(text, Trees.from_text(text), facts, for_known=True, for_new=True)
+    return Ranker(text, Trees.from_text(text), facts, for_known=True, for_new=True, hears_all=thorough)
 
 
 def _examples(
@@ -102,40 +107,36 @@ def _examples(
     rng: np.random.Generator,
     *,
     repeats: bool,
-) -> tuple[FloatArray, npt.NDArray[np.int8], list[int]]:
-    """Return features (rows, features), whether each row was ordered, and how many rows each target has."""
-    rows, relevant, sizes = [], [], []
+    whole: bool,
+) -> list[tuple[FloatArray, npt.NDArray[np.int8]]]:
+    """Return for each target with something to tell apart features (rows, features) and whether each was ordered."""
+    told = []
     scorer, anything = Scorer(models, blend, None), Allowed.everything(models[0].n_items)
     for target in targets:
         allowed = anything.asked_by(target.query, repeats=repeats)
-        board, found, blended = scorer.candidates(target.query, allowed, most=CANDIDATES)
+        board, found, blended = scorer.candidates(target.query, allowed, most=CANDIDATES, whole=whole)
         ordered = np.isin(board.columns[found], target.truth)
         if not ordered.any():  # nothing to tell apart
             continue
         kept = ordered.copy()
         others = np.flatnonzero(~ordered)
         kept[rng.choice(others, min(TAUGHT_OTHERS, len(others)), replace=False)] = True
-        rows.append(features(board, found, blended, target.query, facts)[kept])
-        relevant.append(ordered[kept].astype(np.int8))
-        sizes.append(int(kept.sum()))
-    if not rows:
-        return np.empty((0, 0), np.float32), np.empty(0, np.int8), []
-    return np.concatenate(rows), np.concatenate(relevant), sizes
+        told.append((features(board, found, blended, target.query, facts)[kept], ordered[kept].astype(np.int8)))
+    return told
 
 
 def _better_for(
-    ranker: Ranker,
-    models: Sequence[Recommender],
-    blend: Blend,
-    targets: Sequence[Target],
-    seed: int,
-    *,
-    repeats: bool,
+    ranker: Ranker, lessons: Sequence[Lesson], blend: Blend, seed: int, *, repeats: bool
 ) -> tuple[bool, bool]:
     """Return whether the ranker beats the blend for known and for new customers."""
-    ours, theirs = (_ndcg(Scorer(models, blend, each), targets, repeats=repeats) for each in (ranker, None))
+    ours, theirs = (
+        np.concatenate(
+            [_ndcg(Scorer(lesson.models, blend, each), lesson.split.targets, repeats=repeats) for lesson in lessons]
+        )
+        for each in (ranker, None)
+    )
     gain = ours - theirs
-    known = np.array([target.query.known for target in targets])
+    known = np.array([target.query.known for lesson in lessons for target in lesson.split.targets])
     rng = np.random.default_rng([seed, 96])
 
     def better(group: npt.NDArray[np.bool_]) -> bool:

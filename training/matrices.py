@@ -16,6 +16,8 @@ from engine.ranking.places import default_place, went_to
 from engine.threads import side_by_side
 
 BASKET_CLOCK_START = 946_857_600  # 2000-01-03T00:00Z: where a source has only basket numbers, they count days from here
+# How far apart a customer's baskets are taken to be where only their numbers are known: as far as lists look ahead.
+BASKET_DAYS = 28
 DAY_S = 86_400
 # Below this share of what returning customers order, a dish ordered twice is a slip, not a habit; fewer lines than
 # these show no habit either way.
@@ -85,10 +87,10 @@ def training_set_of(parts: Iterable[tuple[pl.LazyFrame, pl.LazyFrame]], items: p
     clock = _clock(heads)
     if clock == "basket":
         # Basket numbers count from each customer's first; counted from her last they all end "now", so that whatever
-        # weighs newer orders more does so for everybody.
+        # weighs newer orders more does so for everybody, and by as much as if she had come every four weeks.
         newest = np.full(len(customers), np.iinfo(np.int64).min)
         np.maximum.at(newest, heads.customer, heads.at)
-        heads = replace(heads, at=heads.at + heads.at.max() - newest[heads.customer])
+        heads = replace(heads, at=heads.at.max() - BASKET_DAYS * (newest[heads.customer] - heads.at))
     baskets = _compress(heads, lines, n_customers=len(customers), n_items=len(names))
     return TrainingSet(
         baskets=baskets,

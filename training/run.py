@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -31,7 +31,7 @@ from training.learn_blend import learn_blend
 from training.learn_extras import learn_extras
 from training.matrices import TrainingSet, training_set_of
 from training.model_settings import ModelSettings, read_model_settings
-from training.split import sample
+from training.split import Lesson, sample
 
 K = 10
 MOST_JUDGED = 10_000
@@ -134,7 +134,7 @@ def _learn_and_judge(
         models = fit_models(
             data.baskets, now=data.last_at, seed=seed, report=report, settings=chosen, repeats=data.repeats
         )
-        return Learned(models, learn_blend(models, []), None, 0), None
+        return Learned(models, learn_blend([Lesson(models, replace(split, targets=[]))]), None, 0), None
     before = learn_before(data, split, horizon_days=horizon_days, seed=seed, report=report, settings=chosen)
 
     def judged() -> Evaluation:

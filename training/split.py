@@ -9,7 +9,7 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
-from engine.models.base import Baskets, Place, Query
+from engine.models.base import Baskets, Place, Query, Recommender
 from training.matrices import TrainingSet, keep_baskets, queries_for
 
 
@@ -84,6 +84,14 @@ class Split:
     at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What blend and ranker learn from: what models, fitted on the split's past alone, say of its targets."""
+
+    models: Sequence[Recommender]
+    split: Split
+
+
 def split_by_time(data: TrainingSet, at: int) -> Split:
     """Hold out everything from `at` on; each customer's first basket from then on is her target."""
     baskets = data.baskets
@@ -94,11 +102,15 @@ def split_by_time(data: TrainingSet, at: int) -> Split:
     return Split(past, Targets(baskets, past, customer, later[first]), at)
 
 
-def split_last_basket(data: TrainingSet) -> Split:
-    """Hold out the last basket of every customer who has two; for sources without a shared clock."""
+def split_last_basket(data: TrainingSet, *, fold: int = 0, of: int = 1) -> Split:
+    """Hold out the last basket of customers who have two; for sources without a shared clock.
+
+    Every `of`-th of them in a fixed draw, from the one numbered `fold` on.
+    """
     baskets = data.baskets
     counts = np.diff(baskets.customer_start)
-    last = baskets.customer_start[1:][counts >= 2] - 1
+    drawn = np.random.default_rng(94).permutation(np.flatnonzero(counts >= 2))
+    last = baskets.customer_start[1:][np.sort(drawn[fold::of])] - 1
     keep = np.ones(baskets.n_baskets, dtype=bool)
     keep[last] = False
     past = keep_baskets(baskets, keep)

@@ -40,7 +40,7 @@ from training.model_settings import (
     write_model_settings,
 )
 from training.run import alone, load_training_set
-from training.split import Split, Target, sample
+from training.split import Lesson, Split, Target, sample
 
 K = 10
 LEAST_TARGETS = 200
@@ -125,7 +125,7 @@ class Field:
         repeats = self.window.repeats
         unfitted = models_of(settings, repeats=repeats)
         models = [self._fit(number, model, settings) for number, model in enumerate(unfitted)]
-        blend = learn_blend(models, taught, repeats=repeats)
+        blend = learn_blend([Lesson(models, replace(self.split, targets=taught))], repeats=repeats)
         ranked = lists_of(Learned(models, blend, None, 0), self.window, judged, K)
         return judge(ranked, judged, K).column(f"ndcg@{K}")
 

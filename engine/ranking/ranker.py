@@ -18,6 +18,7 @@ class Ranker:
     """Re-orders the blend's candidates for those it was shown to serve better: known customers, new ones, or both.
 
     Burges (2010), From RankNet to LambdaRank to LambdaMART. `text` is LightGBM's and `trees` the same, read.
+    Where it `hears_all`, models are asked for it that weigh nothing in the blend.
     """
 
     text: str
@@ -25,6 +26,7 @@ class Ranker:
     facts: ItemFacts
     for_known: bool
     for_new: bool
+    hears_all: bool = False
 
     def serves(self, query: Query) -> bool:
         """Say whether it orders the dishes of this query, or leaves them to the blend."""
@@ -33,12 +35,12 @@ class Ranker:
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the trees as UTF-8 bytes, the item facts and whom it serves."""
         text = np.frombuffer(self.text.encode(), dtype=np.uint8)
-        serves = np.array([self.for_known, self.for_new])
+        serves = np.array([self.for_known, self.for_new, self.hears_all])
         return {"trees": text, "serves": serves, **self.facts.arrays()}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
         """Rebuild from `arrays()`. Raises ArtifactBroken when the trees cannot be read."""
         text = arrays["trees"].tobytes().decode()
-        for_known, for_new = (bool(value) for value in arrays["serves"])
-        return cls(text, Trees.from_text(text), ItemFacts.from_arrays(arrays), for_known, for_new)
+        # Yesterday's rankers say nothing of hearing all, and do not.
+        return cls(text, Trees.from_text(text), ItemFacts.from_arrays(arrays), *map(bool, arrays["serves"]))

@@ -94,7 +94,8 @@ class Scorer:
         ranked = self.ranker is not None and self.ranker.serves(query)
         late = (self._known if query.known else self._new).late
         most = max(size, CANDIDATES) if ranked or late else size
-        return self.order(query, allowed, self.candidates(query, allowed, most=most), size=size)
+        whole = ranked and self.ranker is not None and self.ranker.hears_all
+        return self.order(query, allowed, self.candidates(query, allowed, most=most, whole=whole), size=size)
 
     def order(self, query: Query, allowed: Allowed, found: tuple[Board, IntArray, FloatArray], *, size: int) -> Pool:
         """Return the `size` best of the candidates that were found for the query."""
@@ -113,8 +114,8 @@ class Scorer:
     ) -> tuple[Board, IntArray, FloatArray]:
         """Return the board, its (at most `most`) rows that blend best, and their blended scores, best first.
 
-        `whole` asks models too that weigh nothing in the blend, but for costly ones; the ranker listens only to those
-        that do. The board belongs to the calling thread and holds until its next call.
+        `whole` asks models too that weigh nothing in the blend, but for costly ones. The board belongs to the calling
+        thread and holds until its next call.
         """
         board = self._board()
         board.start(query)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import timedelta
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -15,11 +16,11 @@ from engine.columns import ITEMS, LINES, ORDERS
 from engine.errors import NoHistory
 from engine.history import History
 from engine.ranking.blend import DEFAULT_WEIGHTS, Blend
-from tests.baskets import START, learned_from, random_town, tables
-from training.learn import fit_models, hold_out, learn, tuning_sample
+from tests.baskets import START, learned_from, random_town, tables, without_clock
+from training.learn import DEFAULTS, _lessons, fit_models, hold_out, learn, tuning_sample
 from training.learn_blend import learn_blend
 from training.matrices import DAY_S, keep_baskets, training_set, training_set_of
-from training.split import sample, split_by_time, split_last_basket
+from training.split import Lesson, sample, split_by_time, split_last_basket
 
 
 def said(data, baskets=None):
@@ -152,7 +153,7 @@ def test_the_learned_blend_is_never_worse_than_the_default_on_what_it_learned_fr
     targets = tuning_sample(split.targets, 0)
     assert len(targets) >= 50
     features, relevant, ideal = _candidates(models, targets)
-    learned = learn_blend(models, targets).weights
+    learned = learn_blend([Lesson(models, replace(split, targets=targets))]).weights
     names = [model.name for model in models]
     ours = _ndcg(features, relevant, ideal, np.array([learned[name] for name in names]))
     start = _ndcg(features, relevant, ideal, np.array([DEFAULT_WEIGHTS[name] for name in names]))
@@ -186,7 +187,7 @@ def test_what_strangers_are_shown_is_learned_from_first_orders() -> None:
     data = learned_from(town)
     split = split_by_time(data, int(data.first_at + 92 * 86_400))
     models = fit_models(split.past, now=split.at, seed=0, report=lambda _: None)
-    learned = learn_blend(models, split.targets)
+    learned = learn_blend([Lesson(models, split)])
     assert (
         learned.for_new["trending"]
         > DEFAULT_WEIGHTS["trending"] / DEFAULT_WEIGHTS["popular"] * (learned.for_new["popular"])
@@ -197,3 +198,34 @@ def test_what_strangers_are_shown_is_learned_from_first_orders() -> None:
 def test_a_blend_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="weight above 0"):
         Blend({}).vector(["als"])
+
+
+def test_a_small_history_teaches_by_several_stretches_each_told_by_models_that_knew_nothing_of_it() -> None:
+    data = learned_from(random_town(150, 15, seed=8))
+    split = hold_out(data, 10)
+    newest = Lesson(fit_models(split.past, now=split.at, seed=0, report=lambda _: None), split)
+    lessons = _lessons(data, newest, seed=0, report=lambda _: None, settings=DEFAULTS, thorough=True)
+    assert len(lessons) > 2
+    for later, lesson in pairwise(lessons):
+        assert lesson.split.at < later.split.at
+        assert lesson.split.past.at.max() < lesson.split.at <= later.split.past.at.max()
+        assert {target.query.now for target in lesson.split.targets} <= set(later.split.past.at.tolist())
+        assert 2 * lesson.split.past.n_baskets >= data.baskets.n_baskets
+    quick = _lessons(data, newest, seed=0, report=lambda _: None, settings=DEFAULTS, thorough=False)
+    assert [lesson.split.at for lesson in quick] == [split.at]
+
+
+def test_without_a_clock_everybody_teaches_once_while_the_last_baskets_of_others_are_known() -> None:
+    data = without_clock({f"c{n}": ["a", "b", "c"][: 1 + n % 3] for n in range(60)})
+    split = split_last_basket(data)
+    newest = Lesson(fit_models(split.past, now=split.at, seed=0, report=lambda _: None), split)
+    lessons = _lessons(data, newest, seed=0, report=lambda _: None, settings=DEFAULTS, thorough=True)
+    asked = [target.query.row for lesson in lessons for target in lesson.split.targets]
+    assert sorted(asked) == sorted(target.query.row for target in split.targets)
+    assert all(lesson.split.past.n_baskets > split.past.n_baskets for lesson in lessons)
+
+
+def test_baskets_without_a_clock_are_four_weeks_apart_and_all_end_now() -> None:
+    data = without_clock({"ann": ["a", "b", "c"], "bob": ["a"]})
+    ages = (data.last_at - data.baskets.at) / 86_400
+    assert ages.tolist() == [56, 28, 0, 0]

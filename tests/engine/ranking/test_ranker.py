@@ -23,6 +23,7 @@ from training.learn import fit_models, hold_out, tuning_sample
 from training.learn_blend import learn_blend
 from training.learn_ranker import learn_ranker
 from training.matrices import training_set
+from training.split import Lesson
 
 DAY = 86_400
 
@@ -110,13 +111,13 @@ def learned():
     split = hold_out(data, 28)
     models = fit_models(split.past, now=split.at, seed=0, report=lambda _: None)
     targets = tuning_sample(split.targets, 0)
-    blend = learn_blend(models, targets)
+    blend = learn_blend([Lesson(models, replace(split, targets=targets))])
     return data, split, models, blend, targets
 
 
 def test_where_the_place_matters_the_ranker_beats_the_blend_and_is_kept(learned) -> None:
     _, split, models, blend, targets = learned
-    ranker = learn_ranker(models, blend, split.past, targets, now=split.at, seed=0)
+    ranker = learn_ranker([Lesson(models, replace(split, targets=targets))], blend, seed=0)
     assert ranker is not None
     assert ranker.for_known
     truth = [target.truth[0] for target in targets]
@@ -128,7 +129,7 @@ def test_where_the_place_matters_the_ranker_beats_the_blend_and_is_kept(learned)
 
 def test_it_survives_the_artifact(learned) -> None:
     _, split, models, blend, targets = learned
-    ranker = learn_ranker(models, blend, split.past, targets, now=split.at, seed=0)
+    ranker = learn_ranker([Lesson(models, replace(split, targets=targets))], blend, seed=0)
     again = Ranker.from_arrays(ranker.arrays())
     before, after = (lists(Scorer(models, blend, it), targets[:20], 12) for it in (ranker, again))
     np.testing.assert_array_equal(before, after)
@@ -138,7 +139,7 @@ def test_it_survives_the_artifact(learned) -> None:
 def test_whom_it_does_not_serve_gets_the_blend_and_filtered_dishes_stay_out(learned) -> None:
     _, split, models, blend, targets = learned
     ranker = replace(
-        learn_ranker(models, blend, split.past, targets, now=split.at, seed=0), for_known=True, for_new=False
+        learn_ranker([Lesson(models, replace(split, targets=targets))], blend, seed=0), for_known=True, for_new=False
     )
     allowed = replace(Allowed.everything(12), blocked=np.array([4], np.int32))
     with_it, without = Scorer(models, blend, ranker), Scorer(models, blend, None)
@@ -154,7 +155,7 @@ def test_whom_it_does_not_serve_gets_the_blend_and_filtered_dishes_stay_out(lear
 
 def test_few_held_out_baskets_teach_no_trees(learned) -> None:
     _, split, models, blend, targets = learned
-    assert learn_ranker(models, blend, split.past, targets[:50], now=split.at, seed=0) is None
+    assert learn_ranker([Lesson(models, replace(split, targets=targets[:50]))], blend, seed=0) is None
 
 
 def test_where_it_does_not_beat_the_blend_there_is_none() -> None:
@@ -165,7 +166,8 @@ def test_where_it_does_not_beat_the_blend_there_is_none() -> None:
     rng = np.random.default_rng(0)
     # What comes next is pure chance: nothing can beat anything.
     chance = [replace(target, truth=rng.integers(0, 4, 1).astype(np.int32)) for target in targets]
-    assert learn_ranker(models, learn_blend(models, chance), split.past, chance, now=split.at, seed=0) is None
+    lessons = [Lesson(models, replace(split, targets=chance))]
+    assert learn_ranker(lessons, learn_blend(lessons), seed=0) is None
 
 
 def test_a_dish_is_as_far_as_the_middle_of_where_it_is_ordered_to() -> None:
@@ -200,7 +202,7 @@ def test_where_a_dish_is_ordered_to_is_the_median_of_its_orders() -> None:
 
 def test_a_ranker_taught_on_other_features_leaves_the_order_to_the_blend(learned, tmp_path) -> None:
     _, split, models, blend, targets = learned
-    ranker = learn_ranker(models, blend, split.past, targets, now=split.at, seed=0)
+    ranker = learn_ranker([Lesson(models, replace(split, targets=targets))], blend, seed=0)
     older = replace(ranker, text=ranker.text.replace("blend_rank", "popular_rank"))
     for one, kept in ((ranker, True), (older, False)):
         artifact = Artifact(tmp_path, {}, {f"ranker.{name}": array for name, array in one.arrays().items()})
