@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from uuid import UUID
 
 import orjson
 
@@ -37,6 +39,7 @@ MS = timedelta(milliseconds=1)
 # What comes next in a member.
 EVENT_ID, ORDER_ID, STATUS, ZONE, POSITION, VENDOR, ITEM, ITEMS, RATING = range(1, 10)
 TEXTS = {"zone": ZONE, "vendor_id": VENDOR, "item_id": ITEM}
+UUID_LETTERS, AS_UUID = 36, 1
 POSITION_FORMAT = struct.Struct("<ff")
 
 
@@ -166,15 +169,23 @@ def _number(member: bytes, place: int) -> tuple[int, int]:
 
 
 def _text(value: object) -> bytes:
+    """Return a text with twice its length before it; a UUID, as many ids are, as 1 and its sixteen bytes."""
     if not isinstance(value, str):
         raise TypeError("not a text")
+    if len(value) == UUID_LETTERS:
+        with suppress(ValueError):
+            number = UUID(value)
+            if str(number) == value:
+                return bytes([AS_UUID]) + number.bytes
     encoded = value.encode()
-    return _varint(len(encoded)) + encoded
+    return _varint(2 * len(encoded)) + encoded
 
 
 def _read_text(member: bytes, place: int) -> tuple[str, int]:
     size, place = _number(member, place)
-    return member[place : place + size].decode(), place + size
+    if size == AS_UUID:
+        return str(UUID(bytes=member[place : place + 16])), place + 16
+    return member[place : place + size // 2].decode(), place + size // 2
 
 
 def _read_order(member: bytes, place: int) -> tuple[str, int]:

@@ -12,7 +12,7 @@ from engine.events import EVENT_TYPES, Event
 from engine.packing import pack, slim, unpack
 
 LISTPACK = 64
-texts = st.text(max_size=40)
+texts = st.one_of(st.text(max_size=40), st.uuids().map(str), st.uuids().map(lambda each: str(each).upper()))
 values = st.one_of(texts, st.integers(-3, 300), st.floats(-90, 90), st.none(), st.booleans())
 lines = st.lists(st.fixed_dictionaries({"item_id": st.one_of(texts, st.none(), st.integers())}), max_size=4)
 told = st.fixed_dictionaries(
@@ -51,6 +51,11 @@ def typical(**more) -> Event:
 @pytest.mark.parametrize("more", [{}, {"zone": "riverside"}, {"zone": "z-001", "latitude": 31.2, "longitude": 121.4}])
 def test_a_common_order_fits_the_block_redis_keeps(more) -> None:
     assert len(pack(slim(typical(**more)))) <= LISTPACK
+
+
+def test_dishes_with_uuids_fit_it_too() -> None:
+    items = [{"item_id": f"0b6f1c62-8a53-4c9e-9a4e-5f0f0e6b7a1{n}"} for n in range(2)]
+    assert len(pack(slim(typical(items=items, zone="z-001")))) <= LISTPACK
 
 
 def test_positions_are_as_exact_as_in_history() -> None:
