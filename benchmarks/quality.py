@@ -135,6 +135,7 @@ def ncr() -> Iterator[Work]:
             vendor_id="brand",
         )
     )
+    data = replace(data, baskets=replace(data.baskets, timezone="Asia/Kolkata"))
     forward = returning(split_by_time(data, data.last_at - 28 * DAY_S))
     yield Work("ncr, 28 days forward, brand unknown", data, forward, 5, "hit@5")
     yield Work("ncr, 28 days forward, brand known", data, with_vendor(data, forward), 5, "hit@5")

@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.models.als import Als
 from engine.models.base import Baskets, Recommender, user_items
+from engine.models.daypart import PopularByDaypart, RepeatByDaypart
 from engine.models.ease import Ease
 from engine.models.item_knn import ItemKnn
 from engine.models.next_item import NextItem
@@ -53,12 +54,15 @@ class Learned:
         return "ranker" if self.ranker else "blend"
 
 
-def models_of(settings: ModelSettings, *, repeats: bool = False) -> list[Recommender]:
+def models_of(settings: ModelSettings, *, repeats: bool = False, clock: bool = True) -> list[Recommender]:
     """Return the models of a training run, unfitted, with `settings` in place of their defaults.
 
-    All of them where nobody `repeats`; where customers do, Ease adds nothing to the others and is left out.
+    What looks at the time of day only where there is a `clock`. The rest where nobody `repeats`; where customers do,
+    Ease adds nothing to the others and is left out.
     """
     models: list[Recommender] = [Popular(), Trending(), Repeat(), Als(), ItemKnn(), NextItem(), UserKnn()]
+    if clock:
+        models += [PopularByDaypart(), RepeatByDaypart()]
     if not repeats:
         models.append(Ease())
     for model in models:
@@ -92,7 +96,7 @@ def fit_models(
             model.go_on_from(before[model.name])
         return model.fit(baskets, now=now, rng=np.random.default_rng([seed, number]))
 
-    return side_by_side(fit, list(enumerate(models_of(settings, repeats=repeats))))
+    return side_by_side(fit, list(enumerate(models_of(settings, repeats=repeats, clock=bool(baskets.timezone)))))
 
 
 def hold_out(data: TrainingSet, horizon_days: float) -> Split:

@@ -42,6 +42,14 @@ KNOBS: Mapping[str, Mapping[str, Knob]] = {
         "half_life_days": Knob("An order counts half after this.", 0.5, 60, log=True),
         "reach_km": Knob("Twice as far from her as this, an order on the map counts a ninth.", 0.2, 20, log=True),
     },
+    "popular_by_daypart": {
+        "half_life_days": Knob("An order counts half after this.", 2, 1000, log=True),
+        "evidence": Knob("Baskets a time of day needs to speak for itself, by dish.", 1, 500, log=True),
+    },
+    "repeat_by_daypart": {
+        "decay": Knob("What each older basket counts of the one after it.", 0.5, 1.0),
+        "elsewhen": Knob("What a basket of another time of day counts.", 0.0, 1.0),
+    },
     "repeat": {"decay": Knob("What each older basket counts of the one after it.", 0.5, 1.0)},
     "als": {
         "factors": Knob("Length of the factors.", 8, 128, whole=True, log=True),

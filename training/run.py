@@ -57,7 +57,9 @@ def load_training_set(settings: Settings) -> TrainingSet:
     Raises NoHistory if no delivered order line names an item.
     """
     history = History(settings.history_folder)
-    return training_set_of(history.months(), read_table(settings, "items"))
+    data = training_set_of(history.months(), read_table(settings, "items"))
+    timezone = settings.timezone if data.clock == "time" else ""
+    return replace(data, baskets=replace(data.baskets, timezone=timezone))
 
 
 def train(

@@ -123,7 +123,7 @@ class Field:
         self, settings: ModelSettings, taught: Sequence[Target], judged: Sequence[Target]
     ) -> npt.NDArray[np.float64]:
         repeats = self.window.repeats
-        unfitted = models_of(settings, repeats=repeats)
+        unfitted = models_of(settings, repeats=repeats, clock=bool(self.window.baskets.timezone))
         models = [self._fit(number, model, settings) for number, model in enumerate(unfitted)]
         blend = learn_blend([Lesson(models, replace(self.split, targets=taught))], repeats=repeats)
         ranked = lists_of(Learned(models, blend, None, 0), self.window, judged, K)
@@ -255,7 +255,10 @@ def _search(
     done = len(_complete(study))
     # Seeded by where it starts, a search that goes on does not draw again what was drawn before.
     study.sampler = optuna.samplers.TPESampler(seed=seed * 1_000_003 + done)
-    fitted = {model.name for model in models_of(present, repeats=ground.window.repeats)}
+    fitted = {
+        model.name
+        for model in models_of(present, repeats=ground.window.repeats, clock=bool(ground.window.baskets.timezone))
+    }
     names = [name for name in KNOBS if name in fitted]
     for number in count(done):
         # The defaults are always tried: everything is compared with them.

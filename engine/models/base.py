@@ -54,6 +54,7 @@ class Baskets:
     `customer_start` (customers + 1) points into baskets, `basket_start` (baskets + 1) into `items`; within a basket
     items are distinct and `quantity` (float32, > 0) is summed. `at` is seconds since 1970 UTC; where a source has only
     the order of baskets it counts days by basket number, so only differences within one customer mean something.
+    Times of day are local to `timezone`; "" where they mean nothing.
     """
 
     customer_start: LongArray
@@ -66,6 +67,7 @@ class Baskets:
     latitude: FloatArray
     longitude: FloatArray
     n_items: int
+    timezone: str = ""
     _counts: list[sparse.csr_matrix] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property

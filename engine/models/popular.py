@@ -58,6 +58,7 @@ class Popular(Recommender):
     half_life_days: float = 90.0
     shrink: float = 20.0
     reach_km: float = 2.0
+    on_map: bool = True
     overall: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
     keys: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     start: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
@@ -164,7 +165,7 @@ class Popular(Recommender):
         all_keys, totals, counts = [np.empty(0, np.int64)], [np.empty(0)], [sparse.csr_array((0, baskets.n_items))]
         for level, keys in place_keys(zone[stay], latitude[stay], longitude[stay]):
             known = np.flatnonzero(keys)
-            if not len(known):
+            if not len(known) or not (self.on_map or level == ZONE_LEVEL):
                 continue
             # A key's level stands in front, so keys of all levels one after another are in order.
             here, place = np.unique(keys[known], return_inverse=True)

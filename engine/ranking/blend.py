@@ -17,13 +17,15 @@ DEFAULT_WEIGHTS = {
     "user_knn": 0.1,
     "popular": 0.1,
     "trending": 0.05,
+    "popular_by_daypart": 0.05,
+    "repeat_by_daypart": 0.05,
     "als": 0.05,
     # Fitted only where nobody orders a dish again; there repeat has nothing to say.
     "ease": 1.0,
 }
 NEAR_TIE = 1e-6
 # What can be said to somebody without an order.
-IMPERSONAL = ("popular", "trending")
+IMPERSONAL = ("popular", "trending", "popular_by_daypart")
 FOR_NEW = {name: DEFAULT_WEIGHTS[name] for name in IMPERSONAL}
 
 

@@ -17,6 +17,7 @@ from engine.ids import IdMap
 from engine.models.als import Als
 from engine.models.base import Baskets, IntArray, Place, Query, Recommender
 from engine.models.board import Rows
+from engine.models.daypart import PopularByDaypart, RepeatByDaypart
 from engine.models.ease import Ease
 from engine.models.item_knn import ItemKnn
 from engine.models.next_item import NextItem
@@ -33,7 +34,9 @@ from engine.ranking.score import Scorer
 MODELS: Mapping[str, type[Recommender]] = {
     "popular": Popular,
     "trending": Trending,
+    "popular_by_daypart": PopularByDaypart,
     "repeat": Repeat,
+    "repeat_by_daypart": RepeatByDaypart,
     "als": Als,
     "item_knn": ItemKnn,
     "next_item": NextItem,

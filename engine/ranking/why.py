@@ -10,6 +10,7 @@ import numpy.typing as npt
 from engine.compiled import compiled
 from engine.models.base import FloatArray, IntArray
 from engine.models.links import strongest
+from engine.ranking.blend import IMPERSONAL
 from engine.ranking.extras import newest
 from engine.ranking.habits import habits, worded
 from engine.ranking.reasons import Reason, about, said
@@ -81,7 +82,7 @@ def _model_reason(asking: Asking, source: str, seed: int, *, near: bool) -> Reas
         return said("people_like_you", language)
     if source == "als":
         return said("your_taste", language)
-    if source in {"popular", "trending"}:
+    if source in IMPERSONAL:
         return said("popular_nearby" if near else "popular", language)
     return said("offered", language)
 

@@ -1,0 +1,220 @@
+"""What is ordered at this time of day: by everybody here, and by her."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from typing import Self
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy import sparse
+
+from engine.compiled import compiled
+from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Query
+from engine.models.board import Board, sealed
+from engine.models.popular import Popular
+from engine.models.repeat import TIE, Repeat
+
+QUARTER_S, HOUR_S, DAY_S = 900, 3_600, 86_400
+# The local hours at which breakfast, lunch, afternoon, dinner and night begin; a night belongs to the day it began.
+BEGINS = (5, 10, 14, 17, 22)
+DAYPARTS, WEEKDAYS = len(BEGINS), 7
+_PART_OF_HOUR = np.array([max(sum(hour >= begin for begin in BEGINS), 0) - 1 for hour in range(24)]) % DAYPARTS
+THURSDAY = 3  # 1970-01-01 was one
+
+
+@dataclass(slots=True)
+class PopularByDaypart(Popular):
+    """Popularity in the zone, times how much more often than at other times the item is ordered at this one.
+
+    The factor of a daypart and of a weekday's daypart is (baskets with the item + `evidence` * factor before) over
+    (baskets expected by its overall share + `evidence`): 1 where nothing speaks for more or less. Times of day are
+    local to the operator's time zone. Where history has no clock it is `Popular`. The map is left to `Popular`.
+    """
+
+    name: str = "popular_by_daypart"
+    on_map: bool = False
+    evidence: float = 10.0
+    timezone: str = ""
+    factors: FloatArray = field(default_factory=lambda: np.ones((1, 0), np.float32))
+
+    def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
+        """Count baskets by item, zone and time of day.
+
+        Raises NoHistory if there is no basket.
+        """
+        Popular.fit(self, baskets, now=now, rng=rng)
+        self.timezone = baskets.timezone
+        self.factors = sealed(self._weighed_by_time(baskets, now))
+        return self
+
+    def fill(self, query: Query, board: Board, part: int, rows: IntArray) -> None:
+        """Add everywhere's share, then weigh all of it by the time of day."""
+        Popular.fill(self, query, board, part, rows)
+        if self.timezone:
+            factors = self.factors[slot(query.now, self.timezone)]
+            board.parts[rows, part] *= factors[board.columns[rows]]
+
+    def score(self, queries: Sequence[Query]) -> FloatArray:
+        """Return (queries, items) float32: the expected share of baskets with the item at that time."""
+        scores = Popular.score(self, queries)
+        for i, query in enumerate(queries):
+            if self.timezone:
+                scores[i] *= self.factors[slot(query.now, self.timezone)]
+        return scores
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return what Popular does, the factors and the time zone's name as UTF-8 bytes."""
+        zone = np.frombuffer(self.timezone.encode(), dtype=np.uint8)
+        return {**Popular.arrays(self), "factors": self.factors, "timezone": zone}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """Rebuild from `arrays()`."""
+        model = super(PopularByDaypart, cls).from_arrays(arrays)
+        model.factors = arrays["factors"]  # type: ignore[assignment]
+        model.timezone = arrays["timezone"].tobytes().decode()
+        return model
+
+    def _weighed_by_time(self, baskets: Baskets, now: int) -> FloatArray:
+        """Return float32 (dayparts of the week, items)."""
+        if not baskets.timezone:
+            return np.ones((1, baskets.n_items), np.float32)
+        weight = np.exp2(-np.maximum(now - baskets.at, 0) / DAY_S / self.half_life_days)
+        n_slots = DAYPARTS * WEEKDAYS
+        at_slot = slots(baskets.at, baskets.timezone)
+        went = sparse.csr_array((weight, (at_slot, np.arange(len(weight)))), shape=(n_slots, len(weight)))
+        lines = np.ones(len(baskets.items))
+        holds = sparse.csr_array((lines, baskets.items, baskets.basket_start), shape=(len(weight), baskets.n_items))
+        ordered = (went @ holds).toarray().reshape(WEEKDAYS, DAYPARTS, -1)
+        placed = np.bincount(at_slot, weights=weight, minlength=n_slots).reshape(WEEKDAYS, DAYPARTS)
+        share = ordered.sum(axis=(0, 1)) / placed.sum()
+        by_part = (ordered.sum(axis=0) + self.evidence) / (placed.sum(axis=0)[:, None] * share + self.evidence)
+        by_day = (ordered + self.evidence * by_part) / (placed[..., None] * share + self.evidence)
+        return np.asarray(by_day.reshape(n_slots, -1), dtype=np.float32)
+
+
+@dataclass(slots=True)
+class RepeatByDaypart(Repeat):
+    """Share of her baskets that hold the item, those of other times of day counting `elsewhen`.
+
+    Times of day are local to the operator's time zone. Where history has no clock it is `Repeat`.
+    """
+
+    name: str = "repeat_by_daypart"
+    elsewhen: float = 0.2
+    timezone: str = ""
+
+    def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
+        """Keep overall popularity and the time zone.
+
+        Raises NoHistory if there is no basket.
+        """
+        Repeat.fit(self, baskets, now=now, rng=rng)
+        self.timezone = baskets.timezone
+        return self
+
+    def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
+        """Write a share in (0, 1] for every dish she ordered."""
+        if not self.timezone:
+            Repeat.add(self, query, board, part, mask)
+            return
+        # Her orders of before the clock was last changed seem an hour off; that is nothing to a daypart.
+        _shares_at(
+            query.items,
+            query.start,
+            query.at,
+            query.now,
+            _offset(query.now // HOUR_S, self.timezone),
+            self.decay,
+            self.elsewhen,
+            _PART_OF_HOUR,
+            self.popularity,
+            board.row_of,
+            board.parts,
+            part,
+        )
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return the tie-breaking popularity, the settings and the time zone's name as UTF-8 bytes."""
+        return {
+            "popularity": self.popularity,
+            "settings": np.array([self.decay, self.elsewhen], dtype=np.float64),
+            "timezone": np.frombuffer(self.timezone.encode(), dtype=np.uint8),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """Rebuild from `arrays()`."""
+        decay, elsewhen = (float(value) for value in arrays["settings"])
+        model = cls(decay=decay, elsewhen=elsewhen, popularity=arrays["popularity"])  # type: ignore[arg-type]
+        model.timezone = arrays["timezone"].tobytes().decode()
+        return model
+
+
+def slots(at: LongArray, timezone: str) -> npt.NDArray[np.int64]:
+    """Return the daypart of the week, 0 (Monday's breakfast) to 34 (Sunday's night), of instants (seconds, UTC)."""
+    instants = pl.Series(at, dtype=pl.Int64)
+    local = pl.from_epoch(instants, time_unit="s").dt.replace_time_zone("UTC").dt.convert_time_zone(timezone)
+    return _slot_of(local.dt.replace_time_zone(None).dt.epoch("s").to_numpy())
+
+
+def slot(at: int, timezone: str) -> int:
+    """Return the daypart of the week of an instant (seconds, UTC)."""
+    return _slot_of_quarter(at // QUARTER_S, timezone)
+
+
+@lru_cache(maxsize=1_000)
+def _slot_of_quarter(quarter: int, timezone: str) -> int:
+    # Clocks differ by whole quarters of an hour.
+    return int(_slot_of(quarter * QUARTER_S + _offset(quarter * QUARTER_S // HOUR_S, timezone)))
+
+
+def _slot_of(local_s: npt.NDArray[np.int64] | int) -> npt.NDArray[np.int64]:
+    # A day is taken to begin with its breakfast, so that a night is one.
+    since = local_s - BEGINS[0] * HOUR_S
+    weekday = (since // DAY_S + THURSDAY) % WEEKDAYS
+    return np.asarray(weekday * DAYPARTS + _PART_OF_HOUR[local_s // HOUR_S % 24])
+
+
+@lru_cache(maxsize=1_000)
+def _offset(hour: int, timezone: str) -> int:
+    """Return the seconds by which clocks are ahead of UTC in an hour (counted since 1970)."""
+    return round(datetime.fromtimestamp(hour * HOUR_S, ZoneInfo(timezone)).utcoffset().total_seconds())  # type: ignore[union-attr]
+
+
+@compiled
+def _shares_at(
+    items: IntArray,
+    start: LongArray,
+    at: LongArray,
+    now: int,
+    offset_s: int,
+    decay: float,
+    elsewhen: float,
+    part_of_hour: LongArray,
+    popularity: FloatArray,
+    row_of: IntArray,
+    parts: FloatArray,
+    part: int,
+) -> None:
+    n_baskets = len(start) - 1
+    asked = part_of_hour[(now + offset_s) // 3_600 % 24]
+    counts = np.empty(n_baskets, dtype=np.float64)
+    total, weight = 0.0, 1.0
+    for basket in range(n_baskets - 1, -1, -1):
+        then = part_of_hour[(at[basket] + offset_s) // 3_600 % 24]
+        counts[basket] = weight if then == asked else weight * elsewhen
+        total += counts[basket]
+        weight *= decay
+    for basket in range(n_baskets):
+        for line in range(start[basket], start[basket + 1]):
+            row = row_of[items[line]]
+            if parts[row, part] == 0:
+                parts[row, part] = TIE * popularity[items[line]]
+            parts[row, part] += counts[basket] / total
