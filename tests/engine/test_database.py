@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -10,7 +12,9 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, select, text
 from sqlalchemy.orm import Session
 
@@ -20,7 +24,7 @@ import engine.consents
 import engine.events
 import engine.segments.library
 from engine.audit import AuditRow, record
-from engine.database import Base, _configure_sqlite, connect, migrate, transaction
+from engine.database import MIGRATIONS, Base, _configure_sqlite, connect, migrate, newest_revision, transaction
 from engine.errors import DatabaseUnavailable, InputError
 from tests.servers import free_port
 
@@ -57,6 +61,22 @@ def test_migrating_again_changes_nothing(database) -> None:
     migrate(database)
     with database.connect() as connection:
         assert len(connection.execute(text("SELECT version_num FROM alembic_version")).all()) == 1
+
+
+def test_the_newest_migration_is_the_one_alembic_ends_at() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_current_head() == newest_revision()
+
+
+def test_a_database_that_is_up_to_date_is_opened_without_alembic(settings) -> None:
+    connect(settings).dispose()
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom engine.database import connect\n"
+        "from engine.settings import Settings\n"
+        "connect(Settings.from_environment({}, home=Path(sys.argv[1]))).dispose(); assert 'alembic' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, str(settings.home)], check=True)
 
 
 def test_several_processes_may_open_a_new_database_at_once(settings, database_url) -> None:
