@@ -29,7 +29,7 @@ from training.split import Lesson, Split, Target, sample, split_by_time, split_l
 MOST_TUNING = 10_000
 FOLDS, EARLIER = 5, 3
 # In larger histories learning takes its time and each model its time of every request; smaller ones can afford more.
-MOST_THOROUGH = 500_000
+MOST_THOROUGH = 150_000
 # A horizon longer than this share of the window would leave too little to learn from.
 LARGEST_HELD_OUT = 0.2
 # Fewer held-out baskets than both of these are no stretch to judge by.

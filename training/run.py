@@ -58,8 +58,17 @@ def load_training_set(settings: Settings) -> TrainingSet:
     """
     history = History(settings.history_folder)
     data = training_set_of(history.months(), read_table(settings, "items"))
-    timezone = settings.timezone if data.clock == "time" else ""
+    timezone = _usual_timezone(settings) if data.clock == "time" else ""
     return replace(data, baskets=replace(data.baskets, timezone=timezone))
+
+
+def _usual_timezone(settings: Settings) -> str:
+    """Return where most vendors are, or else most customers; the operator's time zone where neither say."""
+    for table in ("vendors", "customers"):
+        named = read_table(settings, table).get_column("timezone").drop_nulls()
+        if len(named):
+            return str(named.mode().sort()[0])
+    return settings.timezone
 
 
 def train(

@@ -34,7 +34,7 @@ class PopularByDaypart(Popular):
 
     The factor of a daypart and of a weekday's daypart is (baskets with the item + `evidence` * factor before) over
     (baskets expected by its overall share + `evidence`): 1 where nothing speaks for more or less. Times of day are
-    local to the operator's time zone. Where history has no clock it is `Popular`. The map is left to `Popular`.
+    local to the time zone of most vendors. Where history has no clock it is `Popular`. The map is left to `Popular`.
     """
 
     name: str = "popular_by_daypart"
@@ -103,7 +103,7 @@ class PopularByDaypart(Popular):
 class RepeatByDaypart(Repeat):
     """Share of her baskets that hold the item, those of other times of day counting `elsewhen`.
 
-    Times of day are local to the operator's time zone. Where history has no clock it is `Repeat`.
+    Times of day are local to the time zone of most vendors. Where history has no clock it is `Repeat`.
     """
 
     name: str = "repeat_by_daypart"

@@ -14,6 +14,7 @@ from engine.artifact import live_version, load, manifest_of, versions
 from engine.errors import CandidateRefused, Conflict, NoHistory
 from engine.history import History
 from engine.ranking.served import open_served
+from engine.tables import upsert_table
 from tests.baskets import random_town, tables
 from training import run
 from training.gate import judge_candidate
@@ -58,6 +59,18 @@ def test_equal_history_and_seed_give_equal_arrays(settings, tmp_path) -> None:
     assert arrays[0].keys() == arrays[1].keys()
     for name in arrays[0]:
         np.testing.assert_array_equal(arrays[0][name], arrays[1][name], err_msg=name)
+
+
+def test_times_of_day_are_those_of_most_vendors_else_of_most_customers_else_of_the_operator(settings) -> None:
+    import_town(settings)
+    told = {"vendors": ("vendor_id", ["Asia/Shanghai", "Asia/Shanghai", "Asia/Tokyo", None])}
+    told |= {"customers": ("customer_id", ["Europe/Berlin", None])}
+    assert run.load_training_set(settings).baskets.timezone == settings.timezone
+    for name, expected in (("customers", "Europe/Berlin"), ("vendors", "Asia/Shanghai")):
+        key, zones = told[name]
+        rows = [{key: f"{key}{n}", "timezone": zone} for n, zone in enumerate(zones)]
+        upsert_table(settings, name, pl.DataFrame(rows, schema_overrides={"timezone": pl.String}))
+        assert run.load_training_set(settings).baskets.timezone == expected
 
 
 def test_an_empty_home_says_what_to_do(settings) -> None:
