@@ -65,8 +65,8 @@ def _learn(
         return dict(zip(names, start.tolist(), strict=True))
     told = [_candidates(lesson.models, lesson.split.targets, repeats=repeats) for lesson in lessons]
     features, relevant, ideal = (np.concatenate(part) for part in zip(*told, strict=True))
-    widest = int((np.abs(features).sum(axis=(0, 2)) > 0).nonzero()[0].max(initial=0)) + 1
-    features, relevant = features[:, :widest], relevant[:, :widest]
+    widest = int(np.flatnonzero(features.any(axis=(0, 1))).max(initial=0)) + 1
+    features, relevant = np.ascontiguousarray(features[:, :, :widest]), relevant[:, :widest]
     best, best_value = start, _ndcg(features, relevant, ideal, start)
     # A step must gain more than luck gives on this many baskets, or small shops would be taught noise.
     least_gain = LEAST_GAIN / len(features)
@@ -88,7 +88,7 @@ def _learn(
             best, best_value = tried, max(best_value, value)
     if not repeats:
         # What said nothing of any dish (her own are out) would only seem to weigh something.
-        best = np.where(features.any(axis=(0, 1)), best, 0)
+        best = np.where(features.any(axis=(0, 2)), best, 0)
     best = best / best.sum()
     return {name: round(float(weight), 6) for name, weight in zip(names, best, strict=True)}
 
@@ -96,8 +96,8 @@ def _learn(
 def _candidates(
     models: Sequence[Recommender], targets: Sequence[Target], *, repeats: bool = True
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
-    """Return features (targets, candidates, models), relevance (targets, candidates), ideal DCG (targets)."""
-    features = np.zeros((len(targets), CANDIDATES, len(models)), dtype=np.float32)
+    """Return features (targets, models, candidates), relevance (targets, candidates), ideal DCG (targets)."""
+    features = np.zeros((len(targets), len(models), CANDIDATES), dtype=np.float32)
     relevant = np.zeros((len(targets), CANDIDATES), dtype=bool)
     ideal = np.ones(len(targets))
     discount = 1 / np.log2(np.arange(2, K + 2))
@@ -106,7 +106,7 @@ def _candidates(
     for i, target in enumerate(targets):
         allowed = anything.asked_by(target.query, repeats=repeats)
         board, rows, _ = scorer.candidates(target.query, allowed, most=CANDIDATES, whole=True)
-        features[i, : len(rows)] = board.parts[rows]
+        features[i, :, : len(rows)] = board.parts[rows].T
         relevant[i, : len(rows)] = np.isin(board.columns[rows], target.truth)
         ideal[i] = discount[: max(1, min(K, len(target.truth) + target.unseen))].sum()
     return features, relevant, ideal
@@ -133,20 +133,21 @@ def _gains(
 
     Only the places of the few relevant ones are looked for, so nothing is sorted.
     """
-    n_targets, n, n_models = features.shape
+    n_targets, n_models, n = features.shape
     found, scores = np.zeros(n_targets, dtype=np.float64), np.empty(n, dtype=np.float32)
     for target in range(n_targets):
-        for at in range(n):
-            total = np.float32(0)
-            for model in range(n_models):
-                total += weights[model] * features[target, at, model]
-            scores[at] = total
+        scores[:] = 0
+        for model in range(n_models):
+            own, weight = features[target, model], weights[model]
+            for at in range(n):
+                scores[at] += weight * own[at]
         for at in range(n):
             if not relevant[target, at]:
                 continue
-            place = 0
+            place, score = 0, scores[at]
             for other in range(n):
-                place += scores[other] > scores[at] or (scores[other] == scores[at] and other < at)
+                # Without a branch, several are compared at a time.
+                place += (scores[other] > score) | ((scores[other] == score) & (other < at))
             if place < len(discount):
                 found[target] += discount[place]
     return found
