@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from engine.artifact import activate, live_version, manifest_of, prune, write
@@ -29,7 +30,7 @@ from training.groups import standing_at
 from training.learn import Learned, Report, fit_models, hold_out, learn_before, learn_final
 from training.learn_blend import learn_blend
 from training.learn_extras import learn_extras
-from training.matrices import TrainingSet, training_set_of
+from training.matrices import DAY_S, TrainingSet, training_set_of
 from training.model_settings import ModelSettings, read_model_settings
 from training.split import Lesson, sample
 
@@ -37,6 +38,8 @@ K = 10
 MOST_JUDGED = 10_000
 LEAST_JUDGED = 30
 KEPT_VERSIONS = 5
+# From this share of orders at one time of day on, instants are dates.
+ONE_TIME = 0.9
 Array = np.ndarray[Any, np.dtype[np.generic]]
 
 
@@ -58,8 +61,15 @@ def load_training_set(settings: Settings) -> TrainingSet:
     """
     history = History(settings.history_folder)
     data = training_set_of(history.months(), read_table(settings, "items"))
-    timezone = _usual_timezone(settings) if data.clock == "time" else ""
-    return replace(data, baskets=replace(data.baskets, timezone=timezone))
+    timed = data.clock == "time" and tells_time(data.baskets.at)
+    return replace(data, baskets=replace(data.baskets, timezone=_usual_timezone(settings) if timed else ""))
+
+
+def tells_time(at: npt.NDArray[np.int64]) -> bool:
+    """Say whether instants (seconds, UTC) have a time of day: not where nearly all are one, like midnights of dates."""
+    _, counts = np.unique(at % DAY_S, return_counts=True)
+    # Two, because summer time moves midnight by an hour.
+    return bool(np.sort(counts)[-2:].sum() < ONE_TIME * len(at))
 
 
 def _usual_timezone(settings: Settings) -> str:

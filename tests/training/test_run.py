@@ -73,6 +73,14 @@ def test_times_of_day_are_those_of_most_vendors_else_of_most_customers_else_of_t
         assert run.load_training_set(settings).baskets.timezone == expected
 
 
+def test_dates_tell_no_time_of_day() -> None:
+    midnights = np.arange(300, dtype=np.int64) * 86_400
+    in_summer_time = np.where(np.arange(300) < 150, midnights, midnights - 3_600)
+    assert not run.tells_time(midnights)
+    assert not run.tells_time(in_summer_time)
+    assert run.tells_time(midnights + np.random.default_rng(0).integers(0, 86_400, 300))
+
+
 def test_an_empty_home_says_what_to_do(settings) -> None:
     with pytest.raises(NoHistory, match="import orders"):
         run.train(settings, now=NOW)
