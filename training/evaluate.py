@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from engine.models.board import best_of
 from engine.models.top import top_k
 from engine.ranking.filters import Allowed
 from engine.ranking.score import CANDIDATES, Scorer
+from engine.threads import side_by_side
 from training.groups import Group, Standing, groups_of, truth_parts
 from training.learn import Learned
 from training.matrices import TrainingSet
@@ -31,10 +33,9 @@ from training.metrics import (
     popularity_percentiles,
 )
 from training.metrics import intervals as resampled
-from training.split import Target
+from training.split import Target, in_chunks
 
 BLEND, RANKER = "blend", "ranker"
-CHUNK = 256
 GROUP_METRICS = ("recall", "ndcg", "hit")
 Advance = Callable[[int], None]
 
@@ -185,23 +186,23 @@ def evaluate(
     popularity); `advance` hears how many targets are done; `standing` adds groups.
     """
     allowed, again = _items_by_vendor(data), data.repeats
-    ranked: dict[str, list[IntArray]] = {}
     # A model that could speak of every dish is judged on every dish; of the others the few they name are all there is.
     costly = [model for model in learned.models if model.costly]
     free = again and all(target.query.place.vendor < 0 for target in targets)
-    filtered = [] if free else costly
-    if free:
-        ranked = {model.name: [model.best([target.query for target in targets], k)] for model in costly}
-    for first in range(0, len(targets), CHUNK):
-        some = targets[first : first + CHUNK]
-        queries = [target.query for target in some]
-        parts = _filtered({model.name: model.score(queries) for model in filtered}, some, allowed, repeats=again)
-        for name, part in parts.items():
-            ranked.setdefault(name, []).append(top_k(part, k))
-        for name, best in _from_one_board(learned, some, allowed, k, repeats=again).items():
-            ranked.setdefault(name, []).append(best)
-        advance(len(some))
-    lists = {name: np.concatenate(parts) for name, parts in ranked.items()}
+    lists = {model.name: model.best([target.query for target in targets], k) for model in costly if free}
+    heard = Lock()
+
+    def look(some: Sequence[Target]) -> dict[str, IntArray]:
+        scores = {} if free else {model.name: model.score([target.query for target in some]) for model in costly}
+        parts = _filtered(scores, some, allowed, repeats=again)
+        found = {name: top_k(part, k) for name, part in parts.items()}
+        found |= _from_one_board(learned, some, allowed, k, repeats=again)
+        with heard:
+            advance(len(some))
+        return found
+
+    looked = side_by_side(look, in_chunks(targets))
+    lists |= {name: np.concatenate([part[name] for part in looked]) for name in (looked[0] if looked else ())}
     customers_with = np.bincount(user_items(past).indices, minlength=past.n_items)
     active = int((np.diff(past.customer_start) > 0).sum())
     percentiles = popularity_percentiles(customers_with)

@@ -13,7 +13,8 @@ from engine.models.base import Recommender
 from engine.ranking.blend import DEFAULT_WEIGHTS, IMPERSONAL, Blend
 from engine.ranking.filters import Allowed
 from engine.ranking.score import CANDIDATES, Scorer
-from training.split import Lesson, Target
+from engine.threads import side_by_side
+from training.split import CHUNK, Lesson, Target
 
 LEAST_TARGETS = 50
 # More held-out baskets move the weights by less than they move from day to day.
@@ -103,12 +104,17 @@ def _candidates(
     discount = 1 / np.log2(np.arange(2, K + 2))
     scorer = Scorer(models, Blend(DEFAULT_WEIGHTS), None)
     anything = Allowed.everything(models[0].n_items)
-    for i, target in enumerate(targets):
-        allowed = anything.asked_by(target.query, repeats=repeats)
-        board, rows, _ = scorer.candidates(target.query, allowed, most=CANDIDATES, whole=True)
-        features[i, :, : len(rows)] = board.parts[rows].T
-        relevant[i, : len(rows)] = np.isin(board.columns[rows], target.truth)
-        ideal[i] = discount[: max(1, min(K, len(target.truth) + target.unseen))].sum()
+
+    def look(some: range) -> None:
+        for i in some:
+            target = targets[i]
+            allowed = anything.asked_by(target.query, repeats=repeats)
+            board, rows, _ = scorer.candidates(target.query, allowed, most=CANDIDATES, whole=True)
+            features[i, :, : len(rows)] = board.parts[rows].T
+            relevant[i, : len(rows)] = np.isin(board.columns[rows], target.truth)
+            ideal[i] = discount[: max(1, min(K, len(target.truth) + target.unseen))].sum()
+
+    side_by_side(look, [range(len(targets))[first : first + CHUNK] for first in range(0, len(targets), CHUNK)])
     return features, relevant, ideal
 
 

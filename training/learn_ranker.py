@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 
 import lightgbm as lgb
 import numpy as np
@@ -16,8 +17,9 @@ from engine.ranking.filters import Allowed
 from engine.ranking.ranker import Ranker
 from engine.ranking.score import CANDIDATES, Scorer
 from engine.ranking.trees import DEPTH, Trees
+from engine.threads import side_by_side
 from training.metrics import judge, paired_interval
-from training.split import Lesson, Target
+from training.split import Lesson, Target, in_chunks
 
 K = 10
 # Fewer held-out baskets than this teach trees mostly noise.
@@ -110,18 +112,24 @@ def _examples(
     whole: bool,
 ) -> list[tuple[FloatArray, npt.NDArray[np.int8]]]:
     """Return for each target with something to tell apart features (rows, features) and whether each was ordered."""
-    told = []
     scorer, anything = Scorer(models, blend, None), Allowed.everything(models[0].n_items)
-    for target in targets:
-        allowed = anything.asked_by(target.query, repeats=repeats)
-        board, found, blended = scorer.candidates(target.query, allowed, most=CANDIDATES, whole=whole)
-        ordered = np.isin(board.columns[found], target.truth)
-        if not ordered.any():  # nothing to tell apart
-            continue
+
+    def look(some: Sequence[Target]) -> list[tuple[FloatArray, npt.NDArray[np.bool_]]]:
+        found = []
+        for target in some:
+            allowed = anything.asked_by(target.query, repeats=repeats)
+            board, rows, blended = scorer.candidates(target.query, allowed, most=CANDIDATES, whole=whole)
+            ordered = np.isin(board.columns[rows], target.truth)
+            if ordered.any():  # otherwise there is nothing to tell apart
+                found.append((features(board, rows, blended, target.query, facts), ordered))
+        return found
+
+    told = []
+    for table, ordered in chain.from_iterable(side_by_side(look, in_chunks(targets))):
         kept = ordered.copy()
         others = np.flatnonzero(~ordered)
         kept[rng.choice(others, min(TAUGHT_OTHERS, len(others)), replace=False)] = True
-        told.append((features(board, found, blended, target.query, facts)[kept], ordered[kept].astype(np.int8)))
+        told.append((table[kept], ordered[kept].astype(np.int8)))
     return told
 
 

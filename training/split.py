@@ -12,6 +12,8 @@ import numpy.typing as npt
 from engine.models.base import Baskets, Place, Query, Recommender
 from training.matrices import TrainingSet, keep_baskets, queries_for
 
+CHUNK = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -116,6 +118,11 @@ def split_last_basket(data: TrainingSet, *, fold: int = 0, of: int = 1) -> Split
     past = keep_baskets(baskets, keep)
     customer = np.repeat(np.arange(baskets.n_customers), counts)
     return Split(past, Targets(baskets, past, customer, last), data.last_at)
+
+
+def in_chunks(targets: Sequence[Target]) -> list[Sequence[Target]]:
+    """Return the targets in pieces that threads may look at side by side."""
+    return [targets[first : first + CHUNK] for first in range(0, len(targets), CHUNK)]
 
 
 def sample(targets: Sequence[Target], most: int, rng: np.random.Generator) -> list[Target]:
