@@ -13,6 +13,7 @@ from engine.models.item_knn import ItemKnn
 from engine.models.next_item import NextItem
 from engine.models.popular import Popular
 from engine.models.repeat import Repeat
+from engine.models.top import top_k
 from engine.models.user_knn import UserKnn
 from tests.baskets import asks, learned_from, random_town
 
@@ -149,6 +150,34 @@ def test_user_knn_asks_at_most_its_pool_the_most_recently_active() -> None:
     scores = by_item(data, fit(UserKnn(pool=1), data).score([asks(data, ["soup"])])[0])
     assert scores["cake"] > 0
     assert np.isnan(scores["rice"])
+
+
+def test_als_finds_the_best_dishes_without_scoring_all_of_them() -> None:
+    data = learned_from(random_town(60, 15, seed=1))
+    model = fit(Als(factors=8), data)
+    queries = [asks(data, ["d01", "d02"], ["d02"]), asks(data), asks(data, ["d07"])]
+    for k in (3, 20):
+        np.testing.assert_array_equal(model.best(queries, k), top_k(model.score(queries), k))
+
+
+def test_als_goes_on_from_what_an_earlier_fit_found() -> None:
+    data = learned_from(random_town(60, 15, seed=1))
+    once = fit(Als(factors=8), data)
+    again = Als(factors=8)
+    again.go_on_from(once)
+    fit(again, data)
+    assert np.abs(again.item_factors - once.item_factors).max() < 0.05
+    assert np.abs(fit(Als(factors=8, iterations=3), data).item_factors - once.item_factors).max() > 0.05
+
+
+def test_who_ordered_what_is_counted_once_and_cannot_be_changed() -> None:
+    data = learned_from({"ann": [(0, ["soup", "tea"]), (1, ["soup"])], "bob": [(0, ["tea"])]})
+    counts = user_items(data.baskets)
+    assert counts.toarray().tolist() == [[2, 1], [0, 1]]
+    assert user_items(data.baskets) is counts
+    with pytest.raises(ValueError, match="read-only"):
+        counts.data[:] = 1
+    assert user_items(replace(data.baskets, n_items=3)).shape == (2, 3)
 
 
 def test_als_folds_in_the_factors_that_training_found() -> None:
