@@ -100,13 +100,15 @@ class Scorer:
     def order(self, query: Query, allowed: Allowed, found: tuple[Board, IntArray, FloatArray], *, size: int) -> Pool:
         """Return the `size` best of the candidates that were found for the query."""
         board, rows, scores = found
-        columns, table = board.columns[rows], None
+        columns = board.columns[rows]
         if self.ranker is not None and self.ranker.serves(query) and len(rows):
             table = features(board, rows, scores, query, self.ranker.facts)
             scores = self.ranker.trees.predict(table)
             order = best_of(scores, columns, size, -np.inf)
-            table, rows, columns, scores = table[order], rows[order], columns[order], scores[order]
-        pool = Pool(columns[:size], scores[:size], board.parts[rows[:size]], self.names, table)
+            columns, scores, parts, seen = _taken(order, columns, rows, scores, board.parts, table)
+            pool = Pool(columns, scores, parts, self.names, seen)
+        else:
+            pool = Pool(columns[:size], scores[:size], board.parts[rows[:size]], self.names)
         return pool if len(columns) >= size else _with_unknown(pool, allowed, size)
 
     def candidates(
@@ -130,12 +132,13 @@ class Scorer:
         everyone = np.arange(board.n, dtype=np.int32)
         for part, model in early:
             model.fill(query, board, part, everyone)
-        values = _blended(board.parts, board.columns, board.row_of, board.n, asked.weights, mask, allowed.blocked)
-        rows = best_of(values, board.columns[: board.n], most, bound_of(values, most))
+        rows, values = _best_rows(
+            board.parts, board.columns, board.row_of, board.n, asked.weights, mask, allowed.blocked, most
+        )
+        if not asked.late:
+            return board, rows, values
         for part, model in asked.late:
             model.fill(query, board, part, rows)
-        if not asked.late:
-            return board, rows, values[rows]
         blended = board.parts[rows] @ asked.weights
         order = best_of(blended, board.columns[rows], len(rows), -np.inf)
         return board, rows[order], blended[order]
@@ -168,6 +171,41 @@ def _with_unknown(pool: Pool, allowed: Allowed, size: int) -> Pool:
         pool.names,
         None if table is None else np.concatenate([table, np.full((len(added), table.shape[1]), np.nan, np.float32)]),
     )
+
+
+@compiled
+def _best_rows(
+    parts: FloatArray,
+    columns: IntArray,
+    row_of: IntArray,
+    n: int,
+    weights: FloatArray,
+    mask: npt.NDArray[np.bool_],
+    blocked: IntArray,
+    most: int,
+) -> tuple[IntArray, FloatArray]:
+    """Return the (at most `most`) rows that may be shown and blend best over 0, best first, and their scores."""
+    values = _blended(parts, columns, row_of, n, weights, mask, blocked)
+    rows = best_of(values, columns[:n], most, bound_of(values, most))
+    scores = np.empty(len(rows), dtype=np.float32)
+    for at in range(len(rows)):
+        scores[at] = values[rows[at]]
+    return rows, scores
+
+
+@compiled
+def _taken(
+    order: IntArray, columns: IntArray, rows: IntArray, scores: FloatArray, parts: FloatArray, table: FloatArray
+) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
+    """Return columns, scores, parts (by row of the board) and table of the places in `order`."""
+    n = len(order)
+    taken, score = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.float32)
+    said, seen = np.empty((n, parts.shape[1]), np.float32), np.empty((n, table.shape[1]), np.float32)
+    for at in range(n):
+        place = order[at]
+        taken[at], score[at] = columns[place], scores[place]
+        said[at, :], seen[at, :] = parts[rows[place], :], table[place, :]
+    return taken, score, said, seen
 
 
 @compiled
