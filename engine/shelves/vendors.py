@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from engine.events import Event
+from engine.events import UNDOING, Event
 from engine.models.base import FloatArray, IntArray
 from engine.ranking.catalog import Catalog
 from engine.ranking.extras import DAY_S, HALF_LIFE_DAYS
@@ -16,7 +16,7 @@ from engine.ranking.filters import removed
 from engine.ranking.reasons import Reason, reason, why_short
 from engine.ranking.request import Asking, DishRequest, open_request
 from engine.ranking.score import score_pool
-from engine.ranking.served import UNDOING, Served
+from engine.ranking.served import Served
 
 # Hand-set and plain: what she orders from counts most, then what they cook for her taste, then what is usual here.
 OWN, TASTE, USUAL = 1.0, 0.3, 0.1
