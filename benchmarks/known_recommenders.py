@@ -20,7 +20,7 @@ from engine.models.base import Baskets, FloatArray, Query, user_items
 
 def counts_of(baskets: Baskets) -> sparse.csr_array:
     """Return (customers, items) basket counts."""
-    return sparse.csr_array(user_items(baskets))
+    return sparse.csr_array(user_items(baskets).copy())
 
 
 def query_matrix(queries: Sequence[Query], n_items: int) -> sparse.csr_array:
