@@ -6,7 +6,7 @@ import math
 from collections import Counter
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.models.cells import CELL_DEGREES, cell_of, cells_around, place_keys
@@ -21,6 +21,7 @@ def smallest_in(key: int) -> list[tuple[int, int]]:
     return [(y * times + i, x * times + j) for i in range(times) for j in range(times)]
 
 
+@settings(max_examples=25)
 @given(st.integers(2_000, 30_000), st.integers(2_000, 70_000))
 def test_cells_around_a_place_cover_the_map_around_it_once(y: int, x: int) -> None:
     covered = Counter(cell for key in cells_around(y, x)[0].tolist() for cell in smallest_in(key))
