@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
+from redis.asyncio import Redis
 
 from engine.errors import InputError, OnlineUnavailable
 from engine.events import Event
@@ -135,6 +136,17 @@ async def test_one_spoilt_key_spoils_no_other_answer(redis_url) -> None:
     assert [e.seq for e in fine] == [1]
     await store._redis.delete("regulars:recent:{bob}")
     await store.close()
+
+
+async def test_a_connection_that_redis_has_closed_is_made_anew(redis_url) -> None:
+    store, other = InRedis(redis_url), Redis.from_url(redis_url)
+    await store.fold([event(1, "ann")])
+    assert [e.seq for e in await store.recent("ann")] == [1]
+    await other.client_kill_filter(_type="normal", skipme=True)
+    assert [e.seq for e in await store.recent("ann")] == [1]
+    await store._redis.delete("regulars:recent:{ann}")
+    await store.close()
+    await other.aclose()
 
 
 async def test_only_what_lists_look_at_is_kept(store) -> None:

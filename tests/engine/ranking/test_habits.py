@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.ranking.habits import daypart, habit
+from engine.ranking.habits import daypart, habit, shifts_of
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 FRIDAY = datetime(2025, 3, 7, 12, 30, tzinfo=SHANGHAI)
@@ -75,3 +75,15 @@ def test_a_weekday_is_only_claimed_with_three_days_and_sixty_percent(days, later
         assert len(same) >= 0.6 * len(days)
     if found is not None and found[0] == "most_weekdays":
         assert 2 * len(set(same)) >= (now - min(same)) // 7 + 1
+
+
+CLOCKS = ["Asia/Shanghai", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Africa/Casablanca", "UTC"]
+
+
+@given(st.sampled_from(CLOCKS), st.integers(0, 2_000_000_000), st.integers(0, 40_000_000))
+def test_a_clock_shows_what_its_zone_says(name, first, later) -> None:
+    clock = ZoneInfo(name)
+    shifts = shifts_of(clock, first, first + later)
+    for at in (first, first + later // 2, first + later):
+        shown = datetime.fromtimestamp(at, clock)
+        assert shifts.local(at) == int(shown.replace(tzinfo=UTC).timestamp())
