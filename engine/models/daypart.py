@@ -15,14 +15,15 @@ import polars as pl
 from scipy import sparse
 
 from engine.compiled import compiled
+from engine.customers.config import Dayparts
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Query
 from engine.models.board import Board, sealed
 from engine.models.popular import Popular
 from engine.models.repeat import TIE, Repeat
 
 QUARTER_S, HOUR_S, DAY_S = 900, 3_600, 86_400
-# The local hours at which breakfast, lunch, afternoon, dinner and night begin; a night belongs to the day it began.
-BEGINS = (5, 10, 14, 17, 22)
+# The local hours at which dayparts begin; the last runs past midnight and belongs to the day it began.
+BEGINS = tuple(sorted(getattr(Dayparts(), part) for part in Dayparts.__slots__))
 DAYPARTS, WEEKDAYS = len(BEGINS), 7
 _PART_OF_HOUR = np.array([max(sum(hour >= begin for begin in BEGINS), 0) - 1 for hour in range(24)]) % DAYPARTS
 THURSDAY = 3  # 1970-01-01 was one

@@ -32,6 +32,7 @@ SENTENCES: dict[str, dict[str, str]] = {
     "similar_to": {"en": "Similar to {dish}", "zh": "与{dish}相似"},
     "same_customers": {"en": "Customers who order {dish} order this too", "zh": "点{dish}的顾客也点"},
     "popular_nearby": {"en": "Popular near you", "zh": "您附近的热门"},
+    "popular_at_this_time": {"en": "Often ordered around this time", "zh": "这个时段大家常点"},
     "popular": {"en": "Popular right now", "zh": "近期热门"},
     "new_here": {"en": "New here", "zh": "新品"},
     "offered": {"en": "On the menu here", "zh": "本店供应"},

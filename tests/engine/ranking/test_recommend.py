@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,7 @@ from engine.history import History
 from engine.ranking.catalog import build_catalog
 from engine.ranking.recommend import DishRequest, recommend_dishes
 from engine.ranking.served import open_served
+from engine.ranking.why import _model_reason
 from engine.settings import Settings
 from tests.baskets import random_town, tables
 from training import run
@@ -176,6 +178,12 @@ def test_her_last_place_stands_in_where_the_request_names_none(served) -> None:
     assert served.zones.name(known.place.zone) == "z1"
     assert served.zones.name(told.place.zone) == "z0"
     assert np.isnan(known.place.latitude)
+
+
+def test_what_the_time_of_day_brought_says_so() -> None:
+    for language, text in (("en", "Often ordered around this time"), ("zh", "这个时段大家常点")):
+        told = _model_reason(SimpleNamespace(language=language), "popular_by_daypart", -1, near=True)
+        assert (told.code, told.text) == ("popular_at_this_time", text)
 
 
 def test_a_habit_of_hers_is_the_reason_on_its_day(town) -> None:
