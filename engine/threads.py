@@ -47,13 +47,3 @@ def beside(one: Callable[[], Found], other: Callable[[], Other]) -> tuple[Found,
     with ThreadPoolExecutor(1) as pool:
         later = pool.submit(other)
         return one(), later.result()
-
-
-def soon(work: Callable[[], Found]) -> Callable[[], Found]:
-    """Begin `work` where a core is left for it, and return what waits for it; on one core it is done when asked for."""
-    if cores() == 1:
-        return work
-    pool = ThreadPoolExecutor(1)
-    begun = pool.submit(work)
-    pool.shutdown(wait=False)
-    return begun.result

@@ -37,7 +37,6 @@ FEW_BASKETS, FEW_SHARE = 500, 0.05
 DEFAULTS = ModelSettings()
 
 Report = Callable[[str], None]
-Fitted = Callable[[Sequence[Recommender]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,28 +114,18 @@ def hold_out(data: TrainingSet, horizon_days: float) -> Split:
 
 
 def learn(
-    data: TrainingSet,
-    *,
-    horizon_days: float,
-    seed: int,
-    report: Report,
-    settings: ModelSettings = DEFAULTS,
-    when_fitted: Fitted = lambda _: None,
+    data: TrainingSet, *, horizon_days: float, seed: int, report: Report, settings: ModelSettings = DEFAULTS
 ) -> Learned:
-    """Learn from all of `data`: weights on its last stretch by models that never saw it, then models on everything.
-
-    `when_fitted` hears of the latter as soon as they are fitted, while the weights may still be learned.
-    """
+    """Learn from all of `data`: weights on its last stretch by models that never saw it, then models on everything."""
     report("hold out the last stretch to learn the blend and the ranker")
     inner, repeats = hold_out(data, horizon_days), data.repeats
     if not inner.past.n_baskets or not inner.targets:
         models = fit_models(
             data.baskets, now=data.last_at, seed=seed, report=report, settings=settings, repeats=repeats
         )
-        when_fitted(models)
         return Learned(models, learn_blend([Lesson(models, replace(inner, targets=[]))]), None, 0)
     fitted = fit_models(inner.past, now=inner.at, seed=seed, report=report, settings=settings, repeats=repeats)
-    return learn_final(data, fitted, inner, seed=seed, report=report, settings=settings, when_fitted=when_fitted)
+    return learn_final(data, fitted, inner, seed=seed, report=report, settings=settings)
 
 
 def learn_final(
@@ -147,7 +136,6 @@ def learn_final(
     seed: int,
     report: Report,
     settings: ModelSettings = DEFAULTS,
-    when_fitted: Fitted = lambda _: None,
 ) -> Learned:
     """Learn blend and ranker with models fitted on `split.past`, and fit the models on all of `data`.
 
@@ -166,7 +154,7 @@ def learn_final(
         return blend, ranker and replace(ranker, facts=ItemFacts.of(data.baskets, now=data.last_at)), tuned_on
 
     def fit() -> list[Recommender]:
-        models = fit_models(
+        return fit_models(
             data.baskets,
             now=data.last_at,
             seed=seed,
@@ -175,8 +163,6 @@ def learn_final(
             repeats=repeats,
             earlier=fitted,
         )
-        when_fitted(models)
-        return models
 
     # Neither needs the other, and the trees grow in one thread.
     (blend, ranker, tuned_on), models = beside(weigh, fit)
@@ -233,11 +219,10 @@ def learn_before(
     seed: int,
     report: Report,
     settings: ModelSettings = DEFAULTS,
-    when_fitted: Fitted = lambda _: None,
 ) -> Learned:
     """Learn only from `split.past`, as if its instant were now: what an honest evaluation judges."""
     past = replace(data, baskets=split.past)
-    return learn(past, horizon_days=horizon_days, seed=seed, report=report, settings=settings, when_fitted=when_fitted)
+    return learn(past, horizon_days=horizon_days, seed=seed, report=report, settings=settings)
 
 
 def tuning_sample(targets: Sequence[Target], seed: int) -> list[Target]:

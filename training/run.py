@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,11 +20,10 @@ from engine.columns import LANGUAGES
 from engine.errors import CandidateRefused, Conflict, RegularsError
 from engine.history import History
 from engine.ids import IdMap
-from engine.models.base import Recommender
 from engine.ranking.served import arrays_of
 from engine.settings import Settings
 from engine.tables import read_table
-from engine.threads import beside, one_blas_thread, soon
+from engine.threads import beside, one_blas_thread
 from training.evaluate import Evaluation, evaluate
 from training.gate import Protection, Verdict, judge_candidate
 from training.groups import standing_at
@@ -157,23 +156,19 @@ def _learn_and_judge(
             data.baskets, now=data.last_at, seed=seed, report=report, settings=chosen, repeats=data.repeats
         )
         return Learned(models, learn_blend([Lesson(models, replace(split, targets=[]))]), None, 0), None
-    final: list[Callable[[], Learned]] = []
+    before = learn_before(data, split, horizon_days=horizon_days, seed=seed, report=report, settings=chosen)
 
-    def learn_rest(models: Sequence[Recommender]) -> None:
-        def learn() -> Learned:
-            report("learn again with the newest orders")
-            return learn_final(data, models, split, seed=seed, report=report, settings=chosen)
+    def judged() -> Evaluation:
+        report(f"judge on {len(targets):,} customers")
+        standing = standing_at(settings, data, split.at)
+        return evaluate(before, data, split.past, targets, k=K, seed=seed, advance=lambda _: None, standing=standing)
 
-        # It needs neither the weights that are judged nor the judgement.
-        final.append(soon(learn))
+    def final() -> Learned:
+        report("learn again with the newest orders")
+        return learn_final(data, before.models, split, seed=seed, report=report, settings=chosen)
 
-    before = learn_before(
-        data, split, horizon_days=horizon_days, seed=seed, report=report, settings=chosen, when_fitted=learn_rest
-    )
-    report(f"judge on {len(targets):,} customers")
-    standing = standing_at(settings, data, split.at)
-    judged = evaluate(before, data, split.past, targets, k=K, seed=seed, advance=lambda _: None, standing=standing)
-    return final[0](), judged
+    evaluation, learned = beside(judged, final)
+    return learned, evaluation
 
 
 def _manifest(

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from engine import threads
-from engine.threads import beside, cores, side_by_side, soon
+from engine.threads import beside, cores, side_by_side
 
 
 @pytest.mark.parametrize("number", [1, 2, 5])
@@ -41,20 +41,6 @@ def test_a_fault_is_raised_and_the_first_ones_before_the_others(monkeypatch: pyt
         beside(lambda: fail(1), lambda: fail(2))
     with pytest.raises(ValueError, match="part 2"):
         beside(lambda: 1, lambda: fail(2))
-
-
-def test_what_begins_soon_is_waited_for_and_on_one_core_done_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    for number in (1, 2):
-        monkeypatch.setattr(threads, "cores", lambda number=number: number)
-        begun = threading.Event()
-
-        def work(begun: threading.Event = begun) -> int:
-            begun.set()
-            return 7
-
-        result = soon(work)
-        assert begun.wait(20 if number == 2 else 0.05) == (number == 2)
-        assert result() == 7
 
 
 def test_the_cores_are_those_the_process_may_use() -> None:
