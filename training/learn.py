@@ -27,7 +27,7 @@ from training.model_settings import ModelSettings
 from training.split import Lesson, Split, Target, sample, split_by_time, split_last_basket
 
 MOST_TUNING = 10_000
-FOLDS, EARLIER = 5, 3
+FOLDS, EARLIER, ENOUGH_TARGETS = 5, 3, 5_000
 # In larger histories learning takes its time and each model its time of every request; smaller ones can afford more.
 MOST_THOROUGH = 150_000
 # A horizon longer than this share of the window would leave too little to learn from.
@@ -172,7 +172,7 @@ def learn_final(
 def _lessons(
     data: TrainingSet, newest: Lesson, *, seed: int, report: Report, settings: ModelSettings, thorough: bool
 ) -> list[Lesson]:
-    """Return what to learn blend and ranker from: the newest stretch and, where `thorough`, those before it as well.
+    """Return what to learn blend and ranker from: the newest stretch and, where that is little, those before it too.
 
     A few hundred held-out baskets of one month say little of seven weights and less of trees; the months before say as
     much again, each told by models that knew nothing of it. Without a clock nobody knows whose last basket is newer
@@ -200,15 +200,20 @@ def _folds(data: TrainingSet) -> Iterator[Split]:
 
 
 def _earlier(data: TrainingSet, newest: Split) -> Iterator[Split]:
-    """Yield the stretches before the newest, as long as it, while more than half of all baskets lie before them."""
-    length_s, at, past = data.last_at - newest.at, newest.at, newest.past
+    """Yield the stretches before the newest, as long as it, until there are targets enough.
+
+    No more than three, and only while more than half of all baskets lie before them.
+    """
+    length_s, at, past, targets = data.last_at - newest.at, newest.at, newest.past, len(newest.targets)
     for _ in range(EARLIER):
+        if targets >= ENOUGH_TARGETS:
+            return
         at -= length_s
         split = split_by_time(replace(data, baskets=past), at)
         if 2 * split.past.n_baskets < data.baskets.n_baskets or not split.targets:
             return
         yield split
-        past = split.past
+        past, targets = split.past, targets + len(split.targets)
 
 
 def learn_before(

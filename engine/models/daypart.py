@@ -25,7 +25,7 @@ QUARTER_S, HOUR_S, DAY_S = 900, 3_600, 86_400
 # The local hours at which dayparts begin; the last runs past midnight and belongs to the day it began.
 BEGINS = tuple(sorted(getattr(Dayparts(), part) for part in Dayparts.__slots__))
 DAYPARTS, WEEKDAYS = len(BEGINS), 7
-_PART_OF_HOUR = np.array([max(sum(hour >= begin for begin in BEGINS), 0) - 1 for hour in range(24)]) % DAYPARTS
+_PART_OF_HOUR = sealed(np.array([max(sum(hour >= begin for begin in BEGINS), 0) - 1 for hour in range(24)]) % DAYPARTS)
 THURSDAY = 3  # 1970-01-01 was one
 
 
@@ -58,8 +58,7 @@ class PopularByDaypart(Popular):
         """Add everywhere's share, then weigh all of it by the time of day."""
         Popular.fill(self, query, board, part, rows)
         if self.timezone:
-            factors = self.factors[slot(query.now, self.timezone)]
-            board.parts[rows, part] *= factors[board.columns[rows]]
+            _weigh(self.factors, slot(query.now, self.timezone), rows, board.columns, board.parts, part)
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
         """Return (queries, items) float32: the expected share of baskets with the item at that time."""
@@ -187,6 +186,12 @@ def _slot_of(local_s: npt.NDArray[np.int64] | int) -> npt.NDArray[np.int64]:
 def _offset(hour: int, timezone: str) -> int:
     """Return the seconds by which clocks are ahead of UTC in an hour (counted since 1970)."""
     return round(datetime.fromtimestamp(hour * HOUR_S, ZoneInfo(timezone)).utcoffset().total_seconds())  # type: ignore[union-attr]
+
+
+@compiled
+def _weigh(factors: FloatArray, at_slot: int, rows: IntArray, columns: IntArray, parts: FloatArray, part: int) -> None:
+    for row in rows:
+        parts[row, part] *= factors[at_slot, columns[row]]
 
 
 @compiled

@@ -10,11 +10,10 @@ import pytest
 from engine.artifact import activate, load, write
 from engine.errors import NoHistory
 from engine.models.base import Place, Recommender
+from engine.ranking.blend import IMPERSONAL
 from engine.ranking.served import MODELS
 from tests.baskets import asks, empty_baskets, learned_from, random_town
 from training.matrices import TrainingSet, queries_for
-
-IMPERSONAL = {"popular", "trending"}
 
 
 @pytest.fixture(scope="module")
