@@ -40,9 +40,9 @@ def side_by_side(work: Callable[[Part], Found], parts: Sequence[Part], *, thread
         return list(pool.map(work, parts))
 
 
-def beside(one: Callable[[], Found], other: Callable[[], Other]) -> tuple[Found, Other]:
-    """Return what both give, done at once where there are two cores; a fault of `one` comes before one of `other`."""
-    if cores() == 1:
+def beside(one: Callable[[], Found], other: Callable[[], Other], *, at_once: bool = True) -> tuple[Found, Other]:
+    """Return what both give, done `at_once` where there are two cores; a fault of `one` comes before one of `other`."""
+    if cores() == 1 or not at_once:
         return one(), other()
     with ThreadPoolExecutor(1) as pool:
         later = pool.submit(other)

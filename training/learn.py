@@ -30,6 +30,8 @@ MOST_TUNING = 10_000
 FOLDS, EARLIER, ENOUGH_TARGETS = 5, 3, 5_000
 # In larger histories learning takes its time and each model its time of every request; smaller ones can afford more.
 MOST_THOROUGH = 150_000
+# Of more lines one model at a time is fitted: at 50 M lines two of them beside the judging took 16.5 GiB.
+MOST_AT_ONCE = 20_000_000
 # A horizon longer than this share of the window would leave too little to learn from.
 LARGEST_HELD_OUT = 0.2
 # Fewer held-out baskets than both of these are no stretch to judge by.
@@ -96,7 +98,13 @@ def fit_models(
             model.go_on_from(before[model.name])
         return model.fit(baskets, now=now, rng=np.random.default_rng([seed, number]))
 
-    return side_by_side(fit, list(enumerate(models_of(settings, repeats=repeats, clock=bool(baskets.timezone)))))
+    models = list(enumerate(models_of(settings, repeats=repeats, clock=bool(baskets.timezone))))
+    return side_by_side(fit, models, threads=None if fits_at_once(baskets) else 1)
+
+
+def fits_at_once(baskets: Baskets) -> bool:
+    """Say whether several models may be fitted, taught and judged beside each other, each with its share of memory."""
+    return len(baskets.items) <= MOST_AT_ONCE
 
 
 def hold_out(data: TrainingSet, horizon_days: float) -> Split:
@@ -165,7 +173,7 @@ def learn_final(
         )
 
     # Neither needs the other, and the trees grow in one thread.
-    (blend, ranker, tuned_on), models = beside(weigh, fit)
+    (blend, ranker, tuned_on), models = beside(weigh, fit, at_once=fits_at_once(data.baskets))
     return Learned(models, blend, ranker, tuned_on)
 
 

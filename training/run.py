@@ -20,6 +20,7 @@ from engine.columns import LANGUAGES
 from engine.errors import CandidateRefused, Conflict, RegularsError
 from engine.history import History
 from engine.ids import IdMap
+from engine.memory import give_memory_back
 from engine.ranking.served import arrays_of
 from engine.settings import Settings
 from engine.tables import read_table
@@ -27,7 +28,7 @@ from engine.threads import beside, one_blas_thread
 from training.evaluate import Evaluation, evaluate
 from training.gate import Protection, Verdict, judge_candidate
 from training.groups import standing_at
-from training.learn import Learned, Report, fit_models, hold_out, learn_before, learn_final
+from training.learn import Learned, Report, fit_models, fits_at_once, hold_out, learn_before, learn_final
 from training.learn_blend import learn_blend
 from training.learn_extras import learn_extras
 from training.matrices import DAY_S, TrainingSet, training_set_of
@@ -99,6 +100,7 @@ def train(
     protected kind of group does not exist, BadDefinition when the home's tuned.yaml is wrong.
     """
     one_blas_thread()
+    give_memory_back()
     root = settings.artifacts_folder
     protection = Protection.of(settings.protected_groups)
     chosen = read_model_settings(settings.home)
@@ -119,7 +121,9 @@ def train(
             return learn_extras(settings, data).arrays()
 
         extras, (learned, evaluation) = beside(
-            together, lambda: _learn_and_judge(settings, data, chosen, horizon_days, seed, report)
+            together,
+            lambda: _learn_and_judge(settings, data, chosen, horizon_days, seed, report),
+            at_once=fits_at_once(data.baskets),
         )
         arrays = arrays_of(
             learned.models, learned.ranker, data.baskets, _ids(data), _vendor_rows(data), _languages(settings, data)
@@ -167,7 +171,7 @@ def _learn_and_judge(
         report("learn again with the newest orders")
         return learn_final(data, before.models, split, seed=seed, report=report, settings=chosen)
 
-    evaluation, learned = beside(judged, final)
+    evaluation, learned = beside(judged, final, at_once=fits_at_once(data.baskets))
     return learned, evaluation
 
 

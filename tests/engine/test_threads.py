@@ -22,6 +22,8 @@ def test_one_core_takes_everything_in_the_calling_thread(monkeypatch: pytest.Mon
     here = threading.get_ident()
     assert side_by_side(lambda _: threading.get_ident(), range(3)) == [here] * 3
     assert beside(threading.get_ident, threading.get_ident) == (here, here)
+    monkeypatch.setattr(threads, "cores", lambda: 2)
+    assert beside(threading.get_ident, threading.get_ident, at_once=False) == (here, here)
 
 
 def test_two_things_beside_each_other_really_wait_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
