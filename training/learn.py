@@ -155,7 +155,7 @@ def learn_final(
         thorough = data.baskets.n_baskets <= MOST_THOROUGH
         lessons = _lessons(data, Lesson(fitted, split), seed=seed, report=report, settings=settings, thorough=thorough)
         report("learn the blend")
-        blend = learn_blend(lessons, repeats=repeats)
+        blend = learn_blend(lessons, repeats=repeats, quick=not thorough)
         report("learn the ranker")
         ranker = learn_ranker(lessons, blend, seed=seed, repeats=repeats, thorough=thorough)
         tuned_on = sum(len(lesson.split.targets) for lesson in lessons)

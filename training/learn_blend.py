@@ -21,24 +21,26 @@ LEAST_TARGETS = 50
 MOST_TARGETS = 4_000
 K = 10
 LEAST_GAIN = 0.25
-# What a model must add to be asked at all: every one takes its time of every request.
-LEAST_WORTH = 0.0005
+# What may be given up to ask fewer models: every one takes its time of every request, more where history is large.
+LEAST_WORTH, LEAST_WORTH_QUICK = 0.0005, 0.0015
 # Multiples tried for one weight while the others stand; 0 drops the model.
 STEPS = (0.0, 0.25, 0.5, 0.7, 0.85, 1.2, 1.5, 2.0, 4.0)
 ROUNDS = 4
 
 
-def learn_blend(lessons: Sequence[Lesson], *, repeats: bool = True) -> Blend:
+def learn_blend(lessons: Sequence[Lesson], *, repeats: bool = True, quick: bool = False) -> Blend:
     """Return the weights that rank the targets of the lessons best by ndcg@10, starting from the default ones.
 
     Those of customers with orders teach the weights, those without what strangers are shown, each by itself. Metzler
     and Croft (2007): coordinate ascent optimises the figure itself and needs no gradient. With fewer than 50 targets
-    the defaults are kept, because noise would choose. Where nobody `repeats`, only new dishes are ranked.
+    the defaults are kept, because noise would choose. Where nobody `repeats`, only new dishes are ranked. Models that
+    together add less than .0005 to the figure are left out, or .0015 where answers should be `quick`.
     """
+    worth = LEAST_WORTH_QUICK if quick else LEAST_WORTH
     names = [model.name for model in lessons[0].models]
     # What strangers hear is little, and next month's first orders are not last month's: nothing is left out of it.
     return Blend(
-        _learn(names, _asked_by(lessons, names, known=True), repeats=repeats),
+        _learn(names, _asked_by(lessons, names, known=True), repeats=repeats, worth=worth),
         _learn(
             [name for name in names if name in IMPERSONAL],
             _asked_by(lessons, IMPERSONAL, known=False),
@@ -59,7 +61,7 @@ def _asked_by(lessons: Sequence[Lesson], names: Collection[str], *, known: bool)
 
 
 def _learn(
-    names: Sequence[str], lessons: Sequence[Lesson], *, repeats: bool, may_drop: bool = True
+    names: Sequence[str], lessons: Sequence[Lesson], *, repeats: bool, worth: float = 0, may_drop: bool = True
 ) -> dict[str, float]:
     start = np.array([DEFAULT_WEIGHTS.get(name, 0.05) for name in names])
     if sum(len(lesson.split.targets) for lesson in lessons) < LEAST_TARGETS:
@@ -85,7 +87,7 @@ def _learn(
     for i in np.argsort(best, kind="stable") if may_drop else ():
         tried = best.copy()
         tried[i] = 0
-        if tried.any() and (value := _ndcg(features, relevant, ideal, tried)) >= best_value - LEAST_WORTH:
+        if tried.any() and (value := _ndcg(features, relevant, ideal, tried)) >= best_value - worth:
             best, best_value = tried, max(best_value, value)
     if not repeats:
         # What said nothing of any dish (her own are out) would only seem to weigh something.
