@@ -29,7 +29,7 @@ from training.split import Lesson, Split, Target, sample, split_by_time, split_l
 MOST_TUNING = 10_000
 FOLDS, EARLIER, ENOUGH_TARGETS = 5, 3, 5_000
 # In larger histories learning takes its time and each model its time of every request; smaller ones can afford more.
-MOST_THOROUGH = 150_000
+MOST_THOROUGH = 100_000
 # Of more lines one model at a time is fitted: at 50 M lines two of them beside the judging took 16.5 GiB.
 MOST_AT_ONCE = 20_000_000
 # A horizon longer than this share of the window would leave too little to learn from.
