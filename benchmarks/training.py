@@ -85,10 +85,14 @@ CUSTOMER_TABLE = "customer table"
 IMPORT = "from cli.main import run; run()"
 # Look again when the shares in the tables of steps change.
 LIMITS = """\
-What does not grow with the lines: blend, ranker and judging work on at most 10,000 held-out baskets each, twice over
-(once to be judged, once to be served), so that they weigh most in small homes. Of learning one ranker on 8,000 baskets
-(195 k customers, 7.8 M lines, each part timed alone) 10.4 of 14 s are LightGBM's trees at one thread, 1.6 s asking the
-models for candidates, 1.5 s facts about items; of learning the blend half is candidates and half trying weights."""
+At 9.9 M lines (CPU on one core without the customer table, 98 s): teaching blend and ranker twice, once to be judged
+and once to be served, 36 %; the fits of eight models beside the factors, three times each, 23 %; judging 10,000
+customers 16 %; factors three times, in loops of our own, 11 % (less than the library takes once); reading 8 %. Teaching
+and judging look at no more than 10,000 baskets each and grow with the menu, hardly with the lines: they weigh most in
+small homes, and at 50 M lines the whole takes 2.4 times the CPU of one fit. Of teaching a ranker half is LightGBM in
+one thread, and half of that its pairwise gradients. Serving the ranker that was judged would save a fifth of all, and
+costs Ta-Feng .010 of ndcg@10 and akeed .011 (docs/decisions/0015-learning-from-tens-of-millions.md). Above 20 M lines
+nothing runs beside the fits, for memory's sake, so that a second core helps factors, reading and judging only."""
 
 
 @dataclass(frozen=True, slots=True)
