@@ -21,7 +21,7 @@ DAY_S = 86_400
 KM_PER_DEGREE = 111.2
 # How far the rest of the world is taken to be, in degrees.
 FAR_DEGREES = 1.0
-# A cell speaks for at most so many dishes, those ordered there most.
+# A cell, and a time of day in a zone, speaks for at most so many dishes, those ordered there most.
 MOST_IN_CELL = 300
 # How many of the best of a place are candidates, and how many are ranked so that enough remain after the filters.
 MOST, MOST_RANKED = 200, 2_000
@@ -173,7 +173,7 @@ class Popular(Recommender):
             all_keys.append(here)
             totals.append(np.asarray(went @ stayed))
             there = sparse.csr_array(went @ ordered)
-            counts.append(there if level == ZONE_LEVEL else _most_ordered(there))
+            counts.append(there if level == ZONE_LEVEL and self.on_map else _most_ordered(there))
         found = Rows.of(sparse.vstack(counts, format="csr"))
         self.keys = sealed(np.concatenate(all_keys))
         self.baskets = sealed(np.concatenate(totals).astype(np.float32))
