@@ -68,6 +68,7 @@ class Popular(Recommender):
     weight: float = 0.0
     _best: IntArray = field(default_factory=lambda: np.empty(0, np.int32), repr=False)
     _links: dict[tuple[int, int, int], Links] = field(default_factory=dict, repr=False)
+    _alone: dict[int, bool] = field(default_factory=dict, repr=False)
 
     def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
         """Count baskets by item, overall and by place; `rng` is not used.
@@ -87,6 +88,7 @@ class Popular(Recommender):
         self._best = self._ranked()
         self._count_places(baskets, weight)
         self._links.clear()
+        self._alone.clear()
         return self
 
     def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
@@ -183,13 +185,29 @@ class Popular(Recommender):
         return sealed(top_k(self.overall[None], MOST_RANKED)[0])
 
     def _links_of(self, place: Place) -> Links:
-        cell = cell_of(place.latitude, place.longitude) if place.located else NO_CELL
+        # Addresses are many, zones few: where the zone stands for itself nothing is worked out for an address.
+        on_map = place.located and not self._stands_for_itself(place.zone)
+        cell = cell_of(place.latitude, place.longitude) if on_map else NO_CELL
         found = self._links.get((*cell, place.zone))
         if found is None:
             if len(self._links) >= MOST_LINKS:
                 self._links.clear()
             found = self._links[*cell, place.zone] = self._in_zone(place.zone, self._around(cell))
         return found
+
+    def _stands_for_itself(self, zone: int) -> bool:
+        known = self._alone.get(zone)
+        if known is None:
+            at = self._zone_at(zone)
+            known = not self.on_map or (at >= 0 and float(self.baskets[at]) >= ENOUGH * self.shrink)
+            self._alone[zone] = known
+        return known
+
+    def _zone_at(self, zone: int) -> int:
+        """Return where the zone is among the places, -1 where no order names it."""
+        key = ZONE_LEVEL << 48 | zone
+        at = int(np.searchsorted(self.keys, key)) if zone >= 0 else len(self.keys)
+        return at if at < len(self.keys) and self.keys[at] == key else -1
 
     def _around(self, cell: tuple[int, int]) -> Links:
         """Return the places around the middle of a smallest cell, by the kernel; only everywhere where none is."""
@@ -212,9 +230,8 @@ class Popular(Recommender):
 
     def _in_zone(self, zone: int, around: Links) -> Links:
         """Return the zone's own counts, shrunk towards what is `around`; that alone where no order names the zone."""
-        key = ZONE_LEVEL << 48 | zone
-        at = int(np.searchsorted(self.keys, key)) if zone >= 0 else len(self.keys)
-        if at == len(self.keys) or self.keys[at] != key:
+        at = self._zone_at(zone)
+        if at < 0:
             return around
         # A named zone is what the operator delivers by: it decides, and what is around it only fills in.
         own = float(self.baskets[at])

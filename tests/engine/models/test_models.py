@@ -76,6 +76,18 @@ def test_on_the_map_a_basket_counts_by_how_near_it_is() -> None:
     assert (np.diff(told) < 0).all()
 
 
+def test_in_a_zone_that_stands_for_itself_nothing_is_kept_for_each_address() -> None:
+    people = {f"p{n}": [(0, ["soup"])] for n in range(30)}
+    data = learned_from(people, zones=dict.fromkeys(people, "north"))
+    spots = np.linspace(31, 31.5, 30).astype(np.float32)
+    placed = replace(data, baskets=replace(data.baskets, latitude=spots, longitude=np.full(30, 121, np.float32)))
+    asked = [asks(data, place=Place(zone=0, latitude=float(spot), longitude=121.0)) for spot in spots]
+    for shrink, kept in ((0.1, 1), (20.0, 30)):
+        model = fit(Popular(shrink=shrink), placed)
+        model.score(asked)
+        assert len(model._links) == kept
+
+
 def test_popularity_in_the_middle_of_nowhere_is_everywhere() -> None:
     data = learned_from({"ann": [(0, ["soup"])], "bob": [(0, ["rice"])], "cat": [(0, ["soup"])]})
     spots = (np.array([31.0, 31.2, 31.0], np.float32), np.full(3, 121, np.float32))
