@@ -16,6 +16,7 @@ from engine.artifact import load
 from engine.columns import ITEMS, VENDORS
 from engine.events import Event
 from engine.history import History
+from engine.ranking.blend import IMPERSONAL
 from engine.ranking.catalog import build_catalog
 from engine.ranking.recommend import DishRequest, recommend_dishes
 from engine.ranking.served import open_served
@@ -147,7 +148,7 @@ def test_what_she_rejected_stays_hidden_after_training(served, catalog) -> None:
 def test_a_stranger_gets_popular_dishes_and_is_told_so(served, catalog) -> None:
     answer = ask(served, catalog, "stranger")
     assert answer.notes == ("unknown_customer",)
-    assert {dish.source for dish in answer.dishes} <= {"popular", "trending"}
+    assert {dish.source for dish in answer.dishes} <= set(IMPERSONAL)
     assert {dish.reason.code for dish in answer.dishes} == {"popular"}
 
 
