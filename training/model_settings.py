@@ -48,7 +48,7 @@ KNOBS: Mapping[str, Mapping[str, Knob]] = {
     },
     "repeat_by_daypart": {
         "decay": Knob("What each older basket counts of the one after it.", 0.5, 1.0),
-        "elsewhen": Knob("What a basket of another time of day counts.", 0.0, 1.0),
+        "elsewhen": Knob("What a basket of another time of day counts.", 0.01, 1.0),
     },
     "repeat": {"decay": Knob("What each older basket counts of the one after it.", 0.5, 1.0)},
     "als": {

@@ -101,7 +101,7 @@ class PopularByDaypart(Popular):
 
 @dataclass(slots=True)
 class RepeatByDaypart(Repeat):
-    """Share of her baskets that hold the item, those of other times of day counting `elsewhen`.
+    """Share of her baskets that hold the item, those of other times of day counting `elsewhen` (over 0).
 
     Times of day are local to the time zone of most vendors. Where history has no clock it is `Repeat`.
     """

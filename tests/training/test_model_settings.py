@@ -142,3 +142,8 @@ def test_evaluation_judges_with_the_same_settings(settings) -> None:
     assert (plain["model_settings"], tuned["model_settings"]) == ({}, {"user_knn": {"neighbours": 10, "last": 1}})
     assert plain["models"]["user_knn"] != tuned["models"]["user_knn"]
     assert plain["models"]["als"] == tuned["models"]["als"]
+
+
+def test_baskets_of_other_times_of_day_must_count_something() -> None:
+    # She may have ordered at no other time: a share of nothing would be no number.
+    assert KNOBS["repeat_by_daypart"]["elsewhen"].low > 0
