@@ -46,7 +46,7 @@ from engine.online import InRedis
 from engine.ranking.served import open_served
 from engine.settings import Settings
 from training.learn import hold_out
-from training.learn_ranker import teach_ranker
+from training.learn_ranker import Growing, examples_of, grow
 from training.run import load_training_set, train
 from training.split import Lesson, Split, sample
 
@@ -113,9 +113,9 @@ def ranked_version(settings: Settings, base: str) -> str:
         served = open_served(load(settings.artifacts_folder, base))
         targets = sample(split.targets, 4_000, np.random.default_rng(1))
         lesson = Lesson(served.models, Split(data.baskets, targets, data.last_at))
-        ranker = teach_ranker([lesson], served.blend, seed=1)
-        assert ranker is not None
-        arrays = dict(ranker.arrays())
+        examples = examples_of([lesson], served.blend, seed=1)
+        assert examples is not None
+        arrays = dict(grow(examples, Growing(), seed=1).arrays())
     return variant(settings, base, "ranker", {f"ranker.{name}.npy": array for name, array in arrays.items()})
 
 

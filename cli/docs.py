@@ -120,20 +120,24 @@ def customer_table_page() -> str:
 def models_page() -> str:
     """Return the page of what `tuned.yaml` may set."""
     from training.learn import models_of  # noqa: PLC0415 - loads scipy and implicit
+    from training.learn_ranker import Growing  # noqa: PLC0415 - the same
     from training.model_settings import KNOBS, ModelSettings  # noqa: PLC0415 - the same
 
     parts = [
         f"{HEAD}# Settings of the models\n\n`tuned.yaml` in the home sets them, under `models`; `regulars tune` "
         "searches them within these bounds. See [quality](../guides/quality.md).\n"
     ]
-    for model in models_of(ModelSettings()):
-        if model.name not in KNOBS:
+    defaults: dict[str, list[object]] = {model.name: [model] for model in models_of(ModelSettings())}
+    defaults["ranker"] = [Growing(), Growing.of({}, thorough=True)]
+    for name, stated in defaults.items():
+        if name not in KNOBS:
             continue
-        parts.append(f"\n## {model.name}\n\n| setting | default | from | to | meaning |\n|---|---|---|---|---|\n")
-        parts += [
-            f"| `{key}` | {getattr(model, key):g} | {knob.low:g} | {knob.high:g} | {knob.about} |\n"
-            for key, knob in KNOBS[model.name].items()
-        ]
+        parts.append(f"\n## {name}\n\n| setting | default | from | to | meaning |\n|---|---|---|---|---|\n")
+        for key, knob in KNOBS[name].items():
+            # Unsorted: the first is the common one.
+            values = " or ".join(dict.fromkeys(f"{getattr(each, key):g}" for each in stated))
+            parts.append(f"| `{key}` | {values} | {knob.low:g} | {knob.high:g} | {knob.about} |\n")
+    parts.append("\nOf two defaults of the ranker the second holds in histories of up to 100,000 baskets.\n")
     return "".join(parts)
 
 

@@ -157,7 +157,9 @@ def learn_final(
         report("learn the blend")
         blend = learn_blend(lessons, repeats=repeats, quick=not thorough)
         report("learn the ranker")
-        ranker = learn_ranker(lessons, blend, seed=seed, repeats=repeats, thorough=thorough)
+        ranker = learn_ranker(
+            lessons, blend, seed=seed, repeats=repeats, thorough=thorough, given=settings.of("ranker")
+        )
         tuned_on = sum(len(lesson.split.targets) for lesson in lessons)
         return blend, ranker and replace(ranker, facts=ItemFacts.of(data.baskets, now=data.last_at)), tuned_on
 

@@ -1,4 +1,4 @@
-"""The models' settings: what may be set, within which bounds, and what a home's `tuned.yaml` says.
+"""The settings of models and ranker: what may be set, within which bounds, and what a home's `tuned.yaml` says.
 
 Defaults stand in the models themselves; here is only what differs from them.
 """
@@ -68,6 +68,14 @@ KNOBS: Mapping[str, Mapping[str, Knob]] = {
         "shrink": Knob("Doubt in neighbours with little in common.", 0.1, 100, log=True),
         "last": Knob("Baskets of a neighbour that vote.", 1, 30, whole=True, log=True),
         "decay": Knob("What each older basket counts of the one after it.", 0.3, 1.0),
+    },
+    "ranker": {
+        "trees": Knob("Trees; each takes its time of every request.", 20, 300, whole=True, log=True),
+        "rate": Knob("What each tree says of what is left to learn.", 0.01, 0.3, log=True),
+        "leaves": Knob("Leaves of a tree.", 4, 63, whole=True, log=True),
+        "least_in_leaf": Knob("Dishes shown that a leaf needs to speak.", 10, 1000, whole=True, log=True),
+        "l2": Knob("Pull of leaves towards 0.", 0.01, 100, log=True),
+        "features": Knob("Share of the features each tree looks at.", 0.1, 1.0),
     },
     "ease": {"ridge": Knob("Pull towards 0, in mean customers of a dish.", 0.5, 200, log=True)},
 }
