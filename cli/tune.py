@@ -1,4 +1,4 @@
-"""`regulars tune`: search the models' settings within a time budget, and adopt what is surely better."""
+"""`regulars tune`: search the settings of models and ranker within a time budget, and adopt what is surely better."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from engine.audit import record
 from engine.database import connect, transaction
 
 if TYPE_CHECKING:
-    from training.tune import Tuned
+    from training.tune import Found, Tuned
 
 
 @app.command()
@@ -31,10 +31,11 @@ def tune(
     seed: SeedOption = 0,
     json: JsonOption = False,
 ) -> None:
-    """Search the models' settings on older history, and let `regulars train` use what is surely better.
+    """Search the settings of models and ranker on older history, and let `regulars train` use what is surely better.
 
-    Each trial changes one model and judges the learned blend by ndcg@10. Stop it with Ctrl-C and start it again: it
-    goes on where it was. Only settings that beat the defaults for customers no trial saw are written to tuned.yaml.
+    Two thirds of the time go to the models: each trial changes one and judges the learned blend by ndcg@10. The rest
+    goes to how the ranker's trees grow. Stop it with Ctrl-C and start it again: it goes on where it was. Only settings
+    that beat the defaults for customers no trial saw are written to tuned.yaml.
 
     [bold]Examples[/bold]
 
@@ -57,10 +58,12 @@ def tune(
             horizon_days=days_of(horizon),
             seed=seed,
             report=lambda step: bar.update(
-                task, completed=int(step.seconds), description=f"trial {step.trials}: best ndcg@10 {step.best:.4f}"
+                task,
+                completed=int(step.seconds),
+                description=f"{step.of}, trial {step.trials}: best ndcg@10 {step.best:.4f}",
             ),
         )
-    changed = search.changes(found.settings)
+    changed = search.changes(found.settings, thorough=found.thorough)
     engine = connect(settings)
     try:
         with transaction(engine) as session:
@@ -71,27 +74,36 @@ def tune(
     if json:
         print_json(_as_dict(found, changed) | {"file": str(settings.home / FILE) if found.adopted else None})
         return
-    print_facts(
-        f"{found.trials:,} trials, {found.trials - found.resumed_from:,} of them now",
-        {"ndcg@10 of the defaults": found.default_value, "ndcg@10 of the best": found.best_value},
-    )
+    facts = {"ndcg@10 of the defaults": found.models.default_value, "ndcg@10 of the best": found.models.best_value}
+    if found.ranker:
+        facts |= {
+            "ndcg@10 of the ranker's defaults": found.ranker.default_value,
+            "ndcg@10 of the ranker's best": found.ranker.best_value,
+        }
+    print_facts(f"{found.trials:,} trials, {found.trials - found.resumed_from:,} of them now", facts)
     if changed:
         print_table("The best found", ["model", "setting", "default", "found"], changed)
-    out.print(_verdict(found), markup=False)
+    out.print(f"Models: {_verdict(found.models)}", markup=False)
+    if found.ranker:
+        out.print(f"Ranker: {_verdict(found.ranker)}", markup=False)
+    else:
+        out.print("Ranker: not searched; it takes 1,600 customers who came back, and 3 trials or more.", markup=False)
+    if found.adopted:
+        out.print("Now run: regulars train", markup=False)
 
 
-def _verdict(found: Tuned) -> str:
+def _verdict(found: Found) -> str:
     sure = found.confirmed
     if sure is None:
-        return "No trial beat the defaults; nothing is changed. More --minutes may find better."
+        return "no trial beat the defaults; nothing is changed. More --minutes may find better."
     low, high = sure.interval
     compared = (
         f"for {sure.customers:,} customers no trial saw, ndcg@10 {sure.difference:+.4f} on the defaults' "
         f"{sure.default:.4f} ({100 * (1 - sure.level):.4g} % interval {low:+.4f} to {high:+.4f})"
     )
-    if found.adopted:
-        return f"Adopted in tuned.yaml: {compared}. Now run: regulars train"
-    return f"Not adopted, since it may be luck: {compared}. More --minutes or more history may tell."
+    if found.sure:
+        return f"adopted in tuned.yaml: {compared}."
+    return f"not adopted, since it may be luck: {compared}. More --minutes or more history may tell."
 
 
 def _as_dict(found: Tuned, changed: list[tuple[str, str, float, float]]) -> dict[str, Any]:
@@ -99,8 +111,15 @@ def _as_dict(found: Tuned, changed: list[tuple[str, str, float, float]]) -> dict
         "adopted": found.adopted,
         "trials": found.trials,
         "resumed_from": found.resumed_from,
-        "search": {"default": found.default_value, "best": found.best_value},
-        "confirmed": asdict(found.confirmed) if found.confirmed else None,
+        **_search(found.models),
+        "ranker": None if found.ranker is None else _search(found.ranker),
         "settings": found.settings.as_dict(),
         "changed": [dict(zip(("model", "setting", "default", "found"), each, strict=True)) for each in changed],
+    }
+
+
+def _search(found: Found) -> dict[str, Any]:
+    return {
+        "search": {"default": found.default_value, "best": found.best_value},
+        "confirmed": asdict(found.confirmed) if found.confirmed else None,
     }

@@ -23,7 +23,7 @@ from engine.threads import beside, side_by_side
 from training.learn_blend import learn_blend
 from training.learn_ranker import learn_ranker
 from training.matrices import DAY_S, TrainingSet
-from training.model_settings import ModelSettings
+from training.model_settings import RANKER, ModelSettings
 from training.split import Lesson, Split, Target, sample, split_by_time, split_last_basket
 
 MOST_TUNING = 10_000
@@ -157,9 +157,7 @@ def learn_final(
         report("learn the blend")
         blend = learn_blend(lessons, repeats=repeats, quick=not thorough)
         report("learn the ranker")
-        ranker = learn_ranker(
-            lessons, blend, seed=seed, repeats=repeats, thorough=thorough, given=settings.of("ranker")
-        )
+        ranker = learn_ranker(lessons, blend, seed=seed, repeats=repeats, thorough=thorough, given=settings.of(RANKER))
         tuned_on = sum(len(lesson.split.targets) for lesson in lessons)
         return blend, ranker and replace(ranker, facts=ItemFacts.of(data.baskets, now=data.last_at)), tuned_on
 

@@ -18,6 +18,7 @@ from engine.sections import mapping
 from engine.strict_yaml import StrictLoader
 
 FILE = "tuned.yaml"
+RANKER = "ranker"
 HEAD = "# Written by `regulars tune`; `regulars train` uses it. Delete it to go back to the defaults.\n"
 
 
@@ -69,7 +70,7 @@ KNOBS: Mapping[str, Mapping[str, Knob]] = {
         "last": Knob("Baskets of a neighbour that vote.", 1, 30, whole=True, log=True),
         "decay": Knob("What each older basket counts of the one after it.", 0.3, 1.0),
     },
-    "ranker": {
+    RANKER: {
         "trees": Knob("Trees; each takes its time of every request.", 20, 300, whole=True, log=True),
         "rate": Knob("What each tree says of what is left to learn.", 0.01, 0.3, log=True),
         "leaves": Knob("Leaves of a tree.", 4, 63, whole=True, log=True),
@@ -94,6 +95,10 @@ class ModelSettings:
     def with_model(self, model: str, values: Mapping[str, float]) -> ModelSettings:
         """Return these settings with `values` for `model` in place of what was set for it."""
         return ModelSettings({**self.models, model: dict(values)})
+
+    def without(self, model: str) -> ModelSettings:
+        """Return these settings with nothing set for `model`."""
+        return ModelSettings({name: values for name, values in self.models.items() if name != model})
 
     def as_dict(self) -> dict[str, dict[str, float]]:
         """Return the JSON form, models without a setting left out."""

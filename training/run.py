@@ -21,6 +21,9 @@ from engine.errors import CandidateRefused, Conflict, RegularsError
 from engine.history import History
 from engine.ids import IdMap
 from engine.memory import give_memory_back
+from engine.models.content import Content
+from engine.models.together import Together
+from engine.ranking.extras import Cards, Clocks, Extras, VendorShares
 from engine.ranking.served import arrays_of
 from engine.settings import Settings
 from engine.tables import read_table
@@ -30,7 +33,6 @@ from training.gate import Protection, Verdict, judge_candidate
 from training.groups import standing_at
 from training.learn import Learned, Report, fit_models, fits_at_once, hold_out, learn_before, learn_final
 from training.learn_blend import learn_blend
-from training.learn_extras import learn_extras
 from training.matrices import DAY_S, TrainingSet, training_set_of
 from training.model_settings import ModelSettings, read_model_settings
 from training.split import Lesson, sample
@@ -118,7 +120,7 @@ def train(
 
         def together() -> dict[str, Array]:
             report("learn what goes together")
-            return learn_extras(settings, data).arrays()
+            return extras_of(settings, data).arrays()
 
         extras, (learned, evaluation) = beside(
             together,
@@ -230,6 +232,41 @@ def _languages(settings: Settings, data: TrainingSet) -> np.ndarray[Any, np.dtyp
     own = pl.DataFrame({"customer_id": data.customers}).join(known, on="customer_id", how="left", maintain_order="left")
     numbers = own["language"].replace_strict(list(LANGUAGES), range(len(LANGUAGES)), default=0, return_dtype=pl.Int8)
     return numbers.to_numpy()
+
+
+def extras_of(settings: Settings, data: TrainingSet) -> Extras:
+    """Learn what an artifact holds beside the blended models, from the whole history: nothing here is judged."""
+    return Extras(
+        Together().fit(data.baskets),
+        Content().fit(read_table(settings, "items"), data.items.to_list()),
+        VendorShares.of(data.baskets, n_vendors=len(data.vendors), now=data.last_at) if len(data.vendors) else None,
+        _clocks(settings, data),
+        _cards(settings, data),
+    )
+
+
+def _cards(settings: Settings, data: TrainingSet) -> Cards:
+    """Return what is known of registered customers who have not ordered."""
+    table = read_table(settings, "customers").select("customer_id", "language", "zone")
+    newcomers = table.join(pl.DataFrame({"customer_id": data.customers}), on="customer_id", how="anti")
+
+    def numbered(name: str, known: list[str]) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+        numbers = newcomers[name].replace_strict(known, range(len(known)), default=-1, return_dtype=pl.Int32)
+        return numbers.to_numpy().astype(np.int32)
+
+    return Cards(
+        IdMap.of(newcomers["customer_id"].to_list()),
+        numbered("language", list(LANGUAGES)).astype(np.int8),
+        numbered("zone", data.zones.to_list()),
+    )
+
+
+def _clocks(settings: Settings, data: TrainingSet) -> Clocks:
+    known = read_table(settings, "customers").select("customer_id", "timezone")
+    own = pl.DataFrame({"customer_id": data.customers}).join(known, on="customer_id", how="left", maintain_order="left")
+    names = own["timezone"].drop_nulls().unique().sort().to_list()
+    numbers = own["timezone"].replace_strict(names, range(len(names)), default=-1, return_dtype=pl.Int16)
+    return Clocks(tuple(names), numbers.to_numpy().astype(np.int16))
 
 
 def _live_manifest(settings: Settings) -> dict[str, Any] | None:

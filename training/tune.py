@@ -1,142 +1,109 @@
 """Which settings of the models serve this home's customers best? Searched inside the training window only.
 
-The window ends where `regulars train` starts to judge. Its own last stretch is shared out among customers: one part
-teaches the blend, one judges each trial, and one, which no trial sees, says at the end whether the best found is better
-than the defaults. Trials go on where they were left, from `<home>/tuning/study.db`.
+Models are searched first, by the blend; then, with what was adopted, how the ranker's trees grow. What is best is
+adopted where it is surely better than the defaults for customers no trial saw. Trials go on where they were left, from
+`<home>/tuning/study.db`.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 from itertools import count
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import optuna
 import orjson
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from engine.errors import BadFile, NoHistory
+from engine.errors import BadFile
 from engine.history import History
-from engine.models.base import Recommender
 from engine.settings import Settings
 from engine.threads import one_blas_thread
-from training.evaluate import lists_of
-from training.learn import Learned, hold_out, models_of
-from training.learn_blend import learn_blend
-from training.matrices import TrainingSet
-from training.metrics import judge, mean_and_error, t_interval
+from training.learn import models_of
+from training.learn_ranker import LEAST_TARGETS as LEAST_TAUGHT
+from training.learn_ranker import Growing
 from training.model_settings import (
     KNOBS,
+    RANKER,
     Knob,
     ModelSettings,
     read_model_settings,
     write_model_settings,
 )
 from training.run import alone, load_training_set
-from training.split import Lesson, Split, Target, sample
+from training.trial import Confirmed, Field, field_of
 
-K = 10
-LEAST_TARGETS = 200
-# Enough to tell settings apart, few enough for hundreds of trials.
-MOST_TAUGHT, MOST_JUDGED, MOST_CONFIRMED = 2_000, 3_000, 10_000
 LEVEL = 0.05
+# How much of time and trials goes to the models; the ranker has the rest.
+FOR_MODELS = 2 / 3
+LEAST_FOR_BOTH = 3
 # What a trial's value means; a study of another meaning is another study.
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How far a search has come: complete trials (those of earlier runs too), the best value so far, seconds spent."""
+    """How far a search has come: complete trials (those of earlier runs too), the best value so far, seconds spent.
+
+    `of` says what is searched: "models" or "ranker".
+    """
 
     trials: int
     best: float
     seconds: float
+    of: str
 
 
 @dataclass(frozen=True, slots=True)
-class Confirmed:
-    """The best found against the defaults on customers no trial saw: paired ndcg@10, its interval at 1 - `level`."""
-
-    customers: int
-    default: float
-    found: float
-    difference: float
-    interval: tuple[float, float]
-    level: float
-
-    @property
-    def better(self) -> bool:
-        """Whether the whole interval lies above 0."""
-        return self.interval[0] > 0
-
-
-@dataclass(frozen=True, slots=True)
-class Tuned:
-    """What a search found; `confirmed` None where nothing beat the defaults, `adopted` when tuned.yaml says it now."""
+class Found:
+    """The best of one search; `confirmed` None where nothing beat the defaults."""
 
     settings: ModelSettings
-    adopted: bool
     confirmed: Confirmed | None
     trials: int
     resumed_from: int
     default_value: float
     best_value: float
 
+    @property
+    def sure(self) -> bool:
+        """Whether it is better than the defaults for customers no trial saw."""
+        return self.confirmed is not None and self.confirmed.better
 
-@dataclass(slots=True)
-class Field:
-    """Where settings are tried: the inner split of the window, and who teaches, judges and confirms.
 
-    The models of the last call are kept, so that a trial fits only the model it changes.
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What was found for the models, and for the ranker (None where there is too little to teach one by, or no trial).
+
+    `settings` are the best of both, and `kept` what of them is sure, beside what the home had set of the rest.
+    `thorough` says which defaults of the ranker hold in this home.
     """
 
-    window: TrainingSet
-    split: Split
-    taught: Sequence[Target]
-    judged: Sequence[Target]
-    confirming: Sequence[Target]
-    seed: int
-    _fitted: dict[str, tuple[Mapping[str, float], Recommender]] = field(default_factory=dict)
+    models: Found
+    ranker: Found | None
+    settings: ModelSettings
+    kept: ModelSettings
+    thorough: bool
 
-    def value(self, settings: ModelSettings) -> float:
-        """Return the mean ndcg@10 of the learned blend for the judging customers."""
-        _, mean, _ = mean_and_error(self._ndcg(settings, self.taught, self.judged))
-        return mean or 0.0
+    @property
+    def adopted(self) -> bool:
+        """Whether tuned.yaml now says something that was found."""
+        return self.models.sure or (self.ranker is not None and self.ranker.sure)
 
-    def confirm(self, settings: ModelSettings, *, level: float) -> Confirmed:
-        """Compare `settings` with the defaults for the confirming customers; everybody else teaches the blend."""
-        others = [*self.taught, *self.judged]
-        ours, theirs = (self._ndcg(each, others, self.confirming) for each in (settings, ModelSettings()))
-        n, difference, error = mean_and_error(ours - theirs)
-        gap = difference or 0.0
-        bounds = t_interval(gap, error or 0.0, n, level)
-        return Confirmed(n, float(np.nanmean(theirs)), float(np.nanmean(ours)), gap, bounds, level)
+    @property
+    def trials(self) -> int:
+        """Complete trials of both searches, those of earlier runs too."""
+        return self.models.trials + (self.ranker.trials if self.ranker else 0)
 
-    def _ndcg(
-        self, settings: ModelSettings, taught: Sequence[Target], judged: Sequence[Target]
-    ) -> npt.NDArray[np.float64]:
-        repeats = self.window.repeats
-        unfitted = models_of(settings, repeats=repeats, clock=bool(self.window.baskets.timezone))
-        models = [self._fit(number, model, settings) for number, model in enumerate(unfitted)]
-        blend = learn_blend([Lesson(models, replace(self.split, targets=taught))], repeats=repeats)
-        ranked = lists_of(Learned(models, blend, None, 0), self.window, judged, K)
-        return judge(ranked, judged, K).column(f"ndcg@{K}")
-
-    def _fit(self, number: int, model: Recommender, settings: ModelSettings) -> Recommender:
-        own = dict(settings.of(model.name))
-        kept = self._fitted.get(model.name)
-        if kept is None or kept[0] != own:
-            rng = np.random.default_rng([self.seed, number])
-            kept = (own, model.fit(self.split.past, now=self.split.at, rng=rng))
-            self._fitted[model.name] = kept
-        return kept[1]
+    @property
+    def resumed_from(self) -> int:
+        """Trials that earlier runs had completed."""
+        return self.models.resumed_from + (self.ranker.resumed_from if self.ranker else 0)
 
 
 def tune(
@@ -149,54 +116,56 @@ def tune(
     seed: int = 0,
     report: Callable[[Step], None] = lambda _: None,
 ) -> Tuned:
-    """Search for `minutes` (or `most_trials` new trials), and write tuned.yaml if the best is surely better.
+    """Search for `minutes` (or `most_trials` new trials), and write to tuned.yaml what is surely better.
+
+    Two thirds go to the models; the rest to the ranker, where enough came back to teach one by and more than two trials
+    are wanted.
 
     Equal history, seed and number of trials find equal settings. No training runs meanwhile.
     Raises NoHistory where too few came back, Conflict while training runs, BadFile for a broken study, BadDefinition
     for a wrong tuned.yaml.
     """
     one_blas_thread()
-    deadline = time.monotonic() + 60 * minutes
+    started = time.monotonic()
     present = read_model_settings(settings.home)
     with alone(settings.artifacts_folder):
         ground = field_of(load_training_set(settings), horizon_days=horizon_days, seed=seed)
         fingerprint = History(settings.history_folder).fingerprint()
-        storage, study = _study(settings, _name(fingerprint, horizon_days, seed))
+        ranks = len(ground.taught) >= LEAST_TAUGHT and (most_trials is None or most_trials >= LEAST_FOR_BOTH)
+        share = FOR_MODELS if ranks else 1.0
+        trials = None if most_trials is None else round(most_trials * share)
+        storage = _storage(settings)
+
+        def run(search: Search, minutes: float, most: int | None) -> Found:
+            study = _study(storage, _name(fingerprint, horizon_days, seed, search))
+            return _run(study, search, Budget(started, started + 60 * minutes, most), seed, report)
+
         try:
-            resumed_from = len(_complete(study))
-            _search(study, ground, present, deadline, most_trials, seed, report)
-            found = _conclude(study, ground, resumed_from)
+            own = present.without(RANKER)
+            models = run(_of_models(ground, own), minutes * share, trials)
+            best, kept, ranker = models.settings, models.settings if models.sure else own, None
+            set_now = present.of(RANKER)
+            if ranks:
+                left = None if most_trials is None or trials is None else most_trials - trials
+                ranker = run(_of_ranker(ground, kept, set_now), minutes, left)
+                best = best.with_model(RANKER, ranker.settings.of(RANKER))
+            kept = kept.with_model(RANKER, ranker.settings.of(RANKER) if ranker and ranker.sure else set_now)
         finally:
             storage.remove_session()
             storage.engine.dispose()
-        if found.adopted and found.settings != present:
-            write_model_settings(settings.home, found.settings, _provenance(found, fingerprint, now))
+        found = Tuned(models, ranker, best, kept, ground.thorough)
+        if found.adopted and kept.as_dict() != present.as_dict():
+            write_model_settings(settings.home, kept, _provenance(found, fingerprint, now))
     return found
 
 
-def field_of(data: TrainingSet, *, horizon_days: float, seed: int) -> Field:
-    """Return where settings of `data` are tried; nothing at or after its own held-out stretch is in it.
+def changes(settings: ModelSettings, *, thorough: bool) -> list[tuple[str, str, float, float]]:
+    """Return (model, setting, default, value) of everything that differs from the defaults.
 
-    Raises NoHistory with fewer than 200 customers to share out.
+    `thorough` says which defaults of the ranker hold.
     """
-    window = replace(data, baskets=hold_out(data, horizon_days).past)
-    inner = hold_out(window, horizon_days) if window.baskets.n_baskets else None
-    targets = inner.targets if inner is not None else []
-    if inner is None or len(targets) < LEAST_TARGETS or not inner.past.n_baskets:
-        raise NoHistory(
-            f"{len(targets)} customers came back in the stretch to tune by, and {LEAST_TARGETS} are needed; "
-            "import more history, or choose a longer --horizon"
-        )
-    some = sample(targets, MOST_TAUGHT + MOST_JUDGED + MOST_CONFIRMED, np.random.default_rng([seed, 93]))
-    mixed = [some[i] for i in np.random.default_rng([seed, 92]).permutation(len(some))]
-    taught = min(MOST_TAUGHT, len(mixed) // 4)
-    judged = min(MOST_JUDGED, (len(mixed) - taught) // 2)
-    return Field(window, inner, mixed[:taught], mixed[taught : taught + judged], mixed[taught + judged :], seed)
-
-
-def changes(settings: ModelSettings) -> list[tuple[str, str, float, float]]:
-    """Return (model, setting, default, value) of everything that differs from the defaults."""
-    plain = {model.name: model for model in models_of(ModelSettings())}
+    plain: dict[str, object] = {model.name: model for model in models_of(ModelSettings())}
+    plain[RANKER] = Growing.of({}, thorough=thorough)
     return [
         (name, key, getattr(plain[name], key), value)
         for name, values in settings.models.items()
@@ -205,24 +174,64 @@ def changes(settings: ModelSettings) -> list[tuple[str, str, float, float]]:
     ]
 
 
-def _study(settings: Settings, name: str) -> tuple[optuna.storages.RDBStorage, optuna.Study]:
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is tried, and what it is compared with.
+
+    Trials draw the settings of `names` in turn, around the best so far. `plain` is always tried first, and `present`,
+    what the home has now, second.
+    """
+
+    of: str
+    names: Sequence[str]
+    plain: ModelSettings
+    present: ModelSettings
+    value: Callable[[ModelSettings], float]
+    confirm: Callable[..., Confirmed]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """When a search began and starts no new trial (seconds of a steady clock), and the most new trials (None: any)."""
+
+    started: float
+    deadline: float
+    most: int | None
+
+
+def _of_models(ground: Field, present: ModelSettings) -> Search:
+    clock = bool(ground.window.baskets.timezone)
+    fitted = {model.name for model in models_of(present, repeats=ground.window.repeats, clock=clock)}
+    names = [name for name in KNOBS if name in fitted]
+    return Search("models", names, ModelSettings(), present, ground.value, ground.confirm)
+
+
+def _of_ranker(ground: Field, models: ModelSettings, set_now: Mapping[str, float]) -> Search:
+    plain = models.without(RANKER)
+    present = plain.with_model(RANKER, set_now)
+    return Search(RANKER, [RANKER], plain, present, ground.ranked_value, ground.confirm_ranker)
+
+
+def _storage(settings: Settings) -> optuna.storages.RDBStorage:
     file = settings.home / "tuning" / "study.db"
     file.parent.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
-        study = optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+        return optuna.storages.RDBStorage(f"sqlite:///{file}")
     except (SQLAlchemyError, RuntimeError, optuna.exceptions.OptunaError) as error:
         raise BadFile("is no study of ours; delete it to start the search anew", where=str(file)) from error
-    return storage, study
 
 
-def _name(fingerprint: str, horizon_days: float, seed: int) -> str:
-    """Return a name that only searches over the same history, split and bounds share."""
+def _study(storage: optuna.storages.RDBStorage, name: str) -> optuna.Study:
+    return optuna.create_study(storage=storage, study_name=name, direction="maximize", load_if_exists=True)
+
+
+def _name(fingerprint: str, horizon_days: float, seed: int, search: Search) -> str:
+    """Return a name that only searches over the same history, split, bounds and plain settings share."""
     bounds = {
-        f"{model}.{key}": (k.low, k.high, k.whole, k.log) for model, own in KNOBS.items() for key, k in own.items()
+        f"{name}.{key}": (k.low, k.high, k.whole, k.log) for name in search.names for key, k in KNOBS[name].items()
     }
-    what = orjson.dumps([FORMAT, fingerprint, horizon_days, seed, bounds])
+    what = orjson.dumps([FORMAT, fingerprint, horizon_days, seed, search.of, search.plain.as_dict(), bounds])
     return blake2b(what, digest_size=16).hexdigest()
 
 
@@ -237,43 +246,33 @@ def _best(study: optuna.Study) -> tuple[ModelSettings, float]:
     return ModelSettings(best.user_attrs["settings"]), best.value or 0.0
 
 
-def _search(
-    study: optuna.Study,
-    ground: Field,
-    present: ModelSettings,
-    deadline: float,
-    most_trials: int | None,
-    seed: int,
-    report: Callable[[Step], None],
-) -> None:
-    """Try the defaults, what the home uses now, then one model after another around the best so far.
+def _run(study: optuna.Study, search: Search, budget: Budget, seed: int, report: Callable[[Step], None]) -> Found:
+    """Try what is plain, what the home uses now, then one model after another around the best so far.
 
     Tree-structured Parzen estimators (Bergstra et al. 2011) draw each model's settings; the other models keep the
     best, which costs one fit a trial instead of all.
     """
-    started = time.monotonic()
     done = len(_complete(study))
     # Seeded by where it starts, a search that goes on does not draw again what was drawn before.
     study.sampler = optuna.samplers.TPESampler(seed=seed * 1_000_003 + done)
-    fitted = {
-        model.name
-        for model in models_of(present, repeats=ground.window.repeats, clock=bool(ground.window.baskets.timezone))
-    }
-    names = [name for name in KNOBS if name in fitted]
     for number in count(done):
-        # The defaults are always tried: everything is compared with them.
-        if number and (time.monotonic() >= deadline or number - done >= (most_trials or number + 1)):
-            return
+        # The plain settings are always tried: everything is compared with them.
+        spent = time.monotonic() >= budget.deadline or number - done >= (budget.most or number + 1)
+        if number and spent:
+            break
         trial = study.ask()
-        if number < 2:
-            tried = ModelSettings() if number == 0 else present
+        if number == 0:
+            tried = search.plain
+        elif number == 1 and search.present.as_dict() != search.plain.as_dict():
+            tried = search.present
         else:
-            model = names[number % len(names)]
-            drawn = {key: _drawn(trial, f"{model}.{key}", knob) for key, knob in KNOBS[model].items()}
-            tried = _best(study)[0].with_model(model, drawn)
+            name = search.names[number % len(search.names)]
+            drawn = {key: _drawn(trial, f"{name}.{key}", knob) for key, knob in KNOBS[name].items()}
+            tried = _best(study)[0].with_model(name, drawn)
         trial.set_user_attr("settings", tried.as_dict())
-        study.tell(trial, ground.value(tried))
-        report(Step(number + 1, _best(study)[1], time.monotonic() - started))
+        study.tell(trial, search.value(tried))
+        report(Step(number + 1, _best(study)[1], time.monotonic() - budget.started, search.of))
+    return _conclude(study, search, done)
 
 
 def _drawn(trial: optuna.Trial, name: str, knob: Knob) -> float:
@@ -284,33 +283,33 @@ def _drawn(trial: optuna.Trial, name: str, knob: Knob) -> float:
     return min(max(drawn, knob.low), knob.high)
 
 
-def _conclude(study: optuna.Study, ground: Field, resumed_from: int) -> Tuned:
-    """Say whether the best is better than the defaults for customers no trial saw.
+def _conclude(study: optuna.Study, search: Search, resumed_from: int) -> Found:
+    """Say whether the best is better than the plain settings for customers no trial saw.
 
     They are asked again at every end of a search that goes on, each time at a level divided by how often.
     """
     trials = _complete(study)
     best, value = _best(study)
-    default = next(trial.value or 0.0 for trial in trials if not trial.user_attrs["settings"])
+    plain = search.plain.as_dict()
+    default = next(trial.value or 0.0 for trial in trials if trial.user_attrs["settings"] == plain)
     confirmed = None
-    if best.as_dict():
+    if best.as_dict() != plain:
         asked: list[Any] = list(study.user_attrs.get("asked", []))
         if best.as_dict() not in asked:
             asked.append(best.as_dict())
             study.set_user_attr("asked", asked)
-        confirmed = ground.confirm(best, level=LEVEL / (1 + asked.index(best.as_dict())))
-    adopted = confirmed is not None and confirmed.better
-    return Tuned(best, adopted, confirmed, len(trials), resumed_from, default, value)
+        confirmed = search.confirm(best, level=LEVEL / (1 + asked.index(best.as_dict())))
+    return Found(best, confirmed, len(trials), resumed_from, default, value)
 
 
 def _provenance(found: Tuned, fingerprint: str, now: datetime) -> dict[str, object]:
-    confirmed = found.confirmed
-    return {
-        "at": now.astimezone(UTC).isoformat(),
-        "history": fingerprint,
-        "trials": found.trials,
-        "confirmed_on_customers": confirmed.customers if confirmed else 0,
-        "ndcg_default": round(confirmed.default, 6) if confirmed else None,
-        "ndcg_found": round(confirmed.found, 6) if confirmed else None,
-        "interval": [round(bound, 6) for bound in confirmed.interval] if confirmed else None,
-    }
+    told: dict[str, object] = {"at": now.astimezone(UTC).isoformat(), "history": fingerprint, "trials": found.trials}
+    for of, part in (("models", found.models), (RANKER, found.ranker)):
+        if part is not None and part.sure and part.confirmed is not None:
+            told[of] = {
+                "confirmed_on_customers": part.confirmed.customers,
+                "ndcg_default": round(part.confirmed.default, 6),
+                "ndcg_found": round(part.confirmed.found, 6),
+                "interval": [round(bound, 6) for bound in part.confirmed.interval],
+            }
+    return told

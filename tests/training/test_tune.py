@@ -18,7 +18,8 @@ from tests.baskets import learned_from, random_town, tables
 from training import run
 from training.learn import hold_out
 from training.model_settings import FILE, ModelSettings, read_model_settings, write_model_settings
-from training.tune import Confirmed, changes, field_of, tune
+from training.trial import Confirmed, field_of
+from training.tune import changes, tune
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 TOWN = random_town(700, 20, seed=5)
@@ -89,12 +90,12 @@ def test_a_search_goes_on_where_it_was_and_never_gets_worse(town) -> None:
     assert [step.trials for step in steps] == list(range(1, 10))
     best = [step.best for step in steps]
     assert best == sorted(best)
-    assert more.best_value >= first.best_value >= first.default_value == more.default_value
+    assert more.models.best_value >= first.models.best_value >= first.models.default_value == more.models.default_value
 
 
 def test_without_time_only_the_defaults_are_tried_and_nothing_is_written(town) -> None:
     found = tune(town, now=NOW, minutes=0)
-    assert (found.trials, found.adopted, found.confirmed) == (1, False, None)
+    assert (found.trials, found.adopted, found.models.confirmed) == (1, False, None)
     assert not (town.home / FILE).exists()
 
 
@@ -125,9 +126,9 @@ def test_what_is_surely_better_is_adopted_and_trained_with(settings) -> None:
     found = tune(settings, now=NOW, minutes=9, most_trials=2)
     assert found.settings == better
     assert found.adopted
-    assert found.confirmed is not None
-    assert found.confirmed.interval[0] > 0
-    assert ("trending", "half_life_days", 7.0, 0.5) in changes(found.settings)
+    assert found.models.confirmed is not None
+    assert found.models.confirmed.interval[0] > 0
+    assert ("trending", "half_life_days", 7.0, 0.5) in changes(found.settings, thorough=True)
     assert (settings.home / FILE).read_bytes() == kept  # it says so already
     (settings.home / FILE).unlink()
     searched = tune(settings, now=NOW, minutes=9, most_trials=8)
@@ -153,9 +154,9 @@ def test_asking_the_same_customers_again_is_asked_for_more(town, monkeypatch) ->
         levels.append(level)
         return Confirmed(10, 0.4, 0.4, 0.0, (-0.1, 0.1), level)
 
-    monkeypatch.setattr("training.tune.Field.confirm", confirm)
+    monkeypatch.setattr("training.trial.Field.confirm", confirm)
     values = iter([0.1, 0.2, 0.2, 0.3])
-    monkeypatch.setattr("training.tune.Field.value", lambda _self, _settings: next(values))
+    monkeypatch.setattr("training.trial.Field.value", lambda _self, _settings: next(values))
     write_model_settings(town.home, ModelSettings({"repeat": {"decay": 0.9}}), {})
     kept = (town.home / FILE).read_bytes()
     for _ in range(4):
@@ -206,7 +207,87 @@ def test_the_command_prints_what_was_found(town, capsys, monkeypatch) -> None:
     assert found["adopted"] == (found["file"] is not None) == (town.home / FILE).exists()
     said = regulars("--minutes", "0")
     assert "3 trials, 0 of them now" in said
-    assert any(line in said for line in ("Adopted", "Not adopted", "No trial beat"))
+    assert any(line in said for line in ("Models: adopted", "Models: not adopted", "Models: no trial beat"))
+    assert "Ranker: not searched" in said
+
+
+@pytest.fixture
+def taught(monkeypatch):
+    """Let a ranker be taught by fewer than it takes elsewhere, so that a small town may search its settings."""
+    monkeypatch.setattr("training.tune.LEAST_TAUGHT", 50)
+
+
+@pytest.mark.usefixtures("taught")
+def test_a_third_of_the_trials_goes_to_how_the_ranker_grows(town) -> None:
+    steps: list = []
+    found = tune(town, now=NOW, minutes=9, most_trials=9, report=steps.append)
+    assert [step.of for step in steps] == ["models"] * 6 + ["ranker"] * 3
+    assert found.ranker is not None
+    assert (found.models.trials, found.ranker.trials, found.trials) == (6, 3, 9)
+    assert found.ranker.best_value >= found.ranker.default_value > 0
+    again = tune(town, now=NOW, minutes=9, most_trials=3, report=steps.append)
+    assert again.ranker is not None
+    assert (again.models.resumed_from, again.ranker.resumed_from) == (6, 3)
+
+
+@pytest.mark.usefixtures("taught")
+def test_two_trials_all_go_to_the_models(town) -> None:
+    assert tune(town, now=NOW, minutes=9, most_trials=2).ranker is None
+
+
+def test_a_trial_of_the_ranker_fits_no_model_and_asks_them_nothing_new(ground, monkeypatch) -> None:
+    first = ground.ranked_value(ModelSettings())
+
+    def never(*_given, **_named):
+        raise AssertionError("worked out again")
+
+    monkeypatch.setattr("training.trial.examples_of", never)
+    few = ground.ranked_value(ModelSettings({"ranker": {"trees": 20, "rate": 0.01, "leaves": 4}}))
+    assert few != first
+    assert ground.ranked_value(ModelSettings()) == first
+
+
+@pytest.mark.usefixtures("taught")
+def test_trees_that_are_surely_better_are_adopted_beside_what_was_set_and_trained_with(town, monkeypatch) -> None:
+    better = ModelSettings({"repeat": {"decay": 0.9}, "ranker": {"trees": 30, "leaves": 7}})
+    write_model_settings(town.home, better, {})
+
+    def confirm(sure):
+        return lambda _self, _settings, *, level: Confirmed(10, 0.4, 0.5, 0.1, (0.05 if sure else -0.1, 0.2), level)
+
+    monkeypatch.setattr("training.trial.Field.value", lambda _self, settings: 0.1 + bool(settings.as_dict()))
+    monkeypatch.setattr("training.trial.Field.ranked_value", lambda _self, settings: 0.1 + bool(settings.of("ranker")))
+    monkeypatch.setattr("training.trial.Field.confirm", confirm(sure=False))
+    monkeypatch.setattr("training.trial.Field.confirm_ranker", confirm(sure=True))
+    (town.home / FILE).write_text("models: {repeat: {decay: 0.9}, ranker: {leaves: 7}}")
+    found = tune(town, now=NOW, minutes=9, most_trials=6)
+    # The models' best may be luck, so what the home had set stays; the ranker's is not.
+    assert found.adopted
+    assert found.kept.as_dict() == {"repeat": {"decay": 0.9}, "ranker": {"leaves": 7}}
+    assert read_model_settings(town.home).as_dict() == found.kept.as_dict()
+
+
+@pytest.mark.usefixtures("taught")
+def test_a_ranker_that_is_no_better_leaves_the_file_as_it_was(town, monkeypatch) -> None:
+    monkeypatch.setattr("training.trial.Field.value", lambda _self, _settings: 0.1)
+    monkeypatch.setattr("training.trial.Field.ranked_value", lambda _self, settings: 0.1 + bool(settings.of("ranker")))
+    monkeypatch.setattr(
+        "training.trial.Field.confirm_ranker",
+        lambda _self, _settings, *, level: Confirmed(10, 0.4, 0.4, 0.0, (-0.1, 0.1), level),
+    )
+    found = tune(town, now=NOW, minutes=9, most_trials=6)
+    assert not found.adopted
+    assert found.ranker is not None
+    assert found.ranker.settings.of("ranker")
+    assert not (town.home / FILE).exists()
+
+
+def test_the_ranker_is_confirmed_on_the_same_customers_and_models(ground) -> None:
+    found = ground.confirm_ranker(ModelSettings({"ranker": {"trees": 20, "rate": 0.01, "leaves": 4}}), level=0.05)
+    assert found.customers == len(ground.confirming)
+    assert found.difference == pytest.approx(found.found - found.default)
+    same = ground.confirm_ranker(ModelSettings({"repeat": {"decay": 0.9}}), level=0.05)
+    assert (same.difference, same.interval) == (0.0, (0.0, 0.0))
 
 
 def test_confirming_compares_the_same_customers(ground) -> None:

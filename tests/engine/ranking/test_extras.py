@@ -11,7 +11,7 @@ from engine.columns import CUSTOMERS, ITEMS
 from engine.ranking.extras import Extras, newest
 from engine.tables import upsert_table
 from tests.baskets import learned_from
-from training.learn_extras import learn_extras
+from training.run import extras_of
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def extras(settings, tmp_path) -> Extras:
     upsert_table(settings, "customers", row(CUSTOMERS, customer_id="ann", timezone="Asia/Shanghai"))
     upsert_table(settings, "customers", row(CUSTOMERS, customer_id="new", zone="south", language="zh"))
     upsert_table(settings, "items", row(ITEMS, item_id="soup", name="Soup"))
-    learned = learn_extras(settings, data)
+    learned = extras_of(settings, data)
     write(tmp_path, "v1", learned.arrays(), {})
     activate(tmp_path, "v1")
     return Extras.from_arrays(load(tmp_path, "v1").group("extras"))
