@@ -9,11 +9,12 @@ import gc
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numba
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -22,6 +23,7 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import OperationalError
 
+import engine
 from api.problems import NoModel
 from engine.artifact import Artifact, Pause, live_version, load, no_pause
 from engine.database import transaction
@@ -43,6 +45,8 @@ FOLD_BATCH = 2_000
 # While a version is taken in beside requests: how long its thread rests after every few milliseconds of work.
 BREATH_S = 0.02
 TURN = ".taking-in"
+COMPILED = ".compiled"
+ENGINE = Path(engine.__file__).parent
 log = structlog.get_logger()
 
 
@@ -268,6 +272,29 @@ def warm_up(answering: Answering, pause: Pause = no_pause) -> None:
         asked = DishRequest(customer_id, 1, now, options=answering.options, request_id="warm-up")
         recommend_dishes(served, answering.catalog, asked, [])
         pause()
+
+
+def compile_ahead(settings: Settings) -> None:
+    """Answer once from the live version where this release has not yet, so that its loops are compiled and kept.
+
+    Whoever compiles holds a hundred megabytes more for as long as it lives: for a process that ends after it. Without a
+    version, or with a broken one, nothing is done.
+    """
+    folder = settings.artifacts_folder
+    version, kept, release = live_version(folder), folder / COMPILED, release_stamp()
+    with suppress(RegularsError, OSError):
+        if version is None or (kept.exists() and kept.read_text(encoding="utf-8") == release):
+            return
+        served = open_served(load(folder, version, verify=False))
+        items, vendors = read_table(settings, "items"), read_table(settings, "vendors")
+        catalog = build_catalog(served.items, items, vendors, timezone=settings.timezone)
+        warm_up(Answering(served, catalog, read_table(settings, "offers"), read_options(settings.home)))
+        kept.write_text(release, encoding="utf-8")
+
+
+def release_stamp() -> str:
+    """Return what changes with every release installed here: what compiles, and the newest file of what is compiled."""
+    return f"{numba.__version__} {max(file.stat().st_mtime_ns for file in ENGINE.rglob('*.py'))}"
 
 
 def give_back_memory() -> None:

@@ -1,42 +1,98 @@
 """Several processes of the service on one socket: `python -m api.workers FD N FOLDER`, what `regulars serve` becomes.
 
-Nothing is imported here but the supervisor: the processes are spawned anew, and what the command line had loaded would
-only lie beside them.
+They are forked from one process that has imported everything, and share what it holds for as long as nobody writes to
+it. That process then turns into `api/supervisor.py`, which holds next to
+nothing. N = 0 is a single process in the place of one that ended.
 """
 
 from __future__ import annotations
 
+import gc
 import os
-import shutil
+import signal
 import socket
 import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
+from starlette.types import ASGIApp
+
+from api.supervisor import SIGNALS
 
 APP = "api.app:from_environment"
+# Polars' allocator hands memory back by a thread of its own, which a forked process does not have: at once, then.
+ALLOCATOR = ("_RJEM_MALLOC_CONF", "background_thread:false,dirty_decay_ms:0,muzzy_decay_ms:0")
 
 
 def become(bound: socket.socket, workers: int, folder: str) -> None:
     """Turn this process into the supervisor of `workers` processes; `folder` holds their metrics and is removed."""
     os.set_inheritable(bound.fileno(), True)
+    os.environ.setdefault(*ALLOCATOR)
+    # Its threads would be started before the fork, and limited to one right after.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     command = [sys.executable, "-m", "api.workers", str(bound.fileno()), str(workers), folder]
     os.execv(command[0], command)  # noqa: S606 - our own interpreter and module
 
 
-def configured(workers: int) -> uvicorn.Config:
-    """Return how the service runs, whatever the number of processes."""
-    return uvicorn.Config(APP, factory=True, workers=workers, log_level="warning", access_log=False)
+def configured(app: ASGIApp | str) -> uvicorn.Config:
+    """Return how the service runs, whatever the number of processes; `app` or where its maker is."""
+    return uvicorn.Config(app, factory=isinstance(app, str), log_level="warning", access_log=False)
 
 
 def main() -> None:
-    """Supervise until stopped."""
+    """Fork the workers and make room for the supervisor."""
     descriptor, workers, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    # Metrics look for their folder when they are imported.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    from api.app import from_environment  # noqa: PLC0415
+    from api.live import compile_ahead  # noqa: PLC0415
+    from engine.compiled import prepare  # noqa: PLC0415
+    from engine.settings import Settings  # noqa: PLC0415
+
+    app, settings = from_environment(), Settings.from_environment(os.environ)
+    if not workers:
+        _serve(app, descriptor)
+        return
+    # They wait until the supervisor waits for them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    prepare()
+    os.waitpid(_forked(lambda: compile_ahead(settings)), 0)
+    gc.collect()
+    # A collection writes to every object it looks at, and what is written to is shared no longer.
+    gc.freeze()
+    started = [str(_forked(lambda: _serve(app, descriptor))) for _ in range(workers)]
+    # What this process has counted itself, which is nothing, would be counted for as long as the service runs.
+    for file in Path(folder).glob(f"*_{os.getpid()}.db"):
+        file.unlink()
+    supervisor = str(Path(__file__).with_name("supervisor.py"))
+    command = [sys.executable, "-I", "-S", supervisor, str(descriptor), folder, *started]
+    os.execv(command[0], command)  # noqa: S606 - our own interpreter and file
+
+
+def _serve(app: ASGIApp, descriptor: int) -> None:
+    uvicorn.Server(configured(app)).run(sockets=[socket.socket(fileno=descriptor)])
+
+
+def _forked(work: Callable[[], None]) -> int:
+    """Begin `work` in a process of its own and return its id; that process ends with it."""
+    if process := os.fork():
+        return process
+    status = 1
     try:
-        Multiprocess(configured(workers), sockets=[socket.socket(fileno=descriptor)]).run()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        work()
+        status = 0
+    except SystemExit as told:
+        status = told.code if isinstance(told.code, int) else 1
+    except Exception:
+        traceback.print_exc()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Whatever this process's parent meant to do at its own end is none of its business.
+        os._exit(status)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def serve(
     """
     import uvicorn  # noqa: PLC0415 - other verbs need not wait for it
 
-    from api.workers import become, configured  # noqa: PLC0415
+    from api.workers import APP, become, configured  # noqa: PLC0415
 
     settings = settings_for(home)
     if workers > 1 and settings.redis_url is None:
@@ -60,7 +60,7 @@ def serve(
         err.print(f"Serving on {address}   docs: {address}/docs   stop with Ctrl-C", markup=False)
     if workers > 1:
         become(bound, workers, tempfile.mkdtemp(prefix="regulars-metrics-"))
-    uvicorn.Server(configured(1)).run(sockets=[bound])
+    uvicorn.Server(configured(APP)).run(sockets=[bound])
 
 
 def _listen(host: str, port: int) -> socket.socket:

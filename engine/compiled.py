@@ -31,3 +31,13 @@ def compiled_in_any_order(function: Function) -> Function:
         return cast("Function", numba.njit(cache=True, nogil=True, fastmath=orders)(function))
     except RuntimeError:  # see `compiled`
         return cast("Function", numba.njit(nogil=True, fastmath=orders)(function))
+
+
+def prepare() -> None:
+    """Load what numba loads at the first call of any loop, 25 MB: for a process that forks others, which share it."""
+    _nothing(0)
+
+
+@compiled
+def _nothing(number: int) -> int:
+    return number
