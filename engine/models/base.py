@@ -145,7 +145,7 @@ class Recommender(ABC):
         """
 
     def go_on_from(self, earlier: Recommender) -> None:  # noqa: B027 - most learn from nothing each time
-        """Let the next `fit` start from what `earlier`, of the same kind, learned on part of the history."""
+        """Let the next `fit` start from `earlier`, of the same kind, fitted on the first baskets of each customer."""
 
     @abstractmethod
     def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:

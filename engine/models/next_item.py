@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from engine.compiled import compiled
 from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, LongArray, Query, Recommender
-from engine.models.board import Board, Rows
+from engine.models.board import Board, Rows, sealed
+from engine.models.sums import transitions
+
+NO_ENTRIES = np.empty(0, np.int32), np.empty(0, np.float32)
 
 
 @dataclass(slots=True)
@@ -28,6 +30,10 @@ class NextItem(Recommender):
     decay: float = 0.7
     shrink: float = 5.0
     links: Rows = field(default_factory=Rows.none)
+    # For one that goes on from this: by item how many votes it had, by customer how many baskets were counted.
+    _total: FloatArray = field(default_factory=lambda: np.empty(0, np.float32), repr=False)
+    _counted: LongArray = field(default_factory=lambda: np.empty(0, np.int64), repr=False)
+    _earlier: NextItem | None = field(default=None, repr=False)
 
     def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
         """Count transitions; `now` and `rng` are not used.
@@ -36,21 +42,24 @@ class NextItem(Recommender):
         """
         if not baskets.n_baskets:
             raise NoHistory("no basket to learn from; import orders with items first")
-        holds = sparse.csr_array(
-            (np.ones(len(baskets.items), np.float32), baskets.items, baskets.basket_start),
-            shape=(baskets.n_baskets, baskets.n_items),
+        before, self._earlier = self._earlier or NextItem(), None
+        total = np.zeros(baskets.n_items, np.float32)
+        since, links = baskets.customer_start[:-1], Rows(np.zeros(baskets.n_items + 1, np.int64), *NO_ENTRIES)
+        if before._counts_first_of(baskets):
+            total, since = before._total, since + before._counted
+            links = replace(before.links, values=before.links.values * before._per_row(before._total))
+        follows, self._total = transitions(
+            baskets.customer_start, baskets.basket_start, baskets.items, since, links, total
         )
-        customer = np.repeat(np.arange(baskets.n_customers), np.diff(baskets.customer_start))
-        followed = np.flatnonzero(customer[:-1] == customer[1:])
-        before, after = holds[followed], holds[followed + 1]
-        # Big baskets say less about each pair than small ones: every basket spreads one vote over its items.
-        sizes = np.maximum(np.asarray(before.sum(axis=1)).ravel(), 1)
-        votes = sparse.diags_array(1 / sizes).tocsr() @ before
-        follows = sparse.csr_array(votes.T @ after).astype(np.float32)
-        total = np.asarray(votes.sum(axis=0)).ravel() + self.shrink
-        follows.data /= np.repeat(total, np.diff(follows.indptr)).astype(np.float32)
-        self.links = Rows.of(follows)
+        self.links, self._counted = follows, np.diff(baskets.customer_start)
+        shares = follows.values / self._per_row(self._total)
+        self.links = Rows(sealed(follows.start), sealed(follows.columns), sealed(shares))
         return self
+
+    def go_on_from(self, earlier: Recommender) -> None:
+        """Let the next `fit` count only what follows the baskets that an earlier one has counted."""
+        if isinstance(earlier, NextItem):
+            self._earlier = earlier
 
     def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
         """Write a share in (0, 1] for every dish that ever followed one of her last baskets."""
@@ -74,6 +83,18 @@ class NextItem(Recommender):
     def n_items(self) -> int:
         """How many items it was fitted on."""
         return len(self.links.start) - 1
+
+    def _counts_first_of(self, baskets: Baskets) -> bool:
+        """Say whether what was counted are the first baskets of the same customers."""
+        return (
+            len(self._total) == baskets.n_items
+            and len(self._counted) == baskets.n_customers
+            and bool((self._counted <= np.diff(baskets.customer_start)).all())
+        )
+
+    def _per_row(self, total: FloatArray) -> FloatArray:
+        """Return (entries,) what each count is divided by to be a share."""
+        return np.repeat(total + np.float32(self.shrink), np.diff(self.links.start))
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:

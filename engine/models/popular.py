@@ -8,13 +8,13 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from engine.compiled import compiled
 from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Place, Query, Recommender
 from engine.models.board import Board, Rows, sealed
 from engine.models.cells import ZONE_LEVEL, cell_of, cells_around, place_keys
+from engine.models.sums import dense_sums, held, sums
 from engine.models.top import top_k
 
 DAY_S = 86_400
@@ -82,8 +82,8 @@ class Popular(Recommender):
         # Counts so old that all weights vanish would divide by zero; the newest basket always counts as 1.
         weight /= weight.max()
         self.weight = float(weight.sum())
-        lines = np.repeat(weight, np.diff(baskets.basket_start))
-        overall = np.bincount(baskets.items, weights=lines, minlength=baskets.n_items)
+        everywhere = np.zeros(baskets.n_baskets, np.int64)
+        overall = dense_sums(everywhere, 1, weight, baskets.basket_start, baskets.items, baskets.n_items)[0]
         self.overall = sealed((overall / self.weight).astype(np.float32))
         self._best = self._ranked()
         self._count_places(baskets, weight)
@@ -159,27 +159,37 @@ class Popular(Recommender):
         return model
 
     def _count_places(self, baskets: Baskets, weight: FloatArray) -> None:
-        counted = np.flatnonzero(weight > FORGOTTEN)
-        zone, latitude, longitude = baskets.zone[counted], baskets.latitude[counted], baskets.longitude[counted]
         # Baskets lie sorted by customer, and most of hers go to one place: stays are far fewer than baskets.
-        stay = np.flatnonzero(_moved(zone, latitude, longitude))
-        ordered, stayed = _by_stay(baskets, counted, stay, weight)
-        all_keys, totals, counts = [np.empty(0, np.int64)], [np.empty(0)], [sparse.csr_array((0, baskets.n_items))]
-        for level, keys in place_keys(zone[stay], latitude[stay], longitude[stay]):
-            known = np.flatnonzero(keys)
-            if not len(known) or not (self.on_map or level == ZONE_LEVEL):
+        stay = np.flatnonzero(_moved(baskets.zone, baskets.latitude, baskets.longitude))
+        where = list(place_keys(baskets.zone[stay], baskets.latitude[stay], baskets.longitude[stay]))
+        # Each smallest cell's part of each zone is counted once; larger cells, and zones, are sums of those.
+        zone = baskets.zone[stay].astype(np.int64) + 1
+        cell = np.unique(where[-2][1], return_inverse=True)[1] if self.on_map else 0
+        parts, part = np.unique(cell * (zone.max() + 1) + zone, return_inverse=True)
+        lengths = np.diff(stay, append=baskets.n_baskets)
+        part_of = np.where(weight > FORGOTTEN, np.repeat(part, lengths), -1)
+        ordered = sums(part_of, len(parts), weight, held(baskets.basket_start, baskets.items), baskets.n_items)
+        placed = np.bincount(part_of + 1, weights=weight, minlength=len(parts) + 1)[1:]
+        one_of = np.empty(len(parts), np.int64)
+        one_of[part] = np.arange(len(stay))
+        levels: list[tuple[LongArray, npt.NDArray[np.float64], Rows]] = []
+        for level, keys in where:
+            own = np.where(placed > 0, keys[one_of], 0)
+            if not own.any() or not (self.on_map or level == ZONE_LEVEL):
                 continue
-            # A key's level stands in front, so keys of all levels one after another are in order.
-            here, place = np.unique(keys[known], return_inverse=True)
-            went = sparse.csr_array((np.ones(len(known)), (place, known)), shape=(len(here), len(stay)))
-            all_keys.append(here)
-            totals.append(np.asarray(went @ stayed))
-            there = sparse.csr_array(went @ ordered)
-            counts.append(there if level == ZONE_LEVEL and self.on_map else _most_ordered(there))
-        found = Rows.of(sparse.vstack(counts, format="csr"))
-        self.keys = sealed(np.concatenate(all_keys))
-        self.baskets = sealed(np.concatenate(totals).astype(np.float32))
-        self.start, self.items, self.counts = found.start, found.columns, found.values
+            here, place = np.unique(own, return_inverse=True)
+            unknown = int(here[0] == 0)
+            here, place = here[unknown:], place - unknown
+            total = np.bincount(place + 1, placed, len(here) + 1)[1:].astype(np.float64)
+            there = sums(place, len(here), np.ones(len(place), np.float32), ordered, baskets.n_items)
+            levels.append((here, total, there if level == ZONE_LEVEL and self.on_map else _most_ordered(there)))
+        # A key's level stands in front, so keys of all levels one after another are in order.
+        self.keys = sealed(np.concatenate([np.empty(0, np.int64), *(keys for keys, _, _ in levels)]))
+        self.baskets = sealed(np.concatenate([np.empty(0), *(total for _, total, _ in levels)]).astype(np.float32))
+        sizes = [np.diff(rows.start) for _, _, rows in levels]
+        self.start = sealed(np.cumsum(np.concatenate([np.zeros(1, np.int64), *sizes])))
+        self.items = sealed(np.concatenate([np.empty(0, np.int32), *(rows.columns for _, _, rows in levels)]))
+        self.counts = sealed(np.concatenate([np.empty(0, np.float32), *(rows.values for _, _, rows in levels)]))
 
     def _ranked(self) -> IntArray:
         return sealed(top_k(self.overall[None], MOST_RANKED)[0])
@@ -295,13 +305,14 @@ def _add_everywhere(
         parts[row, part] += times * share[columns[row]]
 
 
-def _most_ordered(cells: sparse.csr_array) -> sparse.csr_array:
+def _most_ordered(cells: Rows) -> Rows:
     """Return each row with its `MOST_IN_CELL` largest counts only."""
-    for row in np.flatnonzero(np.diff(cells.indptr) > MOST_IN_CELL):
-        own = cells.data[cells.indptr[row] : cells.indptr[row + 1]]
-        own[np.argpartition(-own, MOST_IN_CELL)[MOST_IN_CELL:]] = 0
-    cells.eliminate_zeros()
-    return cells
+    kept = np.ones(len(cells.columns), dtype=bool)
+    for row in np.flatnonzero(np.diff(cells.start) > MOST_IN_CELL):
+        own = slice(cells.start[row], cells.start[row + 1])
+        kept[own][np.argpartition(-cells.values[own], MOST_IN_CELL)[MOST_IN_CELL:]] = False
+    start = np.concatenate([[0], np.cumsum(kept)])[cells.start]
+    return Rows(start, cells.columns[kept], cells.values[kept])
 
 
 def _moved(zone: IntArray, latitude: FloatArray, longitude: FloatArray) -> npt.NDArray[np.bool_]:
@@ -310,18 +321,3 @@ def _moved(zone: IntArray, latitude: FloatArray, longitude: FloatArray) -> npt.N
     bits = (zone, latitude.view(np.int32), longitude.view(np.int32))
     np.logical_or.reduce([each[1:] != each[:-1] for each in bits], out=moved[1:])
     return moved
-
-
-def _by_stay(
-    baskets: Baskets, counted: npt.NDArray[np.intp], stay: npt.NDArray[np.intp], weight: FloatArray
-) -> tuple[sparse.csr_array, npt.NDArray[np.float64]]:
-    """Return the weight of each stay's baskets with each item (stays, items), and of all its baskets (stays)."""
-    sizes = np.diff(baskets.basket_start)
-    lines = np.repeat(weight > FORGOTTEN, sizes)
-    start = np.concatenate([[0], np.cumsum(sizes[counted])])
-    weights = weight[counted].astype(np.float64)
-    shape = (len(stay), baskets.n_items)
-    entries = (np.repeat(weights, sizes[counted]), baskets.items[lines], np.append(start[stay], start[-1]))
-    ordered = sparse.csr_array(entries, shape=shape)
-    ordered.sum_duplicates()
-    return ordered, np.add.reduceat(weights, stay) if len(stay) else np.zeros(0)

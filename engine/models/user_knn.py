@@ -13,6 +13,7 @@ from engine.compiled import compiled
 from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Query, Recommender, user_items
 from engine.models.board import COUNT, Board, Rows, best_of, bound_of, sealed
+from engine.models.sums import held, sums
 
 
 @dataclass(slots=True)
@@ -53,7 +54,7 @@ class UserKnn(Recommender):
         self.members = sealed(np.sort(active[np.argsort(-newest, kind="stable")[: self.pool]]).astype(np.int32))
         pool = counts[self.members]
         self.norms = np.sqrt(np.asarray(pool.multiply(pool).sum(axis=1)).ravel()).astype(np.float32)
-        self._index(Rows.of(pool.T.tocsr()), Rows.of(self._recent_votes(baskets)))
+        self._index(Rows.of(pool.T.tocsr()), self._recent_votes(baskets))
         return self
 
     def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
@@ -103,17 +104,21 @@ class UserKnn(Recommender):
         model._index(by_item, votes)
         return model
 
-    def _recent_votes(self, baskets: Baskets) -> sparse.csr_array:
+    def _recent_votes(self, baskets: Baskets) -> Rows:
+        """Return (members, items): the weights of each one's last baskets with the item."""
         customer = np.repeat(np.arange(baskets.n_customers), np.diff(baskets.customer_start))
         age = baskets.customer_start[customer + 1] - 1 - np.arange(baskets.n_baskets)
-        per_basket = np.where(age < self.last, self.decay**age, 0.0).astype(np.float32)
-        sizes = np.diff(baskets.basket_start)
-        votes = sparse.csr_array(
-            (np.repeat(per_basket, sizes), (np.repeat(customer, sizes), baskets.items)),
-            shape=(baskets.n_customers, baskets.n_items),
+        member = np.full(baskets.n_customers, -1, dtype=np.int64)
+        member[self.members] = np.arange(len(self.members))
+        weights = (self.decay ** np.arange(self.last)).astype(np.float32)[np.minimum(age, self.last - 1)]
+        votes = sums(
+            np.where(age < self.last, member[customer], -1),
+            len(self.members),
+            weights,
+            held(baskets.basket_start, baskets.items),
+            baskets.n_items,
         )
-        votes.eliminate_zeros()
-        return sparse.csr_array(votes[self.members])
+        return Rows(*(sealed(array) for array in (votes.start, votes.columns, votes.values)))
 
     def _index(self, by_item: Rows, votes: Rows) -> None:
         self.by_item, self.votes = by_item, votes

@@ -16,6 +16,7 @@ from engine.models.repeat import Repeat
 from engine.models.top import top_k
 from engine.models.user_knn import UserKnn
 from tests.baskets import asks, learned_from, random_town
+from training.split import split_by_time
 
 RNG = np.random.default_rng(0)
 
@@ -140,6 +141,22 @@ def test_next_item_names_the_dish_that_speaks_most() -> None:
     model, columns = fit(NextItem(), data), data.items.to_list()
     assert model.strongest_seed(asks(data, ["tea"], ["soup"]), columns.index("rice")) == columns.index("soup")
     assert model.strongest_seed(asks(data, ["tea"]), columns.index("rice")) == -1
+
+
+def test_next_item_goes_on_from_the_first_baskets_to_what_all_baskets_say() -> None:
+    data = learned_from(random_town(60, 15, seed=1))
+    past = split_by_time(data, (data.first_at + data.last_at) // 2).past
+    again = NextItem()
+    again.go_on_from(fit(NextItem(), replace(data, baskets=past)))
+    fit(again, data)
+    whole = fit(NextItem(), data)
+    np.testing.assert_array_equal(again.links.columns, whole.links.columns)
+    np.testing.assert_allclose(again.links.values, whole.links.values, rtol=1e-5)
+    # A customer who has fewer baskets than were counted is another: then all is counted.
+    fewer = NextItem()
+    fewer.go_on_from(whole)
+    fit(fewer, replace(data, baskets=past))
+    np.testing.assert_array_equal(fewer.links.values, fit(NextItem(), replace(data, baskets=past)).links.values)
 
 
 def test_item_knn_finds_what_the_same_people_order() -> None:
