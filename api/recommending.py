@@ -18,7 +18,7 @@ from api.schemas import Asked, DishesRequest, instant_or, options_for
 from engine.events import Event
 from engine.ranking.answer import Dish, DishAnswer
 from engine.ranking.recommend import recommend_dishes
-from engine.ranking.request import DishRequest, check_instant, language_of
+from engine.ranking.request import DishRequest, check_instant
 
 router = APIRouter(prefix="/v1/recommend", tags=["recommend"])
 
@@ -84,10 +84,11 @@ async def opened(
         cart=tuple(context.cart),
         exclude=tuple(body.exclude),
         candidates=None if body.candidates is None else tuple(body.candidates),
-        language=body.language or language_of(answering.served, customer_id),
+        language=body.language,
         allergens=tuple(context.allergens),
         diets=tuple(context.diets),
         clicked=tuple(context.clicked),
+        referred_by=context.referred_by,
         explain=body.explain,
         options=answering.options
         if lists is None

@@ -50,6 +50,10 @@ class ListContext(Context):
     session_id: Id | None = Field(
         None, description="Without customer_id: the id under which this visitor's events are told as customer_id."
     )
+    referred_by: Id | None = Field(
+        None,
+        description="Of a newcomer: the customer who brought her here, where the customers table does not say yet.",
+    )
     clicked: Annotated[list[Id], Field(max_length=MOST_CLICKED)] = Field(
         default_factory=list, description="Dishes she tapped in this session, oldest first; they steer the list."
     )

@@ -41,6 +41,9 @@ Cart = Annotated[list[str] | None, typer.Option("--cart", help="A dish in the ca
 Exclude = Annotated[list[str] | None, typer.Option("--exclude", help="A dish never to show; repeatable.")]
 Allergen = Annotated[list[str] | None, typer.Option("--allergen", help="Never dishes with this; repeatable.")]
 Diet = Annotated[list[str] | None, typer.Option("--diet", help="Only dishes labelled for this; repeatable.")]
+ReferredBy = Annotated[
+    str | None, typer.Option("--referred-by", help="Of a newcomer: who brought her here.", show_default=False)
+]
 Clicked = Annotated[list[str] | None, typer.Option("--clicked", help="A dish she tapped just now; repeatable.")]
 Language = Annotated[
     str | None, typer.Option("--language", help="en or zh; default the customer's.", show_default=False)
@@ -74,6 +77,7 @@ def dishes(
     allergen: Allergen = None,
     diet: Diet = None,
     clicked: Clicked = None,
+    referred_by: ReferredBy = None,
     language: Language = None,
     explain: Explain = False,
     home: HomeOption = None,
@@ -90,6 +94,7 @@ def dishes(
     from engine.ranking.recommend import recommend_dishes  # noqa: PLC0415 - with the others: help loads no model
 
     context = {"cart": cart, "allergens": allergen, "diets": diet, "clicked": clicked, "vendor_id": vendor}
+    context |= {"referred_by": referred_by}
     opened = _open(home, customer, limit, at, zone, exclude, language, explain=explain, **context)
     answer = recommend_dishes(opened.served, opened.catalog, opened.request, opened.fresh)
     _show_dishes(opened, answer, f"Dishes for {customer or 'a stranger'}", json=json)
@@ -279,7 +284,7 @@ def _open(
     from engine.errors import BadRequest  # noqa: PLC0415
     from engine.ranking.catalog import build_catalog  # noqa: PLC0415
     from engine.ranking.options import read_options  # noqa: PLC0415
-    from engine.ranking.request import DishRequest, check_instant, language_of  # noqa: PLC0415
+    from engine.ranking.request import DishRequest, check_instant  # noqa: PLC0415
     from engine.ranking.served import open_served  # noqa: PLC0415
     from engine.tables import read_table  # noqa: PLC0415
 
@@ -304,7 +309,7 @@ def _open(
         at=asked_at,
         zone=zone,
         exclude=tuple(exclude or ()),
-        language=language or language_of(served, customer),
+        language=language,
         explain=explain,
         options=read_options(settings.home),
         request_id=uuid4().hex,

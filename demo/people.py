@@ -21,7 +21,7 @@ from engine.columns import CUSTOMERS, UTC_INSTANT
 BLOCK = 10_000
 FAVOURITES = 6
 COMPANIONS = 2
-TASTE_STREAM, HABIT_STREAM, LIFE_STREAM, CARD_STREAM = 2, 3, 4, 5
+TASTE_STREAM, HABIT_STREAM, LIFE_STREAM, CARD_STREAM, REFERRAL_STREAM = 2, 3, 4, 5, 11
 
 # Taste segments: cuisines their members lean to; every member still has a mix of her own.
 SEGMENTS: dict[str, tuple[str, ...]] = {
@@ -32,6 +32,10 @@ SEGMENTS: dict[str, tuple[str, ...]] = {
     "quick_bites": ("Burgers", "Noodles", "Coffee", "Barbecue"),
     "light_and_fresh": ("Salads", "Coffee", "Japanese", "Tea"),
 }
+# How many of each read Chinese: tastes and languages go together.
+READ_CHINESE = (0.72, 0.72, 0.25, 0.52, 0.46, 0.4)
+# How many of those who join later somebody brought, and how many of these eat as she does; all live in her zone.
+BROUGHT, ALIKE = 0.3, 0.7
 SEGMENT_SHARE = (0.24, 0.20, 0.12, 0.16, 0.18, 0.10)
 DAYPART_BASE = (0.08, 0.34, 0.13, 0.31, 0.09, 0.05)
 WEEKDAY_BASE = (0.9, 0.9, 0.95, 1.0, 1.3, 1.35, 1.2)
@@ -184,7 +188,7 @@ def customers_frame(world: World, people: People, seed: int, block: int, *, star
     """Return the block's customer cards, schema CUSTOMERS: what the operator knows of them, gaps included."""
     rng = np.random.default_rng([seed, CARD_STREAM, block])
     n = len(people)
-    chinese = rng.random(n) < 0.56
+    chinese = rng.random(n) < np.array(READ_CHINESE)[people.segment]
     name = pl.DataFrame(
         {
             "zh": _joined("", _drawn(SURNAMES_ZH, n, rng), _drawn(GIVEN_ZH, n, rng)),
@@ -203,6 +207,7 @@ def customers_frame(world: World, people: People, seed: int, block: int, *, star
         birthday=_sometimes(_birthdays(n, rng), rng, 0.7),
         gender=_sometimes(pl.Series(np.where(rng.random(n) < 0.55, "female", "male")), rng, 0.6),
         registered_at=instants(start, people.joined),
+        referred_by=_referrers(people, np.random.default_rng([seed, REFERRAL_STREAM, block])),
         marketing_consent=_sometimes(pl.Series(asked < 0.83), rng, 0.75),
         # 100 is no mobile prefix: these numbers belong to nobody.
         phone=_sometimes("+86100" + pl.Series(number).cast(pl.String).str.zfill(8), rng, 0.95),
@@ -210,6 +215,29 @@ def customers_frame(world: World, people: People, seed: int, block: int, *, star
         push_token=_sometimes("push-" + ids, rng, 0.8),
     )
     return frame.select(pl.col(column).cast(dtype) for column, dtype in CUSTOMERS.items())
+
+
+def _referrers(people: People, rng: np.random.Generator) -> pl.Series:
+    """Draw who brought whom: a neighbour of the same block who was there before, mostly one who eats as she does."""
+    n = len(people)
+    brought = (people.joined > 0) & (rng.random(n) < BROUGHT)
+    alike, lot = rng.random(n) < ALIKE, rng.random(n)
+    kin = _one_before(people.zone * len(SEGMENTS) + people.segment, people.joined, lot)
+    found = np.where(alike, kin, _one_before(people.zone, people.joined, lot))
+    # The first of a group was brought by nobody.
+    known = brought & (found != np.arange(n))
+    names = customer_ids(people.first, n).gather(found)
+    return names.zip_with(pl.Series(known), pl.Series([None], dtype=pl.String).new_from_index(0, n))
+
+
+def _one_before(group: Ints, joined: Floats, lot: Floats) -> Ints:
+    """Return for each the place of one of her group who joined before her; her own where she was the first."""
+    order = np.lexsort((joined, group))
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    begins = np.searchsorted(group[order], group)
+    drawn: Ints = order[begins + np.floor(lot * (place - begins)).astype(np.int64)]
+    return drawn
 
 
 def _drawn(words: Sequence[str], n: int, rng: np.random.Generator) -> pl.Series:

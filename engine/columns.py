@@ -90,6 +90,7 @@ CUSTOMER_COLUMNS = (
     Column("birthday", pl.Date, "Day of birth."),
     Column("gender", pl.String, "As given."),
     Column("registered_at", UTC_INSTANT, "When she signed up."),
+    Column("referred_by", pl.String, "Customer who brought her here."),
     Column("marketing_consent", pl.Boolean, "Consent as of the import; null where nobody asked."),
     Column("phone", pl.String, "E.164, sealed at rest."),
     Column("email", pl.String, "Sealed at rest."),

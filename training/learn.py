@@ -12,6 +12,7 @@ from engine.models.base import Baskets, Recommender, user_items
 from engine.models.daypart import PopularByDaypart, RepeatByDaypart
 from engine.models.ease import Ease
 from engine.models.item_knn import ItemKnn
+from engine.models.newcomer import PopularByLanguage, Referral
 from engine.models.next_item import NextItem
 from engine.models.popular import Popular, Trending
 from engine.models.repeat import Repeat
@@ -56,15 +57,20 @@ class Learned:
         return "ranker" if self.ranker else "blend"
 
 
-def models_of(settings: ModelSettings, *, repeats: bool = False, clock: bool = True) -> list[Recommender]:
-    """Return the models of a training run, unfitted, with `settings` in place of their defaults.
+def models_of(settings: ModelSettings, *, repeats: bool = False, baskets: Baskets | None = None) -> list[Recommender]:
+    """Return the models of a training run on `baskets`, unfitted, with `settings` in place of their defaults.
 
-    What looks at the time of day only where there is a `clock`. The rest where nobody `repeats`; where customers do,
-    Ease adds nothing to the others and is left out.
+    What looks at the time of day only where there is a clock, at languages where there are two, at who brought whom
+    where anybody was brought; all of these where `baskets` is None. Where nobody `repeats` Ease too; where customers
+    do, it adds nothing to the others.
     """
     models: list[Recommender] = [Popular(), Trending(), Repeat(), Als(), ItemKnn(), NextItem(), UserKnn()]
-    if clock:
+    if baskets is None or baskets.timezone:
         models += [PopularByDaypart(), RepeatByDaypart()]
+    if baskets is None or len(np.unique(baskets.language[baskets.language >= 0])) > 1:
+        models.append(PopularByLanguage())
+    if baskets is None or (baskets.referrer >= 0).any():
+        models.append(Referral())
     if not repeats:
         models.append(Ease())
     for model in models:
@@ -98,7 +104,7 @@ def fit_models(
             model.go_on_from(before[model.name])
         return model.fit(baskets, now=now, rng=np.random.default_rng([seed, number]))
 
-    models = list(enumerate(models_of(settings, repeats=repeats, clock=bool(baskets.timezone))))
+    models = list(enumerate(models_of(settings, repeats=repeats, baskets=baskets)))
     return side_by_side(fit, models, threads=None if fits_at_once(baskets) else 1)
 
 

@@ -25,6 +25,9 @@ LEAST_GAIN = 0.25
 LEAST_WORTH, LEAST_WORTH_QUICK = 0.0005, 0.0015
 # Multiples tried for one weight while the others stand; 0 drops the model.
 STEPS = (0.0, 0.25, 0.5, 0.7, 0.85, 1.2, 1.5, 2.0, 4.0)
+# For what is never dropped.
+FEW_STEPS = (0.25, 0.5, 2.0, 4.0)
+TO_BE_EARNED = ("popular_by_language", "referral")
 ROUNDS = 4
 
 
@@ -38,14 +41,16 @@ def learn_blend(lessons: Sequence[Lesson], *, repeats: bool = True, quick: bool 
     """
     worth = LEAST_WORTH_QUICK if quick else LEAST_WORTH
     names = [model.name for model in lessons[0].models]
-    # What strangers hear is little, and next month's first orders are not last month's: nothing is left out of it.
+    # What strangers hear is little, and next month's first orders are not last month's: nothing of what everybody
+    # orders is left out of it. Whether language or friends tell anything differs from place to place.
     return Blend(
-        _learn(names, _asked_by(lessons, names, known=True), repeats=repeats, worth=worth),
+        _learn(names, _asked_by(lessons, names, known=True), repeats=repeats, worth=worth, may_drop=names),
         _learn(
             [name for name in names if name in IMPERSONAL],
             _asked_by(lessons, IMPERSONAL, known=False),
             repeats=True,
-            may_drop=False,
+            worth=worth,
+            may_drop=TO_BE_EARNED,
         ),
     )
 
@@ -61,7 +66,7 @@ def _asked_by(lessons: Sequence[Lesson], names: Collection[str], *, known: bool)
 
 
 def _learn(
-    names: Sequence[str], lessons: Sequence[Lesson], *, repeats: bool, worth: float = 0, may_drop: bool = True
+    names: Sequence[str], lessons: Sequence[Lesson], *, repeats: bool, worth: float, may_drop: Collection[str]
 ) -> dict[str, float]:
     start = np.array([DEFAULT_WEIGHTS.get(name, 0.05) for name in names])
     if sum(len(lesson.split.targets) for lesson in lessons) < LEAST_TARGETS:
@@ -73,10 +78,10 @@ def _learn(
     best, best_value = start, _ndcg(features, relevant, ideal, start)
     # A step must gain more than luck gives on this many baskets, or small shops would be taught noise.
     least_gain = LEAST_GAIN / len(features)
-    for _ in range(ROUNDS if may_drop else 1):
+    for _ in range(ROUNDS if len(may_drop) == len(names) else 1):
         before = best_value
-        for i in range(len(names)):
-            for step in STEPS if may_drop else (0.25, 0.5, 2.0, 4.0):
+        for i, name in enumerate(names):
+            for step in STEPS if name in may_drop else FEW_STEPS:
                 tried = best.copy()
                 tried[i] = tried[i] * step if tried[i] > 0 else step * start[i]
                 value = _ndcg(features, relevant, ideal, tried)
@@ -84,7 +89,9 @@ def _learn(
                     best, best_value = tried, value
         if best_value - before < 1e-4:
             break
-    for i in np.argsort(best, kind="stable") if may_drop else ():
+    for i in np.argsort(best, kind="stable").tolist():
+        if names[i] not in may_drop:
+            continue
         tried = best.copy()
         tried[i] = 0
         if tried.any() and (value := _ndcg(features, relevant, ideal, tried)) >= best_value - worth:
@@ -112,6 +119,8 @@ def _candidates(
             target = targets[i]
             allowed = anything.asked_by(target.query, repeats=repeats)
             board, rows, _ = scorer.candidates(target.query, allowed, most=CANDIDATES, whole=True)
+            # As lists break ties. By the order they come in, equals would be told apart by the models tried without.
+            rows = rows[np.argsort(board.columns[rows])]
             features[i, :, : len(rows)] = board.parts[rows].T
             relevant[i, : len(rows)] = np.isin(board.columns[rows], target.truth)
             ideal[i] = discount[: max(1, min(K, len(target.truth) + target.unseen))].sum()

@@ -128,6 +128,8 @@ def queries_for(
 ) -> list[Query]:
     """Return one query a row with all her baskets in `baskets`; row -1 is an unknown customer."""
     queries = []
+    languages = baskets.language if len(baskets.language) else np.full(baskets.n_customers, -1, np.int8)
+    referrers = baskets.referrer if len(baskets.referrer) else np.full(baskets.n_customers, -1, np.int32)
     for row, at, place in zip(rows.tolist(), now.tolist(), places, strict=True):
         if row < 0:
             queries.append(Query.of((), np.empty(0, np.int64), at, place))
@@ -137,8 +139,21 @@ def queries_for(
         own = baskets.items[start[0] : start[-1]]
         place = default_place(baskets, row, place)  # noqa: PLW2901 - the place asked from, from here on
         here = went_to(place, baskets.zone[first:end], baskets.latitude[first:end], baskets.longitude[first:end])
-        queries.append(Query(own, start - start[0], baskets.at[first:end], at, place, row, here))
+        brought_by = _baskets_of(baskets, int(referrers[row]), at) if first == end else None
+        queries.append(
+            Query(own, start - start[0], baskets.at[first:end], at, place, row, here, int(languages[row]), brought_by)
+        )
     return queries
+
+
+def _baskets_of(baskets: Baskets, row: int, now: int) -> Query | None:
+    """Return the baskets of the customer who brought somebody; None for -1."""
+    if row < 0:
+        return None
+    first, end = int(baskets.customer_start[row]), int(baskets.customer_start[row + 1])
+    start = baskets.basket_start[first : end + 1]
+    here = np.zeros(end - first, dtype=bool)
+    return Query(baskets.items[start[0] : start[-1]], start - start[0], baskets.at[first:end], now, row=row, here=here)
 
 
 class _Ids:

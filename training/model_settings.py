@@ -51,6 +51,14 @@ KNOBS: Mapping[str, Mapping[str, Knob]] = {
         "decay": Knob("What each older basket counts of the one after it.", 0.5, 1.0),
         "elsewhen": Knob("What a basket of another time of day counts.", 0.01, 1.0),
     },
+    "popular_by_language": {
+        "half_life_days": Knob("An order counts half after this.", 2, 1000, log=True),
+        "evidence": Knob("Baskets a language needs to speak for itself, by dish.", 1, 500, log=True),
+    },
+    "referral": {
+        "decay": Knob("What each older basket counts of the one after it.", 0.5, 1.0),
+        "least_customers": Knob("Customers a dish needs to be passed on.", 2, 1000, log=True),
+    },
     "repeat": {"decay": Knob("What each older basket counts of the one after it.", 0.5, 1.0)},
     "als": {
         "factors": Knob("Length of the factors.", 8, 128, whole=True, log=True),

@@ -65,7 +65,26 @@ def load_training_set(settings: Settings) -> TrainingSet:
     history = History(settings.history_folder)
     data = training_set_of(history.months(), read_table(settings, "items"))
     timed = data.clock == "time" and tells_time(data.baskets.at)
-    return replace(data, baskets=replace(data.baskets, timezone=_usual_timezone(settings) if timed else ""))
+    known = read_table(settings, "customers").select("customer_id", "language", "referred_by")
+    own = pl.DataFrame({"customer_id": data.customers}).join(known, on="customer_id", how="left", maintain_order="left")
+    baskets = replace(
+        data.baskets,
+        timezone=_usual_timezone(settings) if timed else "",
+        language=_numbered(own["language"], pl.Series(LANGUAGES)).astype(np.int8),
+        referrer=_others(own["referred_by"], data.customers),
+    )
+    return replace(data, baskets=baskets)
+
+
+def _numbered(names: pl.Series, known: pl.Series) -> npt.NDArray[np.int32]:
+    """Return the place of each of `names` among `known` (distinct), -1 where it is not there."""
+    return names.replace_strict(known, np.arange(len(known)), default=-1, return_dtype=pl.Int32).to_numpy().copy()
+
+
+def _others(names: pl.Series, customers: pl.Series) -> npt.NDArray[np.int32]:
+    """Return the row of the customer each customer names, -1 for nobody we know; nobody brings herself."""
+    rows = _numbered(names, customers)
+    return np.where(rows == np.arange(len(rows)), np.int32(-1), rows)
 
 
 def tells_time(at: npt.NDArray[np.int64]) -> bool:
@@ -128,7 +147,7 @@ def train(
             at_once=fits_at_once(data.baskets),
         )
         arrays = arrays_of(
-            learned.models, learned.ranker, data.baskets, _ids(data), _vendor_rows(data), _languages(settings, data)
+            learned.models, learned.ranker, data.baskets, _ids(data), _vendor_rows(data), data.baskets.language
         )
         arrays |= extras
         version = f"{now.astimezone(UTC):%Y%m%dT%H%M%S%fZ}"
@@ -226,14 +245,6 @@ def _vendor_rows(data: TrainingSet) -> tuple[np.ndarray[Any, np.dtype[np.int64]]
     return start, data.vendor_items["item"].to_numpy().astype(np.int32)
 
 
-def _languages(settings: Settings, data: TrainingSet) -> np.ndarray[Any, np.dtype[np.int8]]:
-    """Return int8 (customers): each one's place in LANGUAGES, 0 where the customers table does not say."""
-    known = read_table(settings, "customers").select("customer_id", "language")
-    own = pl.DataFrame({"customer_id": data.customers}).join(known, on="customer_id", how="left", maintain_order="left")
-    numbers = own["language"].replace_strict(list(LANGUAGES), range(len(LANGUAGES)), default=0, return_dtype=pl.Int8)
-    return numbers.to_numpy()
-
-
 def extras_of(settings: Settings, data: TrainingSet) -> Extras:
     """Learn what an artifact holds beside the blended models, from the whole history: nothing here is judged."""
     return Extras(
@@ -247,17 +258,13 @@ def extras_of(settings: Settings, data: TrainingSet) -> Extras:
 
 def _cards(settings: Settings, data: TrainingSet) -> Cards:
     """Return what is known of registered customers who have not ordered."""
-    table = read_table(settings, "customers").select("customer_id", "language", "zone")
+    table = read_table(settings, "customers").select("customer_id", "language", "zone", "referred_by")
     newcomers = table.join(pl.DataFrame({"customer_id": data.customers}), on="customer_id", how="anti")
-
-    def numbered(name: str, known: list[str]) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
-        numbers = newcomers[name].replace_strict(known, range(len(known)), default=-1, return_dtype=pl.Int32)
-        return numbers.to_numpy().astype(np.int32)
-
     return Cards(
         IdMap.of(newcomers["customer_id"].to_list()),
-        numbered("language", list(LANGUAGES)).astype(np.int8),
-        numbered("zone", data.zones.to_list()),
+        _numbered(newcomers["language"], pl.Series(LANGUAGES)).astype(np.int8),
+        _numbered(newcomers["zone"], data.zones),
+        _numbered(newcomers["referred_by"], data.customers),
     )
 
 

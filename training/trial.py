@@ -117,7 +117,7 @@ class Field:
         return self.window.baskets.n_baskets <= MOST_THOROUGH
 
     def _lesson(self, settings: ModelSettings, taught: Sequence[Target]) -> Lesson:
-        unfitted = models_of(settings, repeats=self.window.repeats, clock=bool(self.window.baskets.timezone))
+        unfitted = models_of(settings, repeats=self.window.repeats, baskets=self.window.baskets)
         models = [self._fit(number, model, settings) for number, model in enumerate(unfitted)]
         return Lesson(models, replace(self.split, targets=taught))
 

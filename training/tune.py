@@ -200,8 +200,8 @@ class Budget:
 
 
 def _of_models(ground: Field, present: ModelSettings) -> Search:
-    clock = bool(ground.window.baskets.timezone)
-    fitted = {model.name for model in models_of(present, repeats=ground.window.repeats, clock=clock)}
+    window = ground.window
+    fitted = {model.name for model in models_of(present, repeats=window.repeats, baskets=window.baskets)}
     names = [name for name in KNOBS if name in fitted]
     return Search("models", names, ModelSettings(), present, ground.value, ground.confirm)
 

@@ -54,7 +54,9 @@ class Baskets:
     `customer_start` (customers + 1) points into baskets, `basket_start` (baskets + 1) into `items`; within a basket
     items are distinct and `quantity` (float32, > 0) is summed. `at` is seconds since 1970 UTC; where a source has only
     the order of baskets it counts days by basket number, so only differences within one customer mean something.
-    Times of day are local to `timezone`; "" where they mean nothing.
+    Times of day are local to `timezone`; "" where they mean nothing. `language` (customers) int8 points into LANGUAGES
+    and `referrer` (customers) int32 is the row of who brought her here, -1 where that is unknown; both empty where
+    nobody says.
     """
 
     customer_start: LongArray
@@ -68,6 +70,8 @@ class Baskets:
     longitude: FloatArray
     n_items: int
     timezone: str = ""
+    language: npt.NDArray[np.int8] = field(default_factory=lambda: np.empty(0, np.int8))
+    referrer: IntArray = field(default_factory=lambda: np.empty(0, np.int32))
     _counts: list[sparse.csr_matrix] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
@@ -87,7 +91,8 @@ class Query:
 
     Basket i holds the distinct item columns `items[start[i] : start[i + 1]]`, `at[i]` is its instant in seconds, and
     `here[i]` says whether it went to the place she asks from. `start` is [0] and the rest empty for an unknown
-    customer. The arrays are read-only.
+    customer. The arrays are read-only. `language` points into LANGUAGES, -1 unknown; `brought_by` holds the baskets of
+    who brought a newcomer here, None where nobody did or she has ordered herself.
     """
 
     items: IntArray
@@ -97,6 +102,8 @@ class Query:
     place: Place = Place()
     row: int = -1
     here: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
+    language: int = -1
+    brought_by: Query | None = None
 
     def __post_init__(self) -> None:
         """Seal the arrays; compiled loops then see one kind of array, mapped or not."""

@@ -17,7 +17,7 @@ from engine.compiled import compiled
 from engine.customers.config import Dayparts
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Query
 from engine.models.board import Board, sealed
-from engine.models.popular import Popular
+from engine.models.popular import Popular, weigh_rows
 from engine.models.repeat import TIE, Repeat
 from engine.models.sums import dense_sums
 
@@ -58,7 +58,7 @@ class PopularByDaypart(Popular):
         """Add everywhere's share, then weigh all of it by the time of day."""
         Popular.fill(self, query, board, part, rows)
         if self.timezone:
-            _weigh(self.factors, slot(query.now, self.timezone), rows, board.columns, board.parts, part)
+            weigh_rows(self.factors, slot(query.now, self.timezone), rows, board.columns, board.parts, part)
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
         """Return (queries, items) float32: the expected share of baskets with the item at that time."""
@@ -189,12 +189,6 @@ def _slot_of(local_s: npt.NDArray[np.int64] | int) -> npt.NDArray[np.int64]:
 def _offset(hour: int, timezone: str) -> int:
     """Return the seconds by which clocks are ahead of UTC in an hour (counted since 1970)."""
     return round(datetime.fromtimestamp(hour * HOUR_S, ZoneInfo(timezone)).utcoffset().total_seconds())  # type: ignore[union-attr]
-
-
-@compiled
-def _weigh(factors: FloatArray, at_slot: int, rows: IntArray, columns: IntArray, parts: FloatArray, part: int) -> None:
-    for row in rows:
-        parts[row, part] *= factors[at_slot, columns[row]]
 
 
 @compiled

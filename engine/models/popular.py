@@ -305,6 +305,15 @@ def _add_everywhere(
         parts[row, part] += times * share[columns[row]]
 
 
+@compiled
+def weigh_rows(
+    factors: FloatArray, group: int, rows: IntArray, columns: IntArray, parts: FloatArray, part: int
+) -> None:
+    """Multiply what `part` says of `rows` by the factor (groups, items) that each dish has in `group`."""
+    for row in rows:
+        parts[row, part] *= factors[group, columns[row]]
+
+
 def _most_ordered(cells: Rows) -> Rows:
     """Return each row with its `MOST_IN_CELL` largest counts only."""
     kept = np.ones(len(cells.columns), dtype=bool)

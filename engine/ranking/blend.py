@@ -19,13 +19,16 @@ DEFAULT_WEIGHTS = {
     "trending": 0.05,
     "popular_by_daypart": 0.05,
     "repeat_by_daypart": 0.05,
+    "popular_by_language": 0.05,
+    # A friend's share of a dish is many times a zone's.
+    "referral": 0.01,
     "als": 0.05,
     # Fitted only where nobody orders a dish again; there repeat has nothing to say.
     "ease": 1.0,
 }
 NEAR_TIE = 1e-6
 # What can be said to somebody without an order.
-IMPERSONAL = ("popular", "trending", "popular_by_daypart")
+IMPERSONAL = ("popular", "trending", "popular_by_daypart", "popular_by_language", "referral")
 FOR_NEW = {name: DEFAULT_WEIGHTS[name] for name in IMPERSONAL}
 
 

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from engine.columns import LANGUAGES
 from engine.ids import IdMap
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray
 from engine.models.content import Content
@@ -71,22 +70,29 @@ class Clocks:
 class Cards:
     """Registered customers without an order: what the customers table says of them.
 
-    `language` (ids) int8 points into LANGUAGES, -1 unknown; `zone` (ids) numbers the home zone, -1 unknown.
+    `language` (ids) int8 points into LANGUAGES, -1 unknown; `zone` (ids) numbers the home zone, -1 unknown. `referrer`
+    (ids) is the row of the customer with orders who brought her here, -1 where nobody did.
     """
 
     ids: IdMap
     language: npt.NDArray[np.int8]
     zone: IntArray
+    referrer: IntArray
 
     def home_zone(self, customer_id: str) -> int:
         """Return the number of her home zone, -1 where it is unknown."""
         row = self.ids.row(customer_id)
         return int(self.zone[row]) if row >= 0 else -1
 
-    def language_of(self, customer_id: str) -> str | None:
-        """Return her language, None where it is unknown."""
+    def language_of(self, customer_id: str) -> int:
+        """Return the number of her language, -1 where it is unknown."""
         row = self.ids.row(customer_id)
-        return LANGUAGES[self.language[row]] if row >= 0 and self.language[row] >= 0 else None
+        return int(self.language[row]) if row >= 0 else -1
+
+    def referrer_of(self, customer_id: str) -> int:
+        """Return the row of who brought her here, -1 where nobody did."""
+        row = self.ids.row(customer_id)
+        return int(self.referrer[row]) if row >= 0 else -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,9 @@ class Extras:
             count = np.array([self.vendors.n_vendors])
             parts["vendors"] = {"keys": self.vendors.keys, "weight": self.vendors.weight, "count": count}
         if self.cards is not None:
-            parts["cards"] = {**self.cards.ids.arrays(), "language": self.cards.language, "zone": self.cards.zone}
+            parts["cards"] = self.cards.ids.arrays() | {
+                name: getattr(self.cards, name) for name in ("language", "zone", "referrer")
+            }
         return {f"extras.{part}.{key}": array for part, arrays in parts.items() for key, array in arrays.items()}
 
     @classmethod
@@ -130,8 +138,14 @@ class Extras:
             Content.from_arrays(content) if content else None,
             VendorShares(vendors["keys"], vendors["weight"], int(vendors["count"][0])) if vendors else None,  # type: ignore[arg-type]
             Clocks(names, clocks["of"] if clocks else np.empty(0, np.int16)),  # type: ignore[arg-type]
-            Cards(IdMap.from_arrays(dict(cards)), cards["language"], cards["zone"]) if cards else None,  # type: ignore[arg-type]
+            _cards(cards) if cards else None,
         )
+
+
+def _cards(arrays: Arrays) -> Cards:
+    # An artifact of a release that did not ask who brought her.
+    nobody = np.full(len(arrays["zone"]), -1, np.int32)
+    return Cards(IdMap.from_arrays(dict(arrays)), arrays["language"], arrays["zone"], arrays.get("referrer", nobody))  # type: ignore[arg-type]
 
 
 def dish_counts(extras: Extras, n_items: int) -> FloatArray:

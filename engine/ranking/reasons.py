@@ -34,6 +34,7 @@ SENTENCES: dict[str, dict[str, str]] = {
     "popular_nearby": {"en": "Popular near you", "zh": "您附近的热门"},
     "popular_at_this_time": {"en": "Often ordered around this time", "zh": "这个时段大家常点"},
     "popular": {"en": "Popular right now", "zh": "近期热门"},
+    "first_order": {"en": "Picked for your first order", "zh": "为您的第一单挑选"},
     "new_here": {"en": "New here", "zh": "新品"},
     "offered": {"en": "On the menu here", "zh": "本店供应"},
     "group_likes": {"en": "Suits {share} % of this group", "zh": "适合该人群的 {share} %"},

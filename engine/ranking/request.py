@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from engine.columns import LANGUAGES
 from engine.errors import BadRequest
 from engine.events import Event
 from engine.models.base import IntArray, Place, Query
@@ -25,7 +26,8 @@ class DishRequest:
     """What the app asks. `candidates` None means every dish; `zone`, `vendor_id` None mean not asked.
 
     `clicked` are dishes she looked at in this session, oldest first, told with the request instead of as events;
-    `request_id` seeds the lot where slots are given away by lot.
+    `request_id` seeds the lot where slots are given away by lot. `language` None is the customer's own, and
+    `referred_by` the customer who brought a newcomer here, None where the customers table knows better.
     """
 
     customer_id: str | None
@@ -38,18 +40,22 @@ class DishRequest:
     cart: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     candidates: tuple[str, ...] | None = None
-    language: str = "en"
+    language: str | None = None
     allergens: tuple[str, ...] = ()
     diets: tuple[str, ...] = ()
     clicked: tuple[str, ...] = ()
     explain: bool = False
     options: Options = Options()
     request_id: str = ""
+    referred_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """A request opened: everything every list needs. `unknown_ids` counts ids we do not know, by field path."""
+    """A request opened: everything every list needs.
+
+    `unknown_ids` counts ids we do not know, by field path; names and reasons are worded in `language`.
+    """
 
     served: Served
     catalog: Catalog
@@ -60,12 +66,8 @@ class Asking:
     allowed: Allowed
     clicked: IntArray
     unknown_ids: dict[str, int]
+    language: str
     notes: list[str] = field(default_factory=list)
-
-    @property
-    def language(self) -> str:
-        """The language reasons are worded in."""
-        return self.request.language
 
 
 def open_request(
@@ -83,9 +85,16 @@ def open_request(
     even where nobody orders twice.
     Raises BadRequest for an allergen or diet nobody knows.
     """
-    place = _place(served, request)
-    query = served.query(request.customer_id, fresh, now=int(request.at.timestamp()), place=place)
     unknown: dict[str, int] = {}
+    spoken = _spoken(served, request)
+    query = served.query(
+        request.customer_id,
+        fresh,
+        now=int(request.at.timestamp()),
+        place=_place(served, request),
+        language=spoken,
+        referrer=_referrer(served, request, unknown),
+    )
     labels = catalog.labels
 
     def known(field_path: str, ids: Sequence[str]) -> IntArray:
@@ -114,16 +123,35 @@ def open_request(
     clicked = known("context.clicked", request.clicked)
     return Asking(
         served, catalog, request, fresh, query, limits, apply(catalog, limits), clicked, unknown,
+        request.language or LANGUAGES[max(spoken, 0)],
         _notes(served, catalog, request, query, unknown),
     )  # fmt: skip
 
 
-def language_of(served: Served, customer_id: str | None) -> str:
-    """Return the language the customers table had at training time, of newcomers too; `en` where it is unknown."""
+def _spoken(served: Served, request: DishRequest) -> int:
+    """Return the number of her language: as the customers table had it at training time, or as asked; -1 unknown."""
+    asked = LANGUAGES.index(request.language) if request.language in LANGUAGES else -1
+    if request.customer_id is None:
+        return asked
+    row, cards = served.row_of(request.customer_id), served.extras.cards
+    if row >= 0:
+        known = int(served.languages[row])
+    else:
+        known = cards.language_of(request.customer_id) if cards is not None else -1
+    return known if known >= 0 else asked
+
+
+def _referrer(served: Served, request: DishRequest, unknown: dict[str, int]) -> int:
+    """Return the row of who brought a newcomer here, -1 where nobody did; one we do not know is counted."""
+    if request.referred_by is not None:
+        row = served.customers.row(request.referred_by)
+        if row < 0:
+            unknown["context.referred_by"] = 1
+        return row if request.referred_by != request.customer_id else -1
     cards = served.extras.cards
-    if customer_id is None or cards is None or served.row_of(customer_id) >= 0:
-        return served.language(customer_id)
-    return cards.language_of(customer_id) or served.language(None)
+    if request.customer_id is None or cards is None or served.row_of(request.customer_id) >= 0:
+        return -1
+    return cards.referrer_of(request.customer_id)
 
 
 def _place(served: Served, request: DishRequest) -> Place:
@@ -166,4 +194,6 @@ def _notes(served: Served, catalog: Catalog, request: DishRequest, query: Query,
         notes.append("unknown_vendor")
     if unknown:
         notes.append("unknown_ids")
+    if request.referred_by is not None and not len(query.at) and not any(m.name == "referral" for m in served.models):
+        notes.append("referrals_not_learned")
     return notes

@@ -20,6 +20,7 @@ from engine.models.board import Rows
 from engine.models.daypart import PopularByDaypart, RepeatByDaypart
 from engine.models.ease import Ease
 from engine.models.item_knn import ItemKnn
+from engine.models.newcomer import PopularByLanguage, Referral
 from engine.models.next_item import NextItem
 from engine.models.popular import Popular, Trending
 from engine.models.repeat import Repeat
@@ -35,6 +36,8 @@ MODELS: Mapping[str, type[Recommender]] = {
     "popular": Popular,
     "trending": Trending,
     "popular_by_daypart": PopularByDaypart,
+    "popular_by_language": PopularByLanguage,
+    "referral": Referral,
     "repeat": Repeat,
     "repeat_by_daypart": RepeatByDaypart,
     "als": Als,
@@ -49,7 +52,7 @@ ID_GROUPS = ("customers", "items", "zones", "vendors")
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One version, ready to answer. `languages` (customers) int8 points into LANGUAGES.
+    """One version, ready to answer. `languages` (customers) int8 points into LANGUAGES, -1 unknown.
 
     `inbox_through` is the last inbox place whose events training has seen.
     """
@@ -97,10 +100,20 @@ class Served:
         """Whether orders came with the time of day; where they did not, only their order means something."""
         return self._clock == "time"
 
-    def query(self, customer_id: str | None, fresh: Sequence[Event], *, now: int, place: Place) -> Query:
+    def query(
+        self,
+        customer_id: str | None,
+        fresh: Sequence[Event],
+        *,
+        now: int,
+        place: Place,
+        language: int = -1,
+        referrer: int = -1,
+    ) -> Query:
         """Return the customer's question with her baskets from training and from events training has not seen.
 
-        Where the request does not say where she is, the place of her last order stands in.
+        Where the request does not say where she is, the place of her last order stands in. `language` points into
+        LANGUAGES and `referrer` is the row of who brought her here, -1 unknown; once she has ordered, nobody asks who.
         """
         row = self.row_of(customer_id)
         trained = self.baskets
@@ -112,7 +125,14 @@ class Served:
             at = np.concatenate([at, [instant for _, instant, _ in since]])
             position = np.array([[went.zone, went.latitude, went.longitude] for _, _, went in since]).T
             here = np.concatenate([here, went_to(place, *position)])
-        return Query(items, start, at, now, place, row, here)
+        brought_by = None if len(start) > 1 or referrer < 0 else self._baskets_of(referrer, now)
+        return Query(items, start, at, now, place, row, here, language, brought_by)
+
+    def _baskets_of(self, row: int, now: int) -> Query:
+        """Return a customer's baskets from training."""
+        found = trained_baskets(self.baskets, row, Place())
+        items, at = self.baskets.items[found.line : found.line_end], self.baskets.at[found.first : found.end]
+        return Query(items, found.start, at, now, row=row, here=found.here)
 
     def row_of(self, customer_id: str | None) -> int:
         """Return the customer's row, -1 for a stranger; a request asks several times for the same one."""
@@ -125,7 +145,7 @@ class Served:
     def language(self, customer_id: str | None) -> str:
         """Return the language of the customers table at training time; `en` where it is unknown."""
         row = self.row_of(customer_id)
-        return LANGUAGES[self.languages[row]] if row >= 0 else LANGUAGES[0]
+        return LANGUAGES[max(self.languages[row], 0)] if row >= 0 else LANGUAGES[0]
 
     def place(self, zone: str | None, vendor: str | None, latitude: float | None, longitude: float | None) -> Place:
         """Number a request's place; what we do not know becomes unknown."""

@@ -84,6 +84,9 @@ def _model_reason(asking: Asking, source: str, seed: int, *, near: bool) -> Reas
         return said("your_taste", language)
     if source == "popular_by_daypart":
         return said("popular_at_this_time", language)
+    if source == "referral":
+        # Whose habits these are is nobody's business.
+        return said("first_order", language)
     if source in IMPERSONAL:
         return said("popular_nearby" if near else "popular", language)
     return said("offered", language)

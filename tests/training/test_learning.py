@@ -229,3 +229,53 @@ def test_baskets_without_a_clock_are_four_weeks_apart_and_all_end_now() -> None:
     data = without_clock({"ann": ["a", "b", "c"], "bob": ["a"]})
     ages = (data.last_at - data.baskets.at) / 86_400
     assert ages.tolist() == [56, 28, 0, 0]
+
+
+def town_of_friends(*, alike: bool):
+    """Old customers with one favourite of twelve each, and newcomers they brought, who eat the same or anything."""
+    rng = np.random.default_rng(4)
+    old = {f"old{n:03d}": f"d{n % 12:02d}" for n in range(180)}
+    told = {name: [(float(day), [dish]) for day in range(2, 60, 7)] for name, dish in old.items()}
+    friend = {f"new{n:03d}": f"old{rng.integers(180):03d}" for n in range(120)}
+    for n, (name, other) in enumerate(friend.items()):
+        told[name] = [(62 + n / 5, [old[other] if alike else f"d{rng.integers(12):02d}"])]
+    data = learned_from(told)
+    names = data.customers.to_list()
+    rows = {name: row for row, name in enumerate(names)}
+    referrer = np.array([rows[friend[name]] if name in friend else -1 for name in names], np.int32)
+    language = np.array([int(old[friend.get(name, name)] < "d06") for name in names], np.int8)
+    if not alike:
+        language = rng.permutation(language)
+    return replace(data, baskets=replace(data.baskets, referrer=referrer, language=language))
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_what_friends_and_languages_tell_of_newcomers_is_heard_only_where_they_tell_anything(alike) -> None:
+    data = town_of_friends(alike=alike)
+    split = split_by_time(data, int((START + timedelta(days=61)).timestamp()))
+    assert len(split.targets) == 120
+    models = fit_models(split.past, now=split.at, seed=0, report=lambda _: None)
+    learned = learn_blend([Lesson(models, split)]).for_new
+    assert learned["popular"] > 0
+    if alike:
+        assert learned["referral"] > 0
+    else:
+        assert learned["referral"] == learned["popular_by_language"] == 0
+
+
+def test_languages_are_heard_where_they_tell_anything() -> None:
+    data = town_of_friends(alike=True)
+    data = replace(data, baskets=replace(data.baskets, referrer=np.full(data.baskets.n_customers, -1, np.int32)))
+    split = split_by_time(data, int((START + timedelta(days=61)).timestamp()))
+    models = fit_models(split.past, now=split.at, seed=0, report=lambda _: None)
+    assert "referral" not in [model.name for model in models]
+    assert learn_blend([Lesson(models, split)]).for_new["popular_by_language"] > 0
+
+
+def test_models_of_languages_and_friends_are_fitted_only_where_history_knows_any() -> None:
+    data = learned_from(random_town(30, 8, seed=1))
+    names = [model.name for model in fit_models(data.baskets, now=data.last_at, seed=0, report=lambda _: None)]
+    assert not {"referral", "popular_by_language"} & set(names)
+    one = replace(data, baskets=replace(data.baskets, language=np.ones(data.baskets.n_customers, np.int8)))
+    names = [model.name for model in fit_models(one.baskets, now=data.last_at, seed=0, report=lambda _: None)]
+    assert "popular_by_language" not in names

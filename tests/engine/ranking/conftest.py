@@ -67,6 +67,9 @@ class Town:
         options = Options(lists=ListOptions(**(lists or {})))
         return DishRequest(customer, **{"limit": 5, "at": NOW, "options": options} | asked)
 
+    def of(self, customer: str | None, **asked) -> tuple[Served, Catalog, DishRequest]:
+        return self.served, self.catalog, self.request(customer, **asked)
+
     def ask(self, customer: str | None = "c001", fresh=(), *, lists: dict | None = None, **asked):
         return recommend_dishes(self.served, self.catalog, self.request(customer, lists, **asked), fresh)
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from engine.artifact import activate, load, write
-from engine.columns import CUSTOMERS, ITEMS
+from engine.columns import CUSTOMERS, ITEMS, LANGUAGES
 from engine.ranking.extras import Extras, newest
 from engine.tables import upsert_table
 from tests.baskets import learned_from
@@ -54,9 +54,9 @@ def test_a_dish_few_ordered_is_new(extras) -> None:
 
 def test_a_newcomers_home_and_language_are_those_of_her_registration(extras) -> None:
     assert extras.cards.home_zone("new") == 1  # south
-    assert extras.cards.language_of("new") == "zh"
+    assert extras.cards.language_of("new") == LANGUAGES.index("zh")
     assert extras.cards.home_zone("ann") == -1  # she has orders: they say more
-    assert extras.cards.language_of("nobody") is None
+    assert extras.cards.language_of("nobody") == -1
 
 
 def test_an_artifact_without_extras_does_without() -> None:

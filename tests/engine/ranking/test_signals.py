@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.ranking.options import SignalOptions
-from engine.ranking.request import language_of, open_request
+from engine.ranking.request import open_request
 from engine.ranking.signals import neighbours, read_signals
 from tests.engine.ranking.conftest import NEW, bought, told
 
@@ -105,7 +105,7 @@ def test_nothing_she_did_changes_nothing(town) -> None:
 def test_a_newcomer_is_shown_what_is_popular_in_her_home_zone(town) -> None:
     asking = open_request(town.served, town.catalog, town.request("nina"), [])
     assert town.served.zones.name(asking.query.place.zone) == "z1"
-    assert language_of(town.served, "nina") == "zh"
-    assert language_of(town.served, "stranger") == language_of(town.served, None) == "en"
+    assert asking.language == "zh"
+    assert all(open_request(*town.of(who), []).language == "en" for who in ("stranger", None))
     assert town.ask("nina").dishes[0].reason.code == "popular_nearby"
     assert town.ask("stranger").dishes[0].reason.code == "popular"

@@ -1,0 +1,159 @@
+"""What can be said to somebody without an order: what those of her language order, and who brought her here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.columns import LANGUAGES
+from engine.compiled import compiled
+from engine.errors import NoHistory
+from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Query, Recommender, user_items
+from engine.models.board import Board, sealed
+from engine.models.popular import DAY_S, Popular, weigh_rows
+from engine.models.sums import dense_sums
+
+
+@dataclass(slots=True)
+class PopularByLanguage(Popular):
+    """Popularity in the zone, times how much more often customers of her language order the item than others do.
+
+    The factor is (baskets of that language with the item + `evidence`) over (baskets expected by its overall share +
+    `evidence`): 1 where nothing speaks for more or less, and for those whose language is unknown. The map is left to
+    `Popular`.
+    """
+
+    name: str = "popular_by_language"
+    on_map: bool = False
+    evidence: float = 10.0
+    factors: FloatArray = field(default_factory=lambda: np.ones((len(LANGUAGES), 0), np.float32))
+
+    def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
+        """Count baskets by item, zone and language.
+
+        Raises NoHistory if there is no basket.
+        """
+        Popular.fit(self, baskets, now=now, rng=rng)
+        self.factors = sealed(self._weighed_by_language(baskets, now))
+        return self
+
+    def fill(self, query: Query, board: Board, part: int, rows: IntArray) -> None:
+        """Add everywhere's share, then weigh all of it by the language."""
+        Popular.fill(self, query, board, part, rows)
+        if query.language >= 0:
+            weigh_rows(self.factors, query.language, rows, board.columns, board.parts, part)
+
+    def score(self, queries: Sequence[Query]) -> FloatArray:
+        """Return (queries, items) float32: the expected share of her language's baskets with the item."""
+        scores = Popular.score(self, queries)
+        for i, query in enumerate(queries):
+            if query.language >= 0:
+                scores[i] *= self.factors[query.language]
+        return scores
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return what Popular does, and the factors (languages, items)."""
+        return {**Popular.arrays(self), "factors": self.factors}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """Rebuild from `arrays()`."""
+        model = super(PopularByLanguage, cls).from_arrays(arrays)
+        model.factors = arrays["factors"]  # type: ignore[assignment]
+        return model
+
+    def _weighed_by_language(self, baskets: Baskets, now: int) -> FloatArray:
+        """Return float32 (languages, items)."""
+        weight = np.exp2(-np.maximum(now - baskets.at, 0) / DAY_S / self.half_life_days)
+        n = len(LANGUAGES)
+        # One group more for those of whom nobody knows.
+        group = np.repeat(baskets.language, np.diff(baskets.customer_start)).astype(np.int64) % (n + 1)
+        ordered = dense_sums(group, n + 1, weight, baskets.basket_start, baskets.items, baskets.n_items)[:n]
+        placed = np.bincount(group, weights=weight, minlength=n + 1)[:n]
+        share = ordered.sum(axis=0) / max(placed.sum(), 1e-9)
+        factors = (ordered + self.evidence) / (placed[:, None] * share + self.evidence)
+        return np.asarray(factors, dtype=np.float32)
+
+
+@dataclass(slots=True)
+class Referral(Recommender):
+    """For a newcomer whom somebody brought: the share of that customer's baskets that hold the item.
+
+    Friends live near each other and eat alike (homophily: McPherson, Smith-Lovin and Cook, 2001). Newer baskets count
+    more, as in `Repeat`. Dishes that fewer than `least_customers` ever ordered are left out: they would tell whose
+    habits these are. Nothing is said once she has ordered herself.
+    """
+
+    name: str = "referral"
+    decay: float = 0.95
+    least_customers: float = 10.0
+    customers: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
+
+    def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
+        """Count each item's customers; `now` and `rng` are not used.
+
+        Raises NoHistory if there is no basket.
+        """
+        if not baskets.n_baskets:
+            raise NoHistory("no basket to learn from; import orders with items first")
+        counts = np.bincount(user_items(baskets).indices, minlength=baskets.n_items)
+        self.customers = sealed(counts.astype(np.float32))
+        return self
+
+    def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
+        """Write a share in (0, 1] for the dishes of who brought her."""
+        other = query.brought_by
+        if query.known or other is None:
+            return
+        columns = np.unique(other.items)
+        columns = sealed(columns[self.customers[columns] >= self.least_customers])
+        board.add_columns(columns, mask, len(columns))
+        _share_of_another(
+            other.items, other.start, self.decay, self.customers, self.least_customers, board.row_of, board.parts, part
+        )
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return each item's number of customers, and the settings."""
+        settings = np.array([self.decay, self.least_customers], dtype=np.float64)
+        return {"customers": self.customers, "settings": settings}
+
+    @property
+    def n_items(self) -> int:
+        """How many items it was fitted on."""
+        return len(self.customers)
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """Rebuild from `arrays()`."""
+        decay, least = (float(value) for value in arrays["settings"])
+        return cls(decay=decay, least_customers=least, customers=arrays["customers"])  # type: ignore[arg-type]
+
+
+@compiled
+def _share_of_another(
+    items: IntArray,
+    start: LongArray,
+    decay: float,
+    customers: FloatArray,
+    least: float,
+    row_of: IntArray,
+    parts: FloatArray,
+    part: int,
+) -> None:
+    n_baskets = len(start) - 1
+    total, weight = 0.0, 1.0
+    for _ in range(n_baskets):
+        total += weight
+        weight *= decay
+    weight = 1.0
+    for basket in range(n_baskets - 1, -1, -1):
+        for line in range(start[basket], start[basket + 1]):
+            row = row_of[items[line]]
+            # What may not be shown has no row.
+            if row >= 0 and customers[items[line]] >= least:
+                parts[row, part] += weight / total
+        weight *= decay
