@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -101,30 +102,48 @@ def list_keys(session: Session) -> list[ApiKeyRow]:
 
 
 class KeyRing:
-    """Looks keys up, remembering each answer for five seconds, so that a busy app costs no query a request."""
+    """Looks keys up, remembering each answer for five seconds, so that a busy app costs no query a request.
+
+    A key in use is looked up again before its answer grows old, by one question whoever asks meanwhile, so that nobody
+    waits for the database.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._seen: dict[str, tuple[float, Caller | None]] = {}
+        self._asking: dict[str, asyncio.Task[bool]] = {}
 
     async def caller(self, key: str) -> Caller:
         """Return who holds `key`. Raises Unauthorised, or DatabaseUnavailable when it can not be looked up."""
         digest = _digest(key)
         now = time.monotonic()
         at, caller = self._seen.get(digest, (-STALE_S, None))
-        if now - at > FRESH_S:
-            try:
-                caller = await run_in_threadpool(self._look_up, digest)
-            except OperationalError as error:
-                if caller is None or now - at > STALE_S:
-                    raise DatabaseUnavailable("keys cannot be checked: the database does not answer") from error
-            else:
-                if len(self._seen) >= MOST_CACHED:
-                    self._seen.clear()
-                self._seen[digest] = (now, caller)
+        if now - at > FRESH_S / 2:
+            asking = self._asking.get(digest)
+            if asking is None:
+                asking = self._asking[digest] = asyncio.create_task(self._renew(digest, now))
+            if now - at > FRESH_S:
+                # One who hangs up must not take the answer from the others.
+                if await asyncio.shield(asking):
+                    caller = self._seen[digest][1]
+                elif caller is None or now - at > STALE_S:
+                    raise DatabaseUnavailable("keys cannot be checked: the database does not answer")
         if caller is None:
             raise Unauthorised("unknown or revoked API key; `regulars keys create` makes one", where="Authorization")
         return caller
+
+    async def _renew(self, digest: str, now: float) -> bool:
+        """Look the key up and remember what is found since `now`; False where the database does not answer."""
+        try:
+            caller = await run_in_threadpool(self._look_up, digest)
+        except OperationalError:
+            return False
+        finally:
+            del self._asking[digest]
+        if len(self._seen) >= MOST_CACHED:
+            self._seen.clear()
+        self._seen[digest] = (now, caller)
+        return True
 
     def _look_up(self, digest: str) -> Caller | None:
         with transaction(self._engine) as session:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
 from api.app import build
-from api.keys import SCOPES, create_key, revoke_key
+from api.keys import SCOPES, STALE_S, KeyRing, create_key, revoke_key
 from engine.database import connect, transaction
-from engine.errors import BadRequest
+from engine.errors import BadRequest, DatabaseUnavailable
 from tests.api.conftest import key_for
 
 OPEN = {"/health/live", "/health/ready"}
@@ -79,6 +81,62 @@ def test_a_revoked_key_is_refused(client, served_home, monkeypatch) -> None:
         revoke_key(session, NOW, key_id, actor="test")
     engine.dispose()
     assert client.get("/docs", headers=bearer).status_code == 401
+
+
+def test_a_key_is_looked_up_once_however_many_ask_and_again_before_its_answer_is_old(served_home, monkeypatch) -> None:
+    key, engine = key_for(served_home, "recommend"), connect(served_home)
+    ring, clock = KeyRing(engine), 100.0
+    monkeypatch.setattr("api.keys.time.monotonic", lambda: clock)
+    looked_up: list[float] = []
+    look_up = ring._look_up
+
+    def counted(digest):
+        looked_up.append(clock)
+        return look_up(digest)
+
+    ring._look_up = counted
+
+    async def ask() -> None:
+        nonlocal clock
+        await asyncio.gather(*(ring.caller(key) for _ in range(20)))
+        assert looked_up == [100.0]
+        clock = 102.0
+        await ring.caller(key)
+        clock = 103.0
+        await asyncio.gather(*(ring.caller(key) for _ in range(20)))  # answered from what is known
+        await asyncio.gather(*ring._asking.values())
+        assert looked_up == [100.0, 103.0]
+        clock = 107.0
+        await ring.caller(key)
+        await asyncio.gather(*ring._asking.values())
+        assert looked_up == [100.0, 103.0, 107.0]
+
+    asyncio.run(ask())
+    engine.dispose()
+
+
+def test_a_known_key_opens_while_the_database_is_away_and_a_new_one_is_told_so(served_home, monkeypatch) -> None:
+    key, engine = key_for(served_home, "recommend"), connect(served_home)
+    ring, clock = KeyRing(engine), 100.0
+    monkeypatch.setattr("api.keys.time.monotonic", lambda: clock)
+
+    def away(digest):
+        raise OperationalError("SELECT", {}, Exception("gone"))
+
+    async def ask() -> None:
+        nonlocal clock
+        known = await ring.caller(key)
+        ring._look_up = away
+        clock = 130.0
+        assert await ring.caller(key) == known
+        with pytest.raises(DatabaseUnavailable):
+            await ring.caller("rg_another")
+        clock = 100.0 + STALE_S + 1
+        with pytest.raises(DatabaseUnavailable):
+            await ring.caller(key)
+
+    asyncio.run(ask())
+    engine.dispose()
 
 
 def test_only_a_digest_is_stored_and_making_a_key_is_audited(served_home) -> None:
