@@ -25,7 +25,7 @@ from sqlalchemy.exc import OperationalError
 
 import engine
 from api.problems import NoModel
-from engine.artifact import Artifact, Pause, live_version, load, no_pause
+from engine.artifact import Artifact, Pause, live_version, load, no_pause, unmap
 from engine.database import transaction
 from engine.errors import OnlineUnavailable, RegularsError
 from engine.events import Event, last_seq, read_after
@@ -220,6 +220,7 @@ class Live:
             pause = no_pause if current is None else breathe
             items, vendors = read_table(self.settings, "items"), read_table(self.settings, "vendors")
             catalog = build_catalog(served.items, items, vendors, timezone=self.settings.timezone, pause=pause)
+            pause()
             fresh = Answering(served, catalog, read_table(self.settings, "offers"), read_options(self.settings.home))
             pause()
             warm_up(fresh, pause)
@@ -259,9 +260,7 @@ def breathe() -> None:
 def let_go(old: list[Answering | None], arrays: dict[str, npt.NDArray[np.generic]]) -> None:
     """Drop a version that answers no more, bit by bit: unmapping it at once would hold requests up for 20 ms."""
     old.clear()
-    while arrays:
-        arrays.popitem()
-        breathe()
+    unmap(arrays, breathe)
 
 
 def warm_up(answering: Answering, pause: Pause = no_pause) -> None:

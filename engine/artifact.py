@@ -10,6 +10,7 @@ the new one whole, and a publish killed at any instant leaves the old one live.
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -27,8 +28,10 @@ from engine.hashing import hash_aside, hash_of
 FORMAT = 1
 LIVE = "LIVE"
 MANIFEST = "manifest.json"
-# Files mapped between two pauses: about two milliseconds.
-PAUSE_EVERY = 16
+# Files mapped between two pauses: about a millisecond.
+PAUSE_EVERY = 8
+# Bytes unmapped between two pauses: about half a millisecond.
+PIECE = 8 * 1024**2
 
 
 Pause = Callable[[], None]
@@ -148,6 +151,23 @@ def load(root: Path, version: str, *, verify: bool = True, pause: Pause | None =
         if pause is not None and len(arrays) % PAUSE_EVERY == 0:
             pause()
     return Artifact(folder, manifest, arrays)
+
+
+def unmap(arrays: dict[str, npt.NDArray[np.generic]], pause: Pause) -> None:
+    """Forget the mapped `arrays`, a few megabytes between two pauses: 80 at once hold all threads up for 4 ms.
+
+    Whoever still reads one finds everything as it was.
+    """
+    while arrays:
+        _, array = arrays.popitem()
+        mapped = getattr(array.base, "_mmap", None)
+        if mapped is not None:
+            for begin in range(0, len(mapped), PIECE):
+                mapped.madvise(mmap.MADV_DONTNEED, begin, min(PIECE, len(mapped) - begin))
+                if len(mapped) > PIECE:
+                    pause()
+        del array, mapped
+        pause()
 
 
 def prune(root: Path, *, keep: int) -> list[str]:

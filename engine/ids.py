@@ -15,6 +15,15 @@ def _digest(name: bytes) -> int:
     return int.from_bytes(blake2b(name, digest_size=8).digest(), "little")
 
 
+def _cut(text: bytes, begin: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> list[str]:
+    """Return many parts of a text that was taken out of its array once and not for each of them."""
+    bounds = zip(begin.tolist(), end.tolist(), strict=True)
+    if text.isascii():  # one character a byte
+        plain = text.decode()
+        return [plain[first:last] for first, last in bounds]
+    return [text[first:last].decode() for first, last in bounds]
+
+
 @dataclass(frozen=True, slots=True)
 class IdMap:
     """Numbers 0..n-1 for distinct text ids.
@@ -51,13 +60,13 @@ class IdMap:
         """Return the ids numbered `rows`."""
         if 2 * len(rows) < len(self):
             return [self.name(int(row)) for row in rows]
-        # Nearly all of them: the text is taken out of the array once and not for each.
-        wanted, text = np.asarray(rows, dtype=np.int64), self.text.tobytes()
-        bounds = zip(self.start[wanted].tolist(), self.start[wanted + 1].tolist(), strict=True)
-        if text.isascii():  # one character a byte
-            plain = text.decode()
-            return [plain[begin:end] for begin, end in bounds]
-        return [text[begin:end].decode() for begin, end in bounds]
+        wanted = np.asarray(rows, dtype=np.int64)
+        return _cut(self.text.tobytes(), self.start[wanted], self.start[wanted + 1])
+
+    def names_between(self, first: int, end: int) -> list[str]:
+        """Return the ids numbered from `first` up to, without, `end` (at most how many there are)."""
+        start = self.start[first : end + 1] - self.start[first]
+        return _cut(self.text[self.start[first] : self.start[end]].tobytes(), start[:-1], start[1:])
 
     def row(self, name: str) -> int:
         """Return the number of `name`, -1 where it is unknown."""

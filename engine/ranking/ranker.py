@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from engine.artifact import Pause, no_pause
 from engine.models.base import Arrays, Query
 from engine.ranking.features import ItemFacts
 from engine.ranking.trees import Trees
@@ -39,8 +40,9 @@ class Ranker:
         return {"trees": text, "serves": serves, **self.facts.arrays()}
 
     @classmethod
-    def from_arrays(cls, arrays: Arrays) -> Self:
-        """Rebuild from `arrays()`. Raises ArtifactBroken when the trees cannot be read."""
+    def from_arrays(cls, arrays: Arrays, *, pause: Pause = no_pause) -> Self:
+        """Rebuild from `arrays()`; `pause` is called between trees. Raises ArtifactBroken when they cannot be read."""
         text = arrays["trees"].tobytes().decode()
         # Yesterday's rankers say nothing of hearing all, and do not.
-        return cls(text, Trees.from_text(text), ItemFacts.from_arrays(arrays), *map(bool, arrays["serves"]))
+        trees = Trees.from_text(text, pause=pause)
+        return cls(text, trees, ItemFacts.from_arrays(arrays), *map(bool, arrays["serves"]))

@@ -233,7 +233,7 @@ def open_served(artifact: Artifact, *, pause: Pause = no_pause) -> Served:
         for name in manifest["models"]:
             models.append(MODELS[name].from_arrays(artifact.group(f"models.{name}")))
             pause()
-        ranker = _ranker(artifact, [model.name for model in models])
+        ranker = _ranker(artifact, [model.name for model in models], pause)
         pause()
         fields = artifact.group("baskets")
         baskets = Baskets(**{key: fields[key] for key in BASKET_FIELDS}, n_items=len(ids["items"]))  # type: ignore[arg-type]
@@ -256,12 +256,12 @@ def open_served(artifact: Artifact, *, pause: Pause = no_pause) -> Served:
         raise ArtifactBroken(f"lacks {error}; train again", where=str(artifact.folder)) from error
 
 
-def _ranker(artifact: Artifact, models: Sequence[str]) -> Ranker | None:
+def _ranker(artifact: Artifact, models: Sequence[str], pause: Pause = no_pause) -> Ranker | None:
     """Return the artifact's ranker; None where it has none, or one taught on other features by another release."""
     if "ranker.trees" not in artifact.arrays:
         return None
     try:
-        ranker = Ranker.from_arrays(artifact.group("ranker"))
+        ranker = Ranker.from_arrays(artifact.group("ranker"), pause=pause)
     except KeyError:  # what another release knew of dishes
         return None
     return ranker if list(ranker.trees.names) == names(models) else None

@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from engine.artifact import Pause, no_pause
 from engine.compiled import compiled
 from engine.errors import ArtifactBroken
 from engine.models.board import FloatArray, LongArray, sealed
@@ -20,6 +21,8 @@ DEPTH = 6
 MOST_LEAVES = 64
 CATEGORICAL = 1
 MOST_FEATURES = 255
+# Trees read between two pauses: about a millisecond.
+PAUSE_EVERY = 20
 # Rows are looked at in whole strides of the widest vectors.
 STRIDE = 32
 ALL_LEAVES = 2**64 - 1
@@ -45,15 +48,19 @@ class Trees:
     leaves: npt.NDArray[np.float64]
 
     @classmethod
-    def from_text(cls, text: str) -> Self:
-        """Read LightGBM's model text.
+    def from_text(cls, text: str, *, pause: Pause = no_pause) -> Self:
+        """Read LightGBM's model text; `pause` is called every few trees.
 
         Raises ArtifactBroken for what cannot be read, has more than 64 leaves, or splits by category.
         """
         try:
             head, *blocks = text.split("\nTree=")
             names = _told(head)["feature_names"].split()
-            trees = [_splits(_told(block.split("\n\n", 1)[0])) for block in blocks]
+            trees = []
+            for number, block in enumerate(blocks):
+                if number % PAUSE_EVERY == 0:
+                    pause()
+                trees.append(_splits(_told(block.split("\n\n", 1)[0])))
         except (KeyError, ValueError, IndexError) as error:
             raise ArtifactBroken(f"the ranker's trees cannot be read ({error}); train again") from error
         if not trees:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -57,7 +59,21 @@ def test_beside_requests_the_same_is_mapped_and_others_get_their_turn(tmp_path) 
     assert {name: array.tolist() for name, array in found.arrays.items()} == {
         f"a{n}": list(range(n)) for n in range(40)
     }
-    assert len(paused) == 2
+    assert len(paused) == 40 // artifact.PAUSE_EVERY
+
+
+def test_a_version_is_forgotten_bit_by_bit_and_who_still_reads_it_finds_it_unchanged(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(artifact, "PIECE", 4096)
+    numbers = np.arange(5_000)
+    publish(tmp_path, a=numbers, b=np.arange(3), empty=np.empty(0, np.int32))
+    paused, arrays = [], dict(artifact.load(tmp_path, "v1").arrays)
+    read, seen = arrays["a"], weakref.ref(arrays["b"])
+    pieces = -(-(tmp_path / "v1" / "a.npy").stat().st_size // 4096)
+    artifact.unmap(arrays, lambda: paused.append(1))
+    assert not arrays
+    assert seen() is None
+    assert (read == numbers).all()
+    assert len(paused) == pieces + 3
 
 
 def test_where_no_process_may_be_started_hashes_are_compared_all_the_same(tmp_path, monkeypatch) -> None:

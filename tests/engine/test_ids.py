@@ -15,6 +15,8 @@ def test_every_id_finds_its_number_and_back(names) -> None:
     assert len(ids) == len(names)
     assert [ids.row(name) for name in names] == list(range(len(names)))
     assert ids.names(range(len(names))) == names
+    middle = len(names) // 2
+    assert [*ids.names_between(0, middle), *ids.names_between(middle, len(names))] == names
 
 
 @given(st.lists(st.text(max_size=8), unique=True, max_size=20), st.text(max_size=8))

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from engine.artifact import no_pause
 from engine.columns import ITEMS, VENDORS
 from engine.errors import BadRequest
 from engine.ids import IdMap
@@ -18,7 +19,7 @@ from engine.ranking.diets import ALLERGENS, understood
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
-def catalog(vendors=(), items=(), ids=("noodles", "soup")):
+def catalog(vendors=(), items=(), ids=("noodles", "soup"), pause=no_pause):
     rows = [{name: row.get(name) for name in VENDORS} for row in vendors]
     dishes = [{name: row.get(name) for name in ITEMS} for row in items]
     return build_catalog(
@@ -26,6 +27,7 @@ def catalog(vendors=(), items=(), ids=("noodles", "soup")):
         pl.DataFrame(dishes, schema=ITEMS, orient="row"),
         pl.DataFrame(rows, schema=VENDORS, orient="row"),
         timezone="UTC",
+        pause=pause,
     )
 
 
@@ -36,6 +38,26 @@ def open_at(when, **hours):
 
 def test_without_tables_every_dish_can_be_ordered_anywhere() -> None:
     assert catalog().orderable("nowhere", datetime.now(SHANGHAI)).all()
+
+
+def test_it_is_the_same_however_often_it_is_paused(monkeypatch) -> None:
+    dishes = [{"item_id": f"d{n}", "name": f"dish {n}" if n % 2 else "", "name_zh": f"菜{n}"} for n in range(23)]
+    for n, dish in enumerate(dishes):
+        dish |= {"category": f"k{n % 3}", "allergens": "egg|milk" if n % 4 == 0 else None, "vendor_id": f"v{n % 5}"}
+    asked = {"items": dishes, "ids": [f"d{22 - n}" for n in range(23)], "vendors": [{"vendor_id": "v1", "zones": "z"}]}
+    whole, paused = catalog(**asked), []
+    monkeypatch.setattr("engine.ranking.catalog.BLOCK", 4)
+    found = catalog(**asked, pause=lambda: paused.append(1))
+    assert len(paused) > 15
+    for name in ("ids", "names", "vendor_ids", "vendors", "vendor_names", "zones"):
+        assert getattr(found, name) == getattr(whole, name)
+    assert found.names["en"][1] == "dish 21"
+    assert found.names["en"][0] == "菜22"
+    assert found.vendor_of.tolist() == whole.vendor_of.tolist()
+    assert {n: g.tolist() for n, g in found.groups.items()} == {n: g.tolist() for n, g in whole.groups.items()}
+    said = found.labels.allergens
+    assert set(said) == set(whole.labels.allergens)
+    assert all(holds.tolist() == [(22 - n) % 4 == 0 for n in range(23)] for holds in said.values())
 
 
 @pytest.mark.parametrize(("clock", "expected"), [("09:59", False), ("10:00", True), ("21:59", True), ("22:00", False)])
