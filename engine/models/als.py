@@ -19,6 +19,8 @@ from engine.models.factorise import factorise, first_guess
 from engine.models.nearest import Nearest
 from engine.threads import cores
 
+SAMPLE, LEAST_SAMPLED = 0.25, 25_000
+
 
 @dataclass(slots=True)
 class Als(Recommender):
@@ -44,24 +46,34 @@ class Als(Recommender):
     def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
         """Factorise baskets-per-item counts; `rng` seeds the start, so equal input gives equal factors.
 
-        A model that goes on from one of as many customers and items takes a fifth of the rounds.
+        A model that goes on from one of as many customers and items takes a fifth of the rounds. From 100,000 customers
+        on, a quarter of them, drawn, take the first four fifths alone.
 
         Raises NoHistory if there is no basket.
         """
         if not baskets.n_baskets:
             raise NoHistory("no basket to learn from; import orders with items first")
         matrix, rounds = user_items(baskets), self.iterations
+        last = math.ceil(rounds / 5)
         shapes = [(rows, self.factors) for rows in matrix.shape]
         if [self.user_factors.shape, self.item_factors.shape] == shapes:
-            start, rounds = (self.user_factors, self.item_factors), math.ceil(self.iterations / 5)
+            users, items, rounds = self.user_factors, self.item_factors, last
         else:
-            start = first_guess(matrix.shape[0], self.factors, rng), first_guess(matrix.shape[1], self.factors, rng)
-        self.user_factors, items = factorise(
-            matrix, start, regularization=self.regularization, alpha=self.alpha, rounds=rounds
-        )
+            users, items = (first_guess(rows, self.factors, rng) for rows in matrix.shape)
+        if rounds > last and matrix.shape[0] * SAMPLE >= LEAST_SAMPLED:
+            # Items' factors are found as well from some customers; everybody's then follow in a few rounds.
+            drawn = np.sort(rng.choice(matrix.shape[0], int(matrix.shape[0] * SAMPLE), replace=False))
+            users[drawn], items = self._factorise(matrix[drawn], (users[drawn], items), rounds - last)
+            rounds = last
+        self.user_factors, items = self._factorise(matrix, (users, items), rounds)
         self.item_factors = sealed(items)
         self.gram = self._gram()
         return self
+
+    def _factorise(
+        self, matrix: sparse.csr_matrix, start: tuple[FloatArray, FloatArray], rounds: int
+    ) -> tuple[FloatArray, FloatArray]:
+        return factorise(matrix, start, regularization=self.regularization, alpha=self.alpha, rounds=rounds)
 
     def go_on_from(self, earlier: Recommender) -> None:
         """Start the next `fit` from the factors of an earlier one, of as many customers and items."""

@@ -199,6 +199,28 @@ def test_als_goes_on_from_what_an_earlier_fit_found() -> None:
     assert np.abs(fit(Als(factors=8, iterations=3), data).item_factors - once.item_factors).max() > 0.05
 
 
+def test_als_that_begins_with_a_quarter_of_the_customers_comes_as_near_to_all_of_them(monkeypatch) -> None:
+    rng = np.random.default_rng(2)
+    tastes = {
+        f"c{c:03d}": [(day, [f"d{c % 4 * 5 + i}" for i in rng.choice(5, 2, replace=False)]) for day in range(3)]
+        for c in range(400)
+    }
+    data = learned_from(tastes)
+    counts = user_items(data.baskets).toarray()
+
+    def loss(model):
+        wrong = ((counts > 0) - model.user_factors @ model.item_factors.T) ** 2
+        sizes = (model.user_factors**2).sum() + (model.item_factors**2).sum()
+        return (np.where(counts > 0, model.alpha * counts, 1) * wrong).sum() + model.regularization * sizes
+
+    # Three rounds of all customers after twelve of a quarter do more than six of all.
+    six = loss(fit(Als(factors=4, iterations=6), data))
+    monkeypatch.setattr("engine.models.als.LEAST_SAMPLED", 100)
+    some = fit(Als(factors=4), data)
+    assert loss(some) < six
+    np.testing.assert_array_equal(some.item_factors, fit(Als(factors=4), data).item_factors)
+
+
 def test_who_ordered_what_is_counted_once_and_cannot_be_changed() -> None:
     data = learned_from({"ann": [(0, ["soup", "tea"]), (1, ["soup"])], "bob": [(0, ["tea"])]})
     counts = user_items(data.baskets)
