@@ -33,7 +33,7 @@ from training.metrics import (
     popularity_percentiles,
 )
 from training.metrics import intervals as resampled
-from training.split import Target, in_chunks
+from training.split import Target, chunks
 
 BLEND, RANKER = "blend", "ranker"
 GROUP_METRICS = ("recall", "ndcg", "hit")
@@ -44,7 +44,8 @@ Advance = Callable[[int], None]
 class Evaluation:
     """Every model's lists judged against the same targets at k; `judged[name]` aligns with the targets.
 
-    `parts[name]` judges the same lists against only the rare, and only the common, dishes of each target.
+    `parts[name]` judges the same lists against only the rare, and only the common, dishes of each target. Models alone
+    are judged on `alone` of the targets, and have NaN for the others.
     """
 
     k: int
@@ -56,6 +57,7 @@ class Evaluation:
     exposure: Mapping[str, Any]
     served: str
     seed: int
+    alone: int
 
     @property
     def metric(self) -> str:
@@ -79,6 +81,7 @@ class Evaluation:
         pairs = [(self.served, BLEND), (self.served, best), (BLEND, best)]
         return {
             "customers": len(self.targets),
+            "customers_alone": self.alone,
             "returning": returning,
             "new": len(self.targets) - returning,
             "k": self.k,
@@ -108,6 +111,7 @@ class Evaluation:
                 "ours": ours,
                 "model": theirs,
                 "metric": self.metric,
+                "customers": mean_and_error(difference)[0],
                 "difference": mean_and_error(difference)[1],
                 "interval": interval,
             }
@@ -159,12 +163,12 @@ class Evaluation:
     def _hardest(self, served: npt.NDArray[np.float64], judged: Mapping[str, Judged]) -> dict[str, Any] | None:
         pressed: list[tuple[float, dict[str, Any]]] = []
         for name in self.singles:
-            _, difference, error = mean_and_error(served - judged[name].column(self.metric))
+            n, difference, error = mean_and_error(served - judged[name].column(self.metric))
             if difference is None or error is None:
                 continue
             # Without any spread every customer says the same; only the sign is left.
             steps = difference / error if error else np.sign(difference) * np.inf if difference else 0.0
-            pressed.append((steps, {"model": name, "difference": difference, "error": error}))
+            pressed.append((steps, {"model": name, "customers": n, "difference": difference, "error": error}))
         return min(pressed, key=lambda each: each[0])[1] if pressed else None
 
 
@@ -178,31 +182,19 @@ def evaluate(
     seed: int,
     advance: Advance,
     standing: Standing | None = None,
+    most_alone: int | None = None,
 ) -> Evaluation:
     """Judge every model, the blend and the ranker on `targets`, all items being candidates.
 
     Where a target says the vendor, only dishes of that vendor are, and where nobody orders again (`data.repeats`) only
     dishes new to the customer, for every model alike. `past` is what the models were fitted on (for novelty and
-    popularity); `advance` hears how many targets are done; `standing` adds groups.
+    popularity); `advance` hears how many targets are done; `standing` adds groups. Models alone are judged on at most
+    `most_alone` targets, drawn evenly (None: on all): each takes its time, and only what is served decides.
     """
-    allowed, again = _items_by_vendor(data), data.repeats
-    # A model that could speak of every dish is judged on every dish; of the others the few they name are all there is.
-    costly = [model for model in learned.models if model.costly]
-    free = again and all(target.query.place.vendor < 0 for target in targets)
-    lists = {model.name: model.best([target.query for target in targets], k) for model in costly if free}
-    heard = Lock()
-
-    def look(some: Sequence[Target]) -> dict[str, IntArray]:
-        scores = {} if free else {model.name: model.score([target.query for target in some]) for model in costly}
-        parts = _filtered(scores, some, allowed, repeats=again)
-        found = {name: top_k(part, k) for name, part in parts.items()}
-        found |= _from_one_board(learned, some, allowed, k, repeats=again)
-        with heard:
-            advance(len(some))
-        return found
-
-    looked = side_by_side(look, in_chunks(targets))
-    lists |= {name: np.concatenate([part[name] for part in looked]) for name in (looked[0] if looked else ())}
+    alone = np.ones(len(targets), dtype=bool)
+    if most_alone is not None and most_alone < len(targets):
+        alone[np.random.default_rng([seed, 93]).choice(len(targets), len(targets) - most_alone, replace=False)] = False
+    lists = _lists(learned, data, targets, alone, k, advance)
     customers_with = np.bincount(user_items(past).indices, minlength=past.n_items)
     active = int((np.diff(past.customer_start) > 0).sum())
     percentiles = popularity_percentiles(customers_with)
@@ -211,10 +203,11 @@ def evaluate(
     return Evaluation(
         k=k,
         targets=targets,
-        judged=_judged(lists, targets, k),
-        parts={name: _judged(lists, some, k) for name, some in parts_of_truth.items()},
+        judged=_judged(lists, targets, k, alone),
+        parts={name: _judged(lists, some, k, alone) for name, some in parts_of_truth.items()},
         groups=groups_of(targets, data, standing or {}),
-        beyond={name: _like(part, k, customers_with, active, percentiles) for name, part in lists.items()},
+        # How many dishes lists show depends on how many lists there are: of every model as many.
+        beyond={name: _like(part[alone], k, customers_with, active, percentiles) for name, part in lists.items()},
         exposure={
             "served": lorenz(exposure(lists[learned.served], k, past.n_items)) if targets else None,
             "ordered": lorenz(np.bincount(ordered, minlength=past.n_items)),
@@ -222,12 +215,56 @@ def evaluate(
         },
         served=learned.served,
         seed=seed,
+        alone=int(alone.sum()),
     )
 
 
-def _judged(lists: Mapping[str, IntArray], targets: Sequence[Target], k: int) -> dict[str, Judged]:
+def _lists(
+    learned: Learned,
+    data: TrainingSet,
+    targets: Sequence[Target],
+    alone: npt.NDArray[np.bool_],
+    k: int,
+    advance: Advance,
+) -> dict[str, IntArray]:
+    """Return (targets, k) columns by name, -1 where there are fewer; of models only where they are heard `alone`."""
+    allowed, again = _items_by_vendor(data), data.repeats
+    # A model that could speak of every dish is judged on every dish; of the others the few they name are all there is.
+    costly = [model for model in learned.models if model.costly]
+    free = again and all(target.query.place.vendor < 0 for target in targets)
+    names = [model.name for model in learned.models] + [BLEND] + ([RANKER] if learned.ranker else [])
+    lists = {name: np.full((len(targets), k), -1, dtype=np.int32) for name in names}
+    if free:
+        for model in costly:
+            lists[model.name][alone] = model.best(
+                [target.query for target, asked in zip(targets, alone, strict=True) if asked], k
+            )
+    heard = Lock()
+
+    def look(some: npt.NDArray[np.intp]) -> None:
+        own = [targets[i] for i in some]
+        if alone[some[0]] and not free:
+            scores = {model.name: model.score([target.query for target in own]) for model in costly}
+            for name, part in _filtered(scores, own, allowed, repeats=again).items():
+                lists[name][some] = top_k(part, k)
+        for name, found in _from_one_board(learned, own, allowed, k, repeats=again, alone=bool(alone[some[0]])).items():
+            lists[name][some] = found
+        with heard:
+            advance(len(some))
+
+    parts = (np.flatnonzero(alone), np.flatnonzero(~alone))
+    side_by_side(look, [part[some.start : some.stop] for part in parts for some in chunks(len(part))])
+    return lists
+
+
+def _judged(
+    lists: Mapping[str, IntArray], targets: Sequence[Target], k: int, alone: npt.NDArray[np.bool_]
+) -> dict[str, Judged]:
     truth = Truth.of(targets)
-    return {name: judge_by(part, truth, k) for name, part in lists.items()}
+    judged = {name: judge_by(part, truth, k) for name, part in lists.items()}
+    for name in judged.keys() - {BLEND, RANKER}:
+        judged[name].values[~alone] = np.nan
+    return judged
 
 
 def _like(
@@ -265,26 +302,36 @@ def _items_by_vendor(data: TrainingSet) -> dict[int, npt.NDArray[np.int32]]:
 
 
 def _from_one_board(
-    learned: Learned, targets: Sequence[Target], allowed: Mapping[int, npt.NDArray[np.int32]], k: int, *, repeats: bool
+    learned: Learned,
+    targets: Sequence[Target],
+    allowed: Mapping[int, npt.NDArray[np.int32]],
+    k: int,
+    *,
+    repeats: bool,
+    alone: bool,
 ) -> dict[str, IntArray]:
-    """Return (targets, k) columns by name, -1 where there are fewer: of what each model says, the blend, the ranker."""
+    """Return (targets, k) columns by name, -1 where there are fewer: of the blend, the ranker, and each model `alone`.
+
+    Otherwise only models are asked that weigh something, or that the ranker hears.
+    """
     plain, ranked = Scorer(learned.models, learned.blend, None), None
     if learned.ranker is not None:
         ranked = Scorer(learned.models, learned.blend, learned.ranker)
+    whole = alone or (learned.ranker is not None and learned.ranker.hears_all)
     everything = Allowed.everything(learned.models[0].n_items)
-    alone = [(part, model.name) for part, model in enumerate(learned.models) if not model.costly]
-    names = [name for _, name in alone] + [BLEND] + ([RANKER] if ranked else [])
+    parts = [(part, model.name) for part, model in enumerate(learned.models) if alone and not model.costly]
+    names = [name for _, name in parts] + [BLEND] + ([RANKER] if ranked else [])
     lists = {name: np.full((len(targets), k), -1, dtype=np.int32) for name in names}
     for i, target in enumerate(targets):
         filters = _filters(everything, target, allowed, repeats=repeats)
-        found = plain.candidates(target.query, filters, most=max(k, CANDIDATES), whole=True)
+        found = plain.candidates(target.query, filters, most=max(k, CANDIDATES), whole=whole)
         best = {BLEND: plain.order(target.query, filters, found, size=k).columns}
         if ranked is not None:
             best[RANKER] = ranked.order(target.query, filters, found, size=k).columns
         board = found[0]
         columns = board.columns[: board.n]
-        fine = filters.let_through(columns)
-        for part, name in alone:
+        fine = filters.let_through(columns) if parts else np.empty(0, bool)
+        for part, name in parts:
             said = np.where(fine, board.parts[: board.n, part], np.float32(0))
             best[name] = columns[best_of(said, columns, k, 0.0)]
         for name, chosen in best.items():

@@ -93,7 +93,7 @@ def _against_single(figures: Mapping[str, Any]) -> list[str]:
     if best["interval"] is not None and best["interval"][1] < 0:
         return [
             f"the {figures['served']}'s {best['metric']} is {-best['difference']:.4f} below {best['model']} alone "
-            f"({_span(best['interval'])}) on {figures['customers']} customers"
+            f"({_span(best['interval'])}) on {best.get('customers', figures['customers'])} customers"
         ]
     return []
 
@@ -112,12 +112,14 @@ def worse_than_own(figures: Mapping[str, Any], protection: Protection) -> list[s
         against = group["hardest_single"]
         if against is None or not against["error"]:
             continue
-        bounds = t_interval(against["difference"], against["error"], group["customers"], protection.level / tests)
+        # Models alone may be judged on fewer than what is served.
+        n = against.get("customers", group["customers"])
+        bounds = t_interval(against["difference"], against["error"], n, protection.level / tests)
         if bounds[1] < 0:
             problems.append(
                 f"for {_named(group)} the {figures['served']}'s ndcg@{figures['k']} is {-against['difference']:.4f} "
                 f"below {against['model']} alone ({_span(bounds, protection.level / tests)}) "
-                f"on {group['customers']} customers"
+                f"on {n} customers"
             )
     return problems
 

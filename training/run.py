@@ -38,7 +38,8 @@ from training.model_settings import ModelSettings, read_model_settings
 from training.split import Lesson, sample
 
 K = 10
-MOST_JUDGED = 10_000
+# What is served, and each of its models alone: those take most of the time and only have to be told from it.
+MOST_JUDGED, MOST_ALONE = 10_000, 4_000
 LEAST_JUDGED = 30
 KEPT_VERSIONS = 5
 # From this share of orders at one time of day on, instants are dates.
@@ -186,7 +187,17 @@ def _learn_and_judge(
     def judged() -> Evaluation:
         report(f"judge on {len(targets):,} customers")
         standing = standing_at(settings, data, split.at)
-        return evaluate(before, data, split.past, targets, k=K, seed=seed, advance=lambda _: None, standing=standing)
+        return evaluate(
+            before,
+            data,
+            split.past,
+            targets,
+            k=K,
+            seed=seed,
+            advance=lambda _: None,
+            standing=standing,
+            most_alone=MOST_ALONE,
+        )
 
     def final() -> Learned:
         report("learn again with the newest orders")

@@ -131,6 +131,25 @@ def test_figures_of_a_group_are_those_of_its_members(town) -> None:
     assert told["error"] == pytest.approx(own.std(ddof=1) / np.sqrt(len(own)))
 
 
+def test_models_alone_may_be_judged_on_some_customers_and_what_is_served_on_all() -> None:
+    data = learned_from(random_town(150, 30, seed=3))
+    split = hold_out(data, 28)
+    learned = learn_before(data, split, horizon_days=28, seed=0, report=lambda _: None)
+    all_of, some = (
+        evaluate(learned, data, split.past, split.targets, k=5, seed=0, advance=lambda _: None, most_alone=most)
+        for most in (None, 40)
+    )
+    np.testing.assert_array_equal(all_of.judged["blend"].values, some.judged["blend"].values)
+    for name in some.singles:
+        asked = ~np.isnan(some.judged[name].column("ndcg@5"))
+        assert asked.sum() == 40 < len(split.targets)
+        np.testing.assert_array_equal(all_of.judged[name].values[asked], some.judged[name].values[asked])
+    figures = some.as_dict()
+    assert (figures["customers"], figures["customers_alone"]) == (len(split.targets), 40)
+    assert figures["against_best_single"]["customers"] == 40
+    assert all(group["hardest_single"]["customers"] <= 40 for group in figures["groups"] if group["hardest_single"])
+
+
 def test_groups_of_one_kind_add_up_to_the_whole(town) -> None:
     figures = town.as_dict()
     whole = figures["models"][figures["served"]]["ndcg@5"]
