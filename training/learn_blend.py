@@ -14,7 +14,7 @@ from engine.ranking.blend import DEFAULT_WEIGHTS, IMPERSONAL, Blend
 from engine.ranking.filters import Allowed
 from engine.ranking.score import CANDIDATES, Scorer
 from engine.threads import side_by_side
-from training.split import CHUNK, Lesson, Target
+from training.split import Lesson, Target, chunks
 
 LEAST_TARGETS = 50
 # More held-out baskets move the weights by less than they move from day to day.
@@ -122,10 +122,10 @@ def _candidates(
             # As lists break ties. By the order they come in, equals would be told apart by the models tried without.
             rows = rows[np.argsort(board.columns[rows])]
             features[i, :, : len(rows)] = board.parts[rows].T
-            relevant[i, : len(rows)] = np.isin(board.columns[rows], target.truth)
+            relevant[i, : len(rows)] = target.ordered(board.columns[rows])
             ideal[i] = discount[: max(1, min(K, len(target.truth) + target.unseen))].sum()
 
-    side_by_side(look, [range(len(targets))[first : first + CHUNK] for first in range(0, len(targets), CHUNK)])
+    side_by_side(look, chunks(len(targets)))
     return features, relevant, ideal
 
 

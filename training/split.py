@@ -9,6 +9,7 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
+from engine.compiled import compiled
 from engine.models.base import Baskets, Place, Query, Recommender
 from training.matrices import TrainingSet, keep_baskets, queries_for
 
@@ -25,6 +26,10 @@ class Target:
     query: Query
     truth: npt.NDArray[np.int32]
     unseen: int = 0
+
+    def ordered(self, columns: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+        """Say of each item column whether it was ordered."""
+        return _among(columns, self.truth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +125,9 @@ def split_last_basket(data: TrainingSet, *, fold: int = 0, of: int = 1) -> Split
     return Split(past, Targets(baskets, past, customer, last), data.last_at)
 
 
-def in_chunks(targets: Sequence[Target]) -> list[Sequence[Target]]:
-    """Return the targets in pieces that threads may look at side by side."""
-    return [targets[first : first + CHUNK] for first in range(0, len(targets), CHUNK)]
+def chunks(n: int) -> list[range]:
+    """Return the places of `n` targets in pieces that threads may look at side by side."""
+    return [range(first, min(first + CHUNK, n)) for first in range(0, n, CHUNK)]
 
 
 def sample(targets: Sequence[Target], most: int, rng: np.random.Generator) -> list[Target]:
@@ -131,3 +136,14 @@ def sample(targets: Sequence[Target], most: int, rng: np.random.Generator) -> li
         return list(targets)
     drawn = np.sort(rng.choice(len(targets), most, replace=False))
     return targets.at(drawn) if isinstance(targets, Targets) else [targets[i] for i in drawn]
+
+
+@compiled
+def _among(columns: npt.NDArray[np.int32], truth: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    # A basket holds a few dishes: looking at all of them is quicker than sorting anything.
+    found = np.zeros(len(columns), dtype=np.bool_)
+    for at in range(len(columns)):
+        for item in truth:
+            if columns[at] == item:
+                found[at] = True
+    return found
