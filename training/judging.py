@@ -29,7 +29,7 @@ from training.split import Target, sample
 PROTOCOLS = {
     "file": "on {file}: first order of each customer in it, everything imported as history",
     "last_basket": "on each customer's last basket, everything before it as history",
-    "newest": "on the first order of each customer in the last {days:.1f} days, everything before as history",
+    "newest": "on the first order of each customer in the last {days:.3g} days, everything before as history",
 }
 
 

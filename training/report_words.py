@@ -8,20 +8,20 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "title": ("Recommendation quality", "推荐质量报告"),
     "file": (
         "Judged on {file}: the first order of each customer in it, everything imported as history.",
-        "以 {file} 评估:取其中每位顾客的第一笔订单,全部已导入数据作为历史。",
+        "以 {file} 评估：取其中每位顾客的第一笔订单，全部已导入数据作为历史。",
     ),
     "last_basket": (
         "Judged on each customer's last basket, everything before it as history.",
-        "以每位顾客的最后一笔订单评估,此前的全部订单作为历史。",
+        "以每位顾客的最后一笔订单评估，此前的全部订单作为历史。",
     ),
     "newest": (
-        "Judged on the first order of each customer in the last {days:.1f} days, everything before as history.",
-        "以最近 {days:.1f} 天内每位顾客的第一笔订单评估,此前的全部订单作为历史。",
+        "Judged on the first order of each customer in the last {days:.3g} days, everything before as history.",
+        "以最近 {days:.3g} 天内每位顾客的第一笔订单评估，此前的全部订单作为历史。",
     ),
     "fair": (
         "All dishes are candidates, repeats are allowed, and nothing later than the split was seen by anything judged. "
         "Intervals are bootstrap 95 % over customers.",
-        "所有菜品均为候选,允许重复购买;被评估的模型看不到分割时刻之后的任何数据。区间为按顾客自助抽样的 95% 区间。",
+        "所有菜品均为候选，允许重复购买；被评估的模型看不到分割时刻之后的任何数据。区间为按顾客自助抽样的 95% 区间。",
     ),
     "customers": ("customers judged", "参与评估的顾客"),
     "new": ("{count} of them new", "其中新顾客 {count}"),
@@ -44,7 +44,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "pairs": ("Is the difference luck?", "差异是否偶然?"),
     "pairs_about": (
         "Mean difference in {metric} for the same customers. Where the interval leaves out 0, it is more than luck.",
-        "同一批顾客上 {metric} 的平均差。区间不含 0 时,差异并非偶然。",
+        "同一批顾客上 {metric} 的平均差。区间不含 0 时，差异并非偶然。",
     ),
     "groups": ("For whom is it good?", "对哪些顾客有效?"),
     "groups_about": (
@@ -53,7 +53,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "hardest": (
         "Beside its own models: in each group, what is served less the single model that presses it hardest.",
-        "与自身单一模型相比:各人群中线上排序与最接近(或胜过它)的单一模型之差。",
+        "与自身单一模型相比：各人群中线上排序与最接近(或胜过它)的单一模型之差。",
     ),
     "group": ("group", "人群"),
     "count": ("customers", "顾客数"),
@@ -62,7 +62,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "lists": ("What the lists are like", "列表的特点"),
     "lists_about": (
         "Lorenz curve: which share of all showing the least shown dishes get; on the diagonal all are shown alike.",
-        "洛伦兹曲线:展示最少的那部分菜品占全部展示的份额;对角线表示所有菜品展示均等。",
+        "洛伦兹曲线：展示最少的那部分菜品占全部展示的份额；对角线表示所有菜品展示均等。",
     ),
     "across": ("share of dishes, least shown first", "菜品份额(按展示从少到多)"),
     "up": ("share of all showing", "展示份额"),
@@ -75,20 +75,20 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "popularity_about": (
         "Coverage: share of dishes that any list shows. Popularity: mean percentile of what is shown; what customers "
         "ordered has {ordered}.",
-        "覆盖率:至少出现在一个列表中的菜品份额。热门度:所展示菜品的平均百分位;顾客实际下单的为 {ordered}。",
+        "覆盖率：至少出现在一个列表中的菜品份额。热门度：所展示菜品的平均百分位；顾客实际下单的为 {ordered}。",
     ),
     "logged": ("What the log of real lists says", "线上日志的估计"),
     "logged_about": (
         "Share of shown dishes ordered within {days} days: as shown, and by this ranking, estimated from lists whose "
         "chances were logged. What a dish earns in a slot is taken not to depend on its neighbours.",
-        "展示后 {days} 天内被下单的菜品份额:线上实际值,以及根据已记录概率的列表对本排序的估计。"
+        "展示后 {days} 天内被下单的菜品份额：线上实际值，以及根据已记录概率的列表对本排序的估计。"
         "假定菜品在某位置的收益与相邻菜品无关。",
     ),
     "logged_counts": (
         "{lists} lists with {slots} slots, worth {worth} slots of this ranking. The log could have shown {support} of "
         "it; the rest counts as never taken where weights are not normalised. "
         "{clipped} of weights were clipped at {clip}.",
-        "共 {lists} 个列表、{slots} 个位置,相当于本排序的 {worth} 个位置。日志可能展示过其中的 {support};"
+        "共 {lists} 个列表、{slots} 个位置，相当于本排序的 {worth} 个位置。日志可能展示过其中的 {support};"
         "未归一化的估计把其余部分视为从未下单。"
         "{clipped} 的权重在 {clip} 处截断。",
     ),

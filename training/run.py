@@ -264,7 +264,15 @@ def extras_of(settings: Settings, data: TrainingSet) -> Extras:
         VendorShares.of(data.baskets, n_vendors=len(data.vendors), now=data.last_at) if len(data.vendors) else None,
         _clocks(settings, data),
         _cards(settings, data),
+        _first_ordered(data),
     )
+
+
+def _first_ordered(data: TrainingSet) -> npt.NDArray[np.int64]:
+    """Return when each item was first ordered, seconds since 1970; the largest number where it never was."""
+    first = np.full(data.baskets.n_items, np.iinfo(np.int64).max)
+    np.minimum.at(first, data.baskets.items, np.repeat(data.baskets.at, np.diff(data.baskets.basket_start)))
+    return first
 
 
 def _cards(settings: Settings, data: TrainingSet) -> Cards:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -32,11 +32,15 @@ FORGOTTEN = 2.0**-10
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """What one place's shares are made of: counted places, what a basket of each counts and everywhere's shares."""
+    """What one place's shares are made of: counted places, what a basket of each counts and everywhere's shares.
+
+    `top` is the share of the most popular item there, or a little more where several places are counted.
+    """
 
     places: LongArray
     weights: FloatArray
     everywhere: float
+    top: float = 0.0
 
 
 NO_CELL = (-1, -1)
@@ -114,6 +118,11 @@ class Popular(Recommender):
         """Add the share of everywhere's baskets with the dish, as far as the place does not know better."""
         everywhere = np.float32(self._links_of(query.place).everywhere)
         _add_everywhere(self.overall, everywhere, rows, board.columns, board.parts, part)
+
+    def top(self, place: Place) -> tuple[float, bool]:
+        """Return about the share of the most popular item at the place, and whether anybody ordered near there."""
+        links = self._links_of(place)
+        return links.top, len(links.places) > 0
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
         """Return (queries, items) float32: the expected share of baskets with the item; never NaN."""
@@ -202,8 +211,14 @@ class Popular(Recommender):
         if found is None:
             if len(self._links) >= MOST_LINKS:
                 self._links.clear()
-            found = self._links[*cell, place.zone] = self._in_zone(place.zone, self._around(cell))
+            links = self._in_zone(place.zone, self._around(cell))
+            found = self._links[*cell, place.zone] = replace(links, top=self._top(links))
         return found
+
+    def _top(self, links: Links) -> float:
+        there = [self.counts[self.start[at] : self.start[at + 1]].max(initial=0.0) for at in links.places.tolist()]
+        most = links.everywhere * float(self.overall.max(initial=0.0))
+        return most + float(np.dot(links.weights, np.array(there, np.float32)))
 
     def _stands_for_itself(self, zone: int) -> bool:
         known = self._alone.get(zone)

@@ -17,7 +17,7 @@ import polars as pl
 
 from engine.artifact import Pause, no_pause
 from engine.ids import IdMap
-from engine.ranking.diets import ALLERGENS, DIETS, plain_words
+from engine.ranking.diets import ALLERGENS, DIETS, NOTHING, plain_words
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int32]
@@ -25,6 +25,8 @@ IntArray = npt.NDArray[np.int32]
 KEPT_BYTES = 64 * 1024**2
 KEPT_MINUTES = 32
 NOWHERE = ""
+# From this share of the dishes that were ordered on, the items table is taken for the whole menu.
+MENU = 0.5
 # Vendors read, and dishes named, between two pauses: about a millisecond.
 PAUSE_EVERY = 200
 BLOCK = 10_000
@@ -78,7 +80,7 @@ class Labels:
     @property
     def allergen_words(self) -> frozenset[str]:
         """Every allergen one may name."""
-        return ALLERGENS | self.allergens.keys()
+        return (ALLERGENS | self.allergens.keys()) - {NOTHING}
 
     @property
     def diet_words(self) -> frozenset[str]:
@@ -98,8 +100,9 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Names, availability and vendors by item column; items missing from the table are orderable everywhere.
+    """Names, availability and vendors by item column.
 
+    Items missing from the table are not available, or, where it lists only half of them or less, orderable everywhere.
     `vendor_of` (items) is -1 where an item's vendor is unknown; vendors are numbered as in `vendor_ids`, `places`
     (vendors, 2) holds their latitude and longitude, NaN where unknown. `groups` numbers each item's category and
     cuisine, -1 where unknown.
@@ -184,7 +187,7 @@ def build_catalog(
 
     `pause` is called every few milliseconds of work, for a thread beside others that must not wait for it.
     """
-    item_ids, listed = _listed(ids, items, pause)
+    item_ids, listed = _listed(ids, items.with_columns(on_menu=pl.lit(value=True)), pause)
     vendor_ids = sorted({*vendors["vendor_id"].to_list(), *items["vendor_id"].drop_nulls().unique().to_list()})
     pause()
     described, opened = {}, {}
@@ -207,6 +210,10 @@ def build_catalog(
         groups[group] = _numbered(listed[group], listed[group].drop_nulls().unique().sort().to_list())
     pause()
     vendor_of, available = _numbered(listed["vendor_id"], vendor_ids), listed["available"].fill_null(value=True)
+    on_menu = listed["on_menu"].fill_null(value=False)
+    if on_menu.sum() > MENU * listed.height:
+        # A table that lists nearly everything is the menu: what it leaves out is a typing error, or no longer sold.
+        available = available & on_menu
     pause()
     nowhere = float("nan")
     positions = [[nowhere if row.get(name) is None else row[name] for name in POSITION] for row in found]

@@ -5,6 +5,7 @@ The lot is a hash of the request's id: who has the id, the list and this file ca
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -52,26 +53,81 @@ def eligible(asking: Asking, own: OwnLines, shown: IntArray) -> tuple[IntArray, 
 
 
 def explore(
-    columns: Sequence[int], drawn: IntArray, weights: FloatArray, options: ListOptions, *, seed: str
+    columns: Sequence[int],
+    drawn: IntArray,
+    weights: FloatArray,
+    options: ListOptions,
+    *,
+    seed: str,
+    limits: Sequence[tuple[IntArray, int]] = (),
 ) -> list[Slot]:
-    """Return the list with some slots given to `drawn` by lot; as long as `columns`, which lose their last dishes.
+    """Return the list with some slots given to `drawn` by lot; as long as `columns`, of which as many fall out.
 
     Each slot after the first `explore_after` is given away with one chance, such that `explore_share` of all slots are
-    expected to be; the dish is drawn by weight among those not yet shown. `drawn` and `columns` share no dish.
+    expected to be; the dish is drawn by weight among those not yet shown. `drawn` and `columns` share no dish. `limits`
+    are (items) groups (-1: none) and the most of one, which `columns` keep: only dishes beside which the rest of the
+    list can keep them are drawn, and the lowest dishes that would break one fall out first.
     """
-    limit = len(columns)
-    open_slots = max(limit - options.explore_after, 0)
-    chance = min(1.0, options.explore_share * limit / open_slots) if open_slots else 0.0
-    left, weight = drawn.tolist(), [float(each) for each in weights]
-    slots: list[Slot] = []
-    at = 0
-    for number in range(limit):
-        here = chance if number >= options.explore_after and left else 0.0
+    length = len(columns)
+    open_slots = max(length - options.explore_after, 0)
+    chance = min(1.0, options.explore_share * length / open_slots) if open_slots else 0.0
+    left = {column: float(weight) for column, weight in zip(drawn.tolist(), weights.tolist(), strict=True)}
+    room, rest, slots = _Room(limits), list(columns), list[Slot]()
+    for number in range(length):
+        fitting = []
+        if number >= options.explore_after:
+            fine = room.with_which(list(left), rest, length - number - 1)
+            fitting = [column for column, fits in zip(left, fine, strict=True) if fits]
+        here = chance if fitting else 0.0
         if here and bucket(f"{seed}:{number}:slot", "") < here:
+            weight = [left[column] for column in fitting]
             point, total = bucket(f"{seed}:{number}:dish", "") * sum(weight), sum(weight)
-            pick = min(int(np.searchsorted(np.cumsum(weight), point, side="right")), len(left) - 1)
-            slots.append(Slot(left.pop(pick), here * weight.pop(pick) / total, explored=True))
+            pick = fitting[min(int(np.searchsorted(np.cumsum(weight), point, side="right")), len(fitting) - 1)]
+            slots.append(Slot(pick, here * left.pop(pick) / total, explored=True))
         else:
-            slots.append(Slot(columns[at], 1.0 - here, explored=False))
-            at += 1
+            pick = next((column for column in rest if room.fits(column)), rest[0])
+            slots.append(Slot(pick, 1.0 - here, explored=False))
+            rest.remove(pick)
+        room.take(pick)
     return slots
+
+
+class _Room:
+    """How many of each group a list holds, beside the most it may."""
+
+    def __init__(self, limits: Sequence[tuple[IntArray, int]]) -> None:
+        self._limits = limits
+        self._counts: list[Counter[int]] = [Counter() for _ in limits]
+
+    def fits(self, column: int) -> bool:
+        return all(
+            groups[column] < 0 or count[int(groups[column])] < most
+            for (groups, most), count in zip(self._limits, self._counts, strict=True)
+        )
+
+    def take(self, column: int, times: int = 1) -> None:
+        for (groups, _), count in zip(self._limits, self._counts, strict=True):
+            count[int(groups[column])] += times
+
+    def with_which(self, columns: Sequence[int], rest: Sequence[int], wanted: int) -> list[bool]:
+        """Say beside which of `columns` the `rest` could still fill `wanted` slots; dishes of the same groups alike."""
+        if not self._limits:
+            return [True] * len(columns)
+        known: dict[tuple[int, ...], bool] = {}
+        kinds = [tuple(int(groups[column]) for groups, _ in self._limits) for column in columns]
+        for kind, column in zip(kinds, columns, strict=True):
+            if kind not in known:
+                known[kind] = self.fits(column) and self._fills([column, *rest], wanted + 1)
+        return [known[kind] for kind in kinds]
+
+    def _fills(self, columns: Sequence[int], wanted: int) -> bool:
+        taken: list[int] = []
+        for column in columns:
+            if len(taken) == wanted:
+                break
+            if self.fits(column):
+                self.take(column)
+                taken.append(column)
+        for column in taken:
+            self.take(column, -1)
+        return len(taken) == wanted

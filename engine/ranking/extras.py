@@ -97,13 +97,17 @@ class Cards:
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """Each part is None in an artifact of a release that did not have it; lists then do without."""
+    """Each part is None in an artifact of a release that did not have it; lists then do without.
+
+    `first_at` (items) is when each dish was first ordered, seconds since 1970; the largest number where it never was.
+    """
 
     together: Together | None = None
     content: Content | None = None
     vendors: VendorShares | None = None
     clocks: Clocks = field(default_factory=lambda: Clocks((), np.empty(0, np.int16)))
     cards: Cards | None = None
+    first_at: LongArray | None = None
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return everything as named arrays, for the artifact."""
@@ -121,6 +125,8 @@ class Extras:
             parts["cards"] = self.cards.ids.arrays() | {
                 name: getattr(self.cards, name) for name in ("language", "zone", "referrer")
             }
+        if self.first_at is not None:
+            parts["dishes"] = {"first_at": self.first_at}
         return {f"extras.{part}.{key}": array for part, arrays in parts.items() for key, array in arrays.items()}
 
     @classmethod
@@ -139,6 +145,7 @@ class Extras:
             VendorShares(vendors["keys"], vendors["weight"], int(vendors["count"][0])) if vendors else None,  # type: ignore[arg-type]
             Clocks(names, clocks["of"] if clocks else np.empty(0, np.int16)),  # type: ignore[arg-type]
             _cards(cards) if cards else None,
+            arrays.get("dishes.first_at"),  # type: ignore[arg-type]
         )
 
 
@@ -151,6 +158,11 @@ def _cards(arrays: Arrays) -> Cards:
 def dish_counts(extras: Extras, n_items: int) -> FloatArray:
     """Return (items,) how many baskets held each dish at training time; infinity where the artifact does not say."""
     return np.full(n_items, np.inf, np.float32) if extras.together is None else extras.together.baskets
+
+
+def first_ordered(extras: Extras, columns: IntArray) -> LongArray:
+    """Return when each of `columns` was first ordered; the largest number where it never was, 0 where nobody knows."""
+    return np.zeros(len(columns), np.int64) if extras.first_at is None else extras.first_at[columns]
 
 
 def newest(columns: IntArray, extras: Extras, *, least: float = 5.0) -> npt.NDArray[np.bool_]:

@@ -56,10 +56,13 @@ def arrange(pool: Pool, asking: Asking, own: OwnLines, options: ListOptions) -> 
         duplicates = _near_duplicates(pool.columns, order, asking, options.near_duplicates, 3 * limit)
         order = [place for place in order if place not in duplicates]
     ordered = (own.times(pool.columns) > 0).tolist()
-    groups = _groups(pool.columns, asking, options)
+    groups = [(numbers[pool.columns].tolist(), most) for numbers, most in limits_of(asking, options)]
     chosen = _choose(order, ordered, groups, limit, options)
     relaxed = len(chosen) < min(limit, len(order))
     if relaxed:
+        # The quota gives way first, the limits only where that is not enough.
+        anyhow = replace(options, repeat_min=0.0, repeat_max=1.0)
+        chosen = _choose(order, ordered, groups, limit, anyhow, chosen)
         taken = set(chosen)
         chosen += [place for place in order if place not in taken][: limit - len(chosen)]
     first = order[: len(chosen)]
@@ -141,23 +144,34 @@ def _near_duplicates(columns: IntArray, order: list[int], asking: Asking, share:
     return found
 
 
-def _groups(columns: IntArray, asking: Asking, options: ListOptions) -> list[tuple[list[int], int]]:
-    """Return, for every limit in force, the group of each place (-1: none, never limited) and the most of one group."""
+def least_repeats(limit: int, options: ListOptions) -> int:
+    """Return how many of `limit` dishes must at least be such as she ordered before."""
+    return ceil(limit * options.repeat_min - ROUNDING)
+
+
+def limits_of(asking: Asking, options: ListOptions) -> list[tuple[IntArray, int]]:
+    """Return, for every limit in force, (items) each item's group (-1: none, never limited) and the most of one."""
     catalog = asking.catalog
     wanted = (
         (catalog.vendor_of, options.most_per_vendor),
         (catalog.groups.get("category"), options.most_per_category),
         (catalog.groups.get("cuisine"), options.most_per_cuisine),
     )
-    return [(numbers[columns].tolist(), most) for numbers, most in wanted if most and numbers is not None]
+    return [(numbers, most) for numbers, most in wanted if most and numbers is not None]
 
 
 def _choose(
-    order: list[int], ordered: list[bool], groups: list[tuple[list[int], int]], limit: int, options: ListOptions
+    order: list[int],
+    ordered: list[bool],
+    groups: list[tuple[list[int], int]],
+    limit: int,
+    options: ListOptions,
+    already: Sequence[int] = (),
 ) -> list[int]:
+    """Return `already` and the places that follow them, each the best that still fits; fewer where none fits."""
     most_repeats = floor(limit * options.repeat_max + ROUNDING)
-    least_repeats = min(ceil(limit * options.repeat_min - ROUNDING), most_repeats)
-    counts: list[Counter[int]] = [Counter() for _ in groups]
+    least = min(least_repeats(limit, options), most_repeats)
+    counts = [Counter(numbers[place] for place in already) for numbers, _ in groups]
 
     def fits(place: int) -> bool:
         return all(
@@ -165,10 +179,11 @@ def _choose(
             for (numbers, most), count in zip(groups, counts, strict=True)
         )
 
-    waiting, chosen, repeats = list(order), list[int](), 0
+    taken, chosen, repeats = set(already), list(already), sum(ordered[place] for place in already)
+    waiting = [place for place in order if place not in taken]
     while waiting and len(chosen) < limit:
         # The slots left are promised to dishes she knows, while there are such; full of them, only others may follow.
-        must = least_repeats - repeats >= limit - len(chosen)
+        must = least - repeats >= limit - len(chosen)
         full = repeats >= most_repeats
         fitting = (place for place in waiting if fits(place) and not (full and ordered[place]))
         place = next((each for each in waiting if must and ordered[each] and fits(each)), None)

@@ -20,11 +20,15 @@ SENTENCES: dict[str, dict[str, str]] = {
     "most_weekdays": {"en": "You order this most {weekday}s", "zh": "您几乎每个{weekday}都点这个"},
     "mostly_weekday": {"en": "You mostly order this on {weekday}s", "zh": "您常在{weekday}点这个"},
     "usual_daypart": {"en": "You usually order this {daypart}", "zh": "您常在{daypart}点这个"},
-    "due_now": {"en": "You order this about every {days} days: time for it again", "zh": "您大约每 {days} 天点一次"},
+    "due_now": {
+        "en": "You order this about every {days} days: time for it again",
+        "zh": "您大约每 {days} 天点一次，又到时候了",
+    },
+    "due_daily": {"en": "You order this about every day: time for it again", "zh": "您几乎每天都点，又到时候了"},
     "follows_last": {"en": "Often ordered next after {dish}", "zh": "点过{dish}的顾客接下来常点"},
     "because_you_ordered": {"en": "Because you ordered {dish}", "zh": "因为您点过{dish}"},
     "because_you_looked": {"en": "Because you looked at {dish}", "zh": "因为您看过{dish}"},
-    "you_looked": {"en": "You just looked at this", "zh": "您刚看过"},
+    "you_looked": {"en": "You looked at this lately", "zh": "您最近看过"},
     "you_liked": {"en": "You rated this well", "zh": "您给过好评"},
     "people_like_you": {"en": "Customers with your taste order this", "zh": "口味相近的顾客也点"},
     "your_taste": {"en": "Matches your taste", "zh": "符合您的口味"},
@@ -40,7 +44,7 @@ SENTENCES: dict[str, dict[str, str]] = {
     "group_likes": {"en": "Suits {share} % of this group", "zh": "适合该人群的 {share} %"},
     "group_stands_out": {
         "en": "Suits {share} % of this group, {lift} times as often as others",
-        "zh": "适合该人群的 {share} %,是其他顾客的 {lift} 倍",
+        "zh": "适合该人群的 {share} %，是其他顾客的 {lift} 倍",
     },
     "usual_vendor": {"en": "You ordered here {times} times", "zh": "您在这里点过 {times} 次"},
     "vendor_once": {"en": "You ordered here before", "zh": "您在这里点过"},
@@ -57,7 +61,7 @@ SHORT: dict[str, dict[str, str]] = {
     "candidates": {"en": "No more of the given candidates can be shown", "zh": "给定的候选中没有更多可展示的菜品"},
     "allergens": {
         "en": "The other dishes hold a named allergen, or nobody said what they hold",
-        "zh": "其余菜品含有所述过敏原,或未注明过敏原",
+        "zh": "其余菜品含有所述过敏原，或未注明过敏原",
     },
     "diets": {"en": "The other dishes are not labelled for this diet", "zh": "其余菜品未标注符合该饮食要求"},
     "all_excluded": {"en": "The other dishes were excluded", "zh": "其余菜品已被排除"},
@@ -70,6 +74,12 @@ SHORT: dict[str, dict[str, str]] = {
     "nothing_alike": {"en": "Nothing else is known to be like it", "zh": "没有已知的相似菜品"},
     "no_vendors": {"en": "No more vendors are open and deliver here", "zh": "没有更多营业且可配送的商家"},
     "nobody": {"en": "Nobody is in this group", "zh": "该人群没有顾客"},
+}
+# The same of a list that holds something.
+OTHERS: dict[str, dict[str, str]] = {
+    "closed": {"en": "Others are closed at that time", "zh": "其他商家该时间不营业"},
+    "unavailable": {"en": "Other dishes are sold out", "zh": "其他菜品已售罄"},
+    "no_orders": {"en": "No other dish ordered before can be shown", "zh": "没有其他可展示的点过的菜品"},
 }
 WEEKDAYS = {
     "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
@@ -100,9 +110,10 @@ def about(code: str, language: str, dish: str) -> Reason:
     return Reason(code, SENTENCES[code]["zh" if language == "zh" else "en"].replace("{dish}", dish))
 
 
-def why_short(code: str, language: str) -> Reason:
-    """Return why a list is shorter than asked."""
-    return Reason(code, SHORT[code]["zh" if language == "zh" else "en"])
+def why_short(code: str, language: str, *, empty: bool) -> Reason:
+    """Return why a list is shorter than asked; of an `empty` one nothing is said of the rest."""
+    texts = SHORT[code] if empty else OTHERS.get(code, SHORT[code])
+    return Reason(code, texts["zh" if language == "zh" else "en"])
 
 
 def shortage(filters: Mapping[str, int], *, vendor_known: bool) -> str:

@@ -14,7 +14,7 @@ from engine.ranking.exploring import Slot, eligible, explore
 from engine.ranking.features import names
 from engine.ranking.filters import removed
 from engine.ranking.habits import OwnLines
-from engine.ranking.lists import arrange, joined, reordered
+from engine.ranking.lists import arrange, joined, least_repeats, limits_of, reordered
 from engine.ranking.options import ListOptions
 from engine.ranking.reasons import shortage, why_short
 from engine.ranking.request import Asking, DishRequest, open_request
@@ -26,6 +26,8 @@ from engine.ranking.why import reasons_for, sources_of
 __all__ = ["DishAnswer", "DishRequest", "recommend_dishes"]
 # A list that is arranged chooses from this many times what was asked for, and at least from this many.
 CHOICE, LEAST_CHOICE = 3, 100
+# Where a dish comes from of which no model says anything.
+UNSAID = "menu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def answered(asking: Asking, dishes: Sequence[Dish], *, shortest: str | None = N
         if shortest is not None and len(dishes) < filters["left"]:
             # The filters left more than the list had a use for.
             code = shortest
-        why = why_short(code, asking.language)
+        why = why_short(code, asking.language, empty=not dishes)
     known = len(asking.query.at) > 0
     told = filters if request.explain else None
     return DishAnswer(tuple(dishes), known, tuple(notes), asking.unknown_ids, why, told)
@@ -98,9 +100,14 @@ def dishes_of_pool(
     reasons = reasons_for(pool, asking, sources, signals)
     ids, dish_names, models = asking.catalog.ids, asking.catalog.names_in(language), pool.names
     dishes = [
-        Dish(ids[column], dish_names[column], round(score, 6), models[model], reason)
-        for column, score, model, reason in zip(
-            pool.columns.tolist(), pool.scores.tolist(), sources.model.tolist(), reasons, strict=True
+        Dish(ids[column], dish_names[column], round(score, 6), models[model] if adds else UNSAID, reason)
+        for column, score, model, adds, reason in zip(
+            pool.columns.tolist(),
+            pool.scores.tolist(),
+            sources.model.tolist(),
+            sources.adds.tolist(),
+            reasons,
+            strict=True,
         )
     ]
     if slots is not None:
@@ -142,8 +149,20 @@ def _by_lot(pool: Pool, asking: Asking, own: OwnLines, options: ListOptions) -> 
         return pool, None
     columns = pool.columns.tolist()
     drawn, weights = eligible(asking, own, pool.columns)
-    slots = explore(columns, drawn, weights, options, seed=asking.request.request_id)
+    limits = limits_of(asking, options)
+    slots = explore(columns, drawn, weights, options, seed=asking.request.request_id, limits=limits)
+    if _fewer_repeats(columns, slots, own, options) and "list_relaxed" not in asking.notes:
+        asking.notes.append("list_relaxed")
     added = np.array([slot.column for slot in slots if slot.explored], dtype=np.int32)
     wider = joined(pool, added)
     place = {column: at for at, column in enumerate(wider.columns.tolist())}
     return reordered(wider, [place[slot.column] for slot in slots]), slots
+
+
+def _fewer_repeats(columns: Sequence[int], slots: Sequence[Slot], own: OwnLines, options: ListOptions) -> bool:
+    """Say whether the lot left fewer dishes she ordered before than asked for, though the list had held enough."""
+    before, after = (
+        int((own.times(np.array(some, dtype=np.int32)) > 0).sum())
+        for some in (columns, [slot.column for slot in slots])
+    )
+    return after < min(before, least_repeats(len(columns), options))

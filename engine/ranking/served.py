@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from engine.errors import ArtifactBroken
 from engine.events import UNDOING, Event
 from engine.ids import IdMap
 from engine.models.als import Als
-from engine.models.base import Baskets, IntArray, Place, Query, Recommender
+from engine.models.base import Baskets, IntArray, LongArray, Place, Query, Recommender
 from engine.models.board import Rows
 from engine.models.daypart import PopularByDaypart, RepeatByDaypart
 from engine.models.ease import Ease
@@ -47,6 +48,9 @@ MODELS: Mapping[str, type[Recommender]] = {
     "ease": Ease,
 }
 BASKET_FIELDS = ("customer_start", "basket_start", "items", "quantity", "at", "zone", "vendor", "latitude", "longitude")
+DELIVERED = "delivered"
+ORDERED = frozenset({"order", "order_status"})
+NEVER: LongArray = np.empty(0, np.int64)
 ID_GROUPS = ("customers", "items", "zones", "vendors")
 
 
@@ -77,6 +81,8 @@ class Served:
     _clock: str | None = field(init=False, repr=False, compare=False)
     # Models that recommend by what she ordered: their numbers, their links, how many of her last baskets (0: all).
     linking: tuple[tuple[int, Rows, int], ...] = field(init=False, repr=False, compare=False)
+    # Models that say of every dish how popular it is, or how much to her taste: their numbers.
+    claiming: tuple[tuple[int, Recommender], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Join models, blend and ranker."""
@@ -88,12 +94,20 @@ class Served:
             if isinstance(model, NextItem | ItemKnn | Ease)
         )
         object.__setattr__(self, "linking", linking)
+        claiming = tuple((n, model) for n, model in enumerate(self.models) if isinstance(model, Popular | Als))
+        object.__setattr__(self, "claiming", claiming)
         object.__setattr__(self, "_clock", self.manifest.get("data", {}).get("clock"))
 
     @property
     def repeats(self) -> bool:
         """Whether customers order the same dish again; where they do not, lists hold only dishes new to them."""
         return bool(self.manifest.get("data", {}).get("repeats", True))
+
+    @property
+    def began_at(self) -> int | None:
+        """The first order's instant, seconds since 1970; None where instants are not told."""
+        first = self.manifest.get("data", {}).get("first_at")
+        return int(datetime.fromisoformat(first).timestamp()) if first and self.keeps_time else None
 
     @property
     def keeps_time(self) -> bool:
@@ -119,7 +133,13 @@ class Served:
         trained = self.baskets
         first, end, line, line_end, start, here, place = trained_baskets(trained, row, place)
         items, at = trained.items[line:line_end], trained.at[first:end]
-        if since := self._fresh_baskets(fresh):
+        since, undone = self._fresh_baskets(fresh, at) if fresh else ([], NEVER)
+        if len(undone):
+            keep = ~np.isin(at, undone)
+            items = items[np.repeat(keep, np.diff(start))]
+            start = np.concatenate([[0], np.cumsum(np.diff(start)[keep])])
+            at, here = at[keep], here[keep]
+        if since:
             items = np.concatenate([items, *(columns for columns, _, _ in since)])
             start = np.concatenate([start, start[-1] + np.cumsum([len(columns) for columns, _, _ in since])])
             at = np.concatenate([at, [instant for _, instant, _ in since]])
@@ -160,26 +180,32 @@ class Served:
         """Return the columns ever ordered at, or listed by, the vendor."""
         return self.vendor_items[self.vendor_item_start[vendor] : self.vendor_item_start[vendor + 1]]
 
-    def _fresh_baskets(self, fresh: Sequence[Event]) -> list[tuple[IntArray, int, Place]]:
-        """Return (item columns, instant, place) of orders placed since training, oldest first, undone ones left out."""
+    def _fresh_baskets(
+        self, fresh: Sequence[Event], learned: LongArray
+    ) -> tuple[list[tuple[IntArray, int, Place]], LongArray]:
+        """Return (item columns, instant, place) of orders training has not learned, oldest first, and what is undone.
+
+        Training learns delivered orders only: one that was still on its way then is fresh, however long ago it was
+        told. Of the instants it has `learned`, the second part holds those of orders undone since.
+        """
+        events = sorted((event for event in fresh if event.type in ORDERED), key=lambda each: (each.at, each.seq))
+        taken = {order_of(each): delivered(each) for each in events if each.seq <= self.inbox_through}
+        known = set(learned.tolist())
         placed: dict[str, tuple[IntArray, int, Place]] = {}
-        for event in sorted((e for e in fresh if e.seq > self.inbox_through), key=lambda e: (e.at, e.seq)):
-            if event.type not in {"order", "order_status"}:
-                continue
-            order_id = str(event.properties.get("order_id", event.event_id))
+        instants: dict[str, int] = {}
+        undone: set[int] = set()
+        for event in events:
+            order_id, at = order_of(event), int(event.at.timestamp())
+            if event.type == "order":
+                at = instants.setdefault(order_id, at)
             if event.properties.get("status") in UNDOING:
                 placed.pop(order_id, None)
-                continue
-            if event.type == "order_status":
-                continue
-            columns = {column for item in ordered_items(event) if (column := self.items.row(item)) >= 0}
-            if columns:
-                placed[order_id] = (
-                    np.array(sorted(columns), dtype=np.int32),
-                    int(event.at.timestamp()),
-                    self._place_of(event),
-                )
-        return list(placed.values())
+                undone |= {instants[order_id]} & known if order_id in instants else set()
+            elif event.type == "order" and not taken.get(order_id) and at not in known:
+                columns = {column for item in ordered_items(event) if (column := self.items.row(item)) >= 0}
+                if columns:
+                    placed[order_id] = (np.array(sorted(columns), dtype=np.int32), at, self._place_of(event))
+        return list(placed.values()), np.array(sorted(undone), dtype=np.int64)
 
     def _place_of(self, event: Event) -> Place:
         told = event.properties
@@ -190,6 +216,16 @@ class Served:
             float(latitude) if isinstance(latitude, int | float) else None,
             float(longitude) if isinstance(longitude, int | float) else None,
         )
+
+
+def order_of(event: Event) -> str:
+    """Return the id of the order an event is about."""
+    return str(event.properties.get("order_id", event.event_id))
+
+
+def delivered(event: Event) -> bool:
+    """Say whether an event tells of an order that is delivered, as one without a status does."""
+    return (event.properties.get("status") or DELIVERED) == DELIVERED
 
 
 def ordered_items(event: Event) -> list[str]:

@@ -24,16 +24,20 @@ OLDER_TAP = 0.8
 # How fast signs add up: one tap (0.2) is 63 % of what any number of taps can do.
 RATE = 5.0
 MOST_BROUGHT = 50
-# A look this faded says nothing of a stranger any more (a tenth of a look just made).
+# A look this faded says nothing any more (a tenth of a look just made).
 FAINT = 0.01
 BAD, GOOD = 2, 4
 
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What speaks for dishes, by column, above 0; and the columns she rated badly. `rated` are those she rated well."""
+    """What speaks for dishes, by column, above 0; and the columns she rated badly.
+
+    `looked` is the part of it that looks, taps and carts make up, `rated` are the columns she rated well.
+    """
 
     touched: dict[int, float] = field(default_factory=dict)
+    looked: dict[int, float] = field(default_factory=dict)
     bad: frozenset[int] = frozenset()
     rated: frozenset[int] = frozenset()
 
@@ -52,7 +56,7 @@ def read_signals(asking: Asking, options: SignalOptions) -> Signals:
     """
     if not asking.fresh and not len(asking.clicked):
         return NOTHING
-    touched: dict[int, float] = {}
+    looked: dict[int, float] = {}
     ordered_at = int(asking.query.at[-1]) if len(asking.query.at) else 0
     row = asking.served.items.row
     weights = {"view": options.view, "click": options.click, "cart": options.cart}
@@ -65,24 +69,26 @@ def read_signals(asking: Asking, options: SignalOptions) -> Signals:
             column = row(str(event.properties.get("item_id")))
             if column >= 0:
                 strength = weights[event.type] * 0.5 ** (age_h / options.half_life_hours)
-                touched[column] = touched.get(column, 0.0) + strength
+                looked[column] = looked.get(column, 0.0) + strength
         elif event.type == "rating":
             for column in _rated(asking.served, event.properties, orders):
                 said = event.properties.get("rating")
                 if isinstance(said, int | float) and at >= ratings.get(column, (0, 0, 0))[0]:
                     ratings[column] = (at, float(said), age_h / 24)
     for place, column in enumerate(reversed(asking.clicked.tolist())):
-        touched[column] = touched.get(column, 0.0) + options.click * OLDER_TAP**place
-    bad, rated = set(), set()
+        looked[column] = looked.get(column, 0.0) + options.click * OLDER_TAP**place
+    bad, rated, touched = set(), set(), dict(looked)
     for column, (_, said, age_days) in ratings.items():
         if said <= BAD:
             bad.add(column)
             touched.pop(column, None)
+            looked.pop(column, None)
         elif said >= GOOD:
             rated.add(column)
             strength = options.rating * (said - 3) / 2 * 0.5 ** (age_days / options.rating_half_life_days)
             touched[column] = touched.get(column, 0.0) + strength
-    return Signals({column: s for column, s in touched.items() if s > 1e-6}, frozenset(bad), frozenset(rated))
+    strong = {column: s for column, s in touched.items() if s > 1e-6}
+    return Signals(strong, looked, frozenset(bad), frozenset(rated))
 
 
 def stand_in(asking: Asking, signals: Signals) -> Query:
@@ -168,13 +174,17 @@ def neighbours(served: Served, seeds: IntArray) -> tuple[IntArray, IntArray, Flo
 
 
 def looked_at(served: Served, signals: Signals, columns: IntArray) -> IntArray:
-    """Return, for each of `columns`, the touched dish that speaks most for it; -1 where none does."""
+    """Return, for each of `columns`, the dish she looked at lately that speaks most for it; -1 where none does."""
     found = np.full(len(columns), -1, dtype=np.int32)
-    if not signals.touched:
+    lately = {column: strength for column, strength in signals.looked.items() if strength >= FAINT}
+    if not lately:
         return found
-    seeds = np.array(list(signals.touched), dtype=np.int32)
+    seeds = np.array(list(lately), dtype=np.int32)
     seed_of, items, close = neighbours(served, seeds)
-    strength = close * np.array([signals.touched[seed] for seed in seed_of.tolist()], dtype=np.float32)
+    strength = close * np.array([lately[seed] for seed in seed_of.tolist()], dtype=np.float32)
+    # What moves a dish by less than a look that has faded is no reason for it.
+    speaks = strength >= FAINT
+    seed_of, items, strength = seed_of[speaks], items[speaks], strength[speaks]
     for at, column in enumerate(columns.tolist()):
         mine = np.flatnonzero(items == column)
         if len(mine):

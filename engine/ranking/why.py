@@ -10,17 +10,22 @@ import numpy.typing as npt
 from engine.compiled import compiled
 from engine.models.base import FloatArray, IntArray
 from engine.models.links import strongest
+from engine.models.popular import Popular
 from engine.ranking.blend import IMPERSONAL
-from engine.ranking.extras import newest
+from engine.ranking.extras import first_ordered, newest
 from engine.ranking.habits import habits, worded
 from engine.ranking.reasons import Reason, about, said
 from engine.ranking.request import Asking
 from engine.ranking.score import Pool
 from engine.ranking.served import Served
-from engine.ranking.signals import Signals, looked_at
+from engine.ranking.signals import FAINT, Signals, looked_at
 
 # Whose neighbours explain a dish: of the dishes on her orders the newest so many.
 SEEDS = 60
+# Of the share that the most popular dish of a place has, what makes another popular; and of taste, what makes a match.
+POPULAR, TASTE = 0.2, 0.1
+# How long a dish is new.
+NEW_S = 30 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +49,62 @@ def reasons_for(pool: Pool, asking: Asking, sources: Sources, signals: Signals) 
     if served.keeps_time:
         clock = served.extras.clocks.zone_info(query.row, asking.catalog.timezone)
     times, codes, local = habits(columns, query, clock)
-    looked = looked_at(served, signals, columns).tolist() if signals.touched else None
-    fresh = newest(columns, served.extras).tolist()
+    looked = looked_at(served, signals, columns).tolist() if signals.looked else None
+    fresh = _new(asking, columns).tolist()
     seeds = _seeds(asking, columns, sources, times)
-    near = query.place.told
+    surely, near = _surely(asking, pool, sources)
     found = []
     for row, (column, often, code) in enumerate(zip(columns.tolist(), times.tolist(), codes.tolist(), strict=True)):
         if code:
             found.append(worded(code, local, language))
         elif often:
             found.append(_own_reason(often, language, rated=column in signals.rated))
-        elif column in signals.touched:
+        elif signals.looked.get(column, 0.0) >= FAINT:
             found.append(said("you_looked", language))
+        elif column in signals.rated:
+            found.append(said("you_liked", language))
         elif looked is not None and looked[row] >= 0:
             found.append(about("because_you_looked", language, asking.catalog.name(looked[row], language)))
         elif fresh[row]:
             found.append(said("new_here", language))
         else:
             model = int(sources.model[row])
-            source = pool.names[model] if sources.adds[row] else "none"
+            source = pool.names[model] if surely[row] else "none"
             found.append(_model_reason(asking, source, -1 if seeds is None else seeds[row], near=near))
+    return found
+
+
+def _surely(asking: Asking, pool: Pool, sources: Sources) -> tuple[list[bool], bool]:
+    """Say of which dishes the loudest model says enough to be told as a reason, and whether anybody ordered near here.
+
+    A dish far behind the most popular there is not popular, and a taste of next to nothing matches nothing.
+    """
+    least, near = [0.0] * len(pool.names), False
+    for number, model in asking.served.claiming:
+        if isinstance(model, Popular):
+            top, here = model.top(asking.query.place)
+            least[number], near = POPULAR * top, near or here
+        else:
+            least[number] = TASTE
+    return _says(pool.parts, sources.model, sources.adds, np.array(least, np.float32)).tolist(), near
+
+
+@compiled
+def _says(parts: FloatArray, model: IntArray, adds: npt.NDArray[np.bool_], least: FloatArray) -> npt.NDArray[np.bool_]:
+    found = np.zeros(len(model), dtype=np.bool_)
+    for row in range(len(model)):
+        found[row] = adds[row] and parts[row, model[row]] >= least[model[row]]
+    return found
+
+
+def _new(asking: Asking, columns: IntArray) -> npt.NDArray[np.bool_]:
+    """Say which dishes are new: hardly ever ordered and, in a history old enough to tell, not before the last month."""
+    served, now = asking.served, asking.query.now
+    found = newest(columns, served.extras)
+    if found.any():
+        if served.began_at is None or now - served.began_at < 2 * NEW_S:
+            return np.zeros(len(columns), dtype=bool)
+        found &= first_ordered(served.extras, columns) >= now - NEW_S
     return found
 
 

@@ -32,6 +32,9 @@ def dishes_again(served: Served, catalog: Catalog, request: DishRequest, fresh: 
     her own gap was over. A rule by the gap alone was measured and loses to plain frequency (docs/decisions); that a
     dish is due is said in its reason.
     """
+    # All of them are repeats: a quota of repeats has nothing to choose.
+    lists = replace(request.options.lists, repeat_min=0.0, repeat_max=1.0)
+    request = replace(request, options=replace(request.options, lists=lists))
     asking = open_request(served, catalog, request, fresh, again=True)
     own = OwnLines.of(asking.query)
     ordered = np.unique(own.items)
@@ -51,7 +54,7 @@ def dishes_again(served: Served, catalog: Catalog, request: DishRequest, fresh: 
     answer = shelved(asking, replace(pool, parts=weighted), word, shortest="no_orders")
     if request.candidates is None and answer.why_short is not None and answer.why_short.code == "candidates":
         # The candidates are ours: the dishes she ordered.
-        return replace(answer, why_short=why_short("no_orders", asking.language))
+        return replace(answer, why_short=why_short("no_orders", asking.language, empty=not answer.dishes))
     return answer
 
 
@@ -64,4 +67,5 @@ def _due(asking: Asking, own: OwnLines, column: int) -> Reason | None:
     since_days = (asking.query.now - int(instants[-1])) / DAY_S
     if gap_days < 1 or not DUE_FROM <= since_days / gap_days <= DUE_UNTIL:
         return None
-    return reason("due_now", asking.language, days=round(gap_days))
+    days = round(gap_days)
+    return reason("due_now", asking.language, days=days) if days > 1 else reason("due_daily", asking.language)

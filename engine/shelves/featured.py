@@ -97,7 +97,7 @@ def feature_dishes(served: Served, catalog: Catalog, request: DishRequest, membe
     if filters is not None and len(dishes) < request.limit:
         notes.append("fewer_than_asked")
         code = shortage(filters, vendor_known="unknown_vendor" not in notes) if group else "nobody"
-        why = why_short(code, asking.language)
+        why = why_short(code, asking.language, empty=not found)
     told = filters if request.explain else None
     return FeaturedAnswer(dishes, len(members), len(group), len(everybody), tuple(notes), asking.unknown_ids, why, told)
 

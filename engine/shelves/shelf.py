@@ -18,6 +18,8 @@ from engine.ranking.request import Asking
 from engine.ranking.score import Pool
 
 # Looking for the nearest id compares letter by letter: among this many that begin alike at most.
+# Where a dish comes from that no part of a list speaks for.
+USUAL = "dishes"
 MOST_COMPARED = 2_000
 
 
@@ -46,7 +48,7 @@ def shelved(
     """Return the answer: the pool arranged as asked, with the reasons `word` gives its dishes.
 
     `shortest` says why the list may be short where no filter took anything; `source` names where dishes come from,
-    None: the part that says most.
+    None: the part that says most, or `dishes` where none says anything and the usual list filled the place.
     """
     options, limit = asking.request.options.lists, asking.request.limit
     changes: dict[int, str] = {}
@@ -60,13 +62,14 @@ def shelved(
     pool = reordered(pool, slice(limit))
     reasons = word(pool)
     most = pool.parts.argmax(axis=1).tolist() if len(pool.columns) else []
+    says = np.any(pool.parts > 0, axis=1).tolist()
     dishes = []
     for row, (column, score) in enumerate(zip(pool.columns.tolist(), pool.scores.tolist(), strict=True)):
         dish = Dish(
             asking.served.items.name(column),
             asking.catalog.name(column, asking.language),
             round(score, 6),
-            source or pool.names[most[row]],
+            source or (pool.names[most[row]] if says[row] else USUAL),
             reasons[row],
         )
         if asking.request.explain:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +13,10 @@ from engine.models.base import FloatArray, IntArray
 from engine.ranking.catalog import Catalog
 from engine.ranking.extras import DAY_S, HALF_LIFE_DAYS
 from engine.ranking.filters import removed
-from engine.ranking.reasons import Reason, reason, why_short
+from engine.ranking.reasons import Reason, reason, shortage, why_short
 from engine.ranking.request import Asking, DishRequest, open_request
 from engine.ranking.score import score_pool
-from engine.ranking.served import Served
+from engine.ranking.served import ORDERED, Served, delivered, order_of
 
 # Hand-set and plain: what she orders from counts most, then what they cook for her taste, then what is usual here.
 OWN, TASTE, USUAL = 1.0, 0.3, 0.1
@@ -89,9 +89,20 @@ def recommend_vendors(served: Served, catalog: Catalog, request: DishRequest, fr
         for v in order.tolist()
     )
     notes = list(asking.notes) + (["fewer_than_asked"] if len(found) < request.limit else [])
-    why = why_short("no_vendors", asking.language) if len(found) < request.limit else None
-    filters = removed(catalog, asking.limits) if request.explain else None
-    return VendorAnswer(found, len(asking.query.at) > 0, tuple(notes), asking.unknown_ids, why, filters)
+    short = len(found) < request.limit
+    filters = removed(catalog, asking.limits) if short or request.explain else {}
+    why = _why_short(asking, filters, empty=not found) if short else None
+    return VendorAnswer(
+        found, len(asking.query.at) > 0, tuple(notes), asking.unknown_ids, why, filters if request.explain else None
+    )
+
+
+def _why_short(asking: Asking, filters: Mapping[str, int], *, empty: bool) -> Reason:
+    """Return why there are so few: while dishes are left, because no more vendors cook them."""
+    code = "no_vendors"
+    if not filters["left"]:
+        code = shortage(filters, vendor_known="unknown_vendor" not in asking.notes)
+    return why_short(code, asking.language, empty=empty)
 
 
 def distances_km(
@@ -134,18 +145,17 @@ def _own_share(asking: Asking, n: int) -> tuple[FloatArray, npt.NDArray[np.int64
 
 
 def _since(asking: Asking) -> list[tuple[int, int]]:
-    """Return (vendor, instant) of orders since training that still stand."""
+    """Return (vendor, instant) of orders training has not learned that still stand."""
     orders: dict[str, tuple[int, int]] = {}
-    for event in sorted(asking.fresh, key=lambda each: (each.at, each.seq)):
-        if event.seq <= asking.served.inbox_through or event.type not in {"order", "order_status"}:
-            continue
-        order_id = str(event.properties.get("order_id", event.event_id))
+    told = sorted((each for each in asking.fresh if each.type in ORDERED), key=lambda each: (each.at, each.seq))
+    taken = {order_of(each): delivered(each) for each in told if each.seq <= asking.served.inbox_through}
+    for event in told:
         if event.properties.get("status") in UNDOING:
-            orders.pop(order_id, None)
-        elif event.type == "order":
+            orders.pop(order_of(event), None)
+        elif event.type == "order" and not taken.get(order_of(event)):
             known = asking.catalog.vendor_number.get(str(event.properties.get("vendor_id")))
             if known is not None:
-                orders[order_id] = (known, int(event.at.timestamp()))
+                orders[order_of(event)] = (known, int(event.at.timestamp()))
     return list(orders.values())
 
 

@@ -115,6 +115,16 @@ def test_dishes_the_models_do_not_know_are_ignored() -> None:
     assert catalog(items=[{"item_id": "brand new"}]).orderable(None, datetime.now(SHANGHAI)).shape == (2,)
 
 
+def test_what_a_full_menu_leaves_out_is_not_sold_and_what_a_short_list_leaves_out_is() -> None:
+    dishes = [{"item_id": "noodles"}, {"item_id": "soup"}]
+    noon = datetime(2026, 1, 5, 12, tzinfo=SHANGHAI)
+    full = catalog(items=dishes, ids=("noodles", "noodels", "soup"))
+    assert full.orderable(None, noon).tolist() == [True, False, True]
+    half = catalog(items=dishes, ids=("noodles", "pie", "soup", "tea"))
+    assert half.orderable(None, noon).all()
+    assert catalog().orderable(None, noon).all()
+
+
 def test_a_named_allergen_leaves_out_what_holds_it_and_what_nobody_looked_at() -> None:
     dishes = [
         {"item_id": "noodles", "allergens": "Egg|gluten"},
@@ -132,6 +142,15 @@ def test_a_diet_lets_only_labelled_dishes_through() -> None:
     labels = catalog(items=dishes).labels
     assert labels.suits((), ("vegetarian",)).tolist() == [True, False]
     assert labels.suits((), ("vegetarian", "vegan")).tolist() == [False, False]
+
+
+def test_none_is_no_allergen_to_avoid() -> None:
+    dishes = [{"item_id": "noodles", "allergens": "egg"}, {"item_id": "soup", "allergens": "none"}]
+    labels = catalog(items=dishes).labels
+    assert "none" not in labels.allergen_words
+    with pytest.raises(BadRequest, match="'none' is unknown"):
+        understood(["none"], labels.allergen_words, "context.allergens")
+    assert labels.suits(("eggs",), ()).tolist() == [False, True]
 
 
 def test_a_misspelt_allergen_is_refused_with_the_nearest_word() -> None:

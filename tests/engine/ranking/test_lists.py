@@ -143,6 +143,65 @@ def test_logged_propensities_are_the_frequencies_with_which_dishes_stand_in_thei
     assert all(0 < slot.propensity <= 1 for slot in slots)
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(-1, 2)), min_size=1, max_size=12),
+    st.lists(st.tuples(st.integers(0, 3), st.integers(-1, 2)), max_size=6),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.integers(0, 3),
+    st.text(max_size=3),
+)
+@hypothesis_settings(max_examples=200, deadline=None)
+def test_what_the_lot_draws_keeps_every_limit_the_list_keeps(shown, new, per_vendor, per_cuisine, after, seed):
+    limits = []
+    for kind, most in ((0, per_vendor), (1, per_cuisine)):
+        limits.append((np.array([dish[kind] for dish in [*shown, *new]], np.int32), most))
+
+    def keeps(columns) -> bool:
+        counts = [Counter(int(groups[column]) for column in columns if groups[column] >= 0) for groups, _ in limits]
+        return all(max(count.values(), default=0) <= most for count, (_, most) in zip(counts, limits, strict=True))
+
+    columns = []
+    for column in range(len(shown)):
+        columns += [column] if keeps([*columns, column]) else []
+    drawn = np.arange(len(shown), len(shown) + len(new), dtype=np.int32)
+    options = ListOptions(explore_share=0.5, explore_after=after)
+    slots = explore(columns, drawn, np.ones(len(new), np.float32), options, seed=seed, limits=limits)
+    found = [slot.column for slot in slots]
+    assert len(found) == len(set(found)) == len(columns)
+    assert keeps(found)
+    regular = [slot.column for slot in slots if not slot.explored]
+    assert regular == sorted(regular)
+    assert all(0 < slot.propensity <= 1 for slot in slots)
+
+
+def test_new_dishes_are_drawn_beside_a_limit_that_the_list_fills(town) -> None:
+    lists = {"explore_share": 0.5, "explore_after": 0, "most_per_vendor": 1}
+    answers = [town.ask(limit=4, lists=lists, request_id=f"r{n}") for n in range(40)]
+    assert any(dish.source == "exploration" for answer in answers for dish in answer.dishes)
+    for answer in answers:
+        shown = [VENDOR[dish.item_id] for dish in answer.dishes]
+        assert len(shown) == len(set(shown)) == 4
+        assert "list_relaxed" not in answer.notes
+
+
+def test_a_lot_that_costs_the_quota_of_repeats_is_told(town) -> None:
+    lists = {"repeat_min": 1.0, "explore_share": 0.5, "explore_after": 0}
+    own = own_dishes(town)
+    for n in range(20):
+        answer = town.ask(limit=3, lists=lists, request_id=f"q{n}")
+        short = sum(dish.item_id in own for dish in answer.dishes) < min(3, len(own))
+        assert short == ("list_relaxed" in answer.notes)
+
+
+def test_a_quota_that_cannot_be_kept_gives_way_before_a_limit_does(town) -> None:
+    answer = town.ask(limit=4, lists={"repeat_max": 0.0, "most_per_vendor": 1}, candidates=tuple(own_dishes(town)))
+    shown = [VENDOR[dish.item_id] for dish in answer.dishes]
+    assert "list_relaxed" in answer.notes
+    everywhere = {VENDOR[dish] for dish in own_dishes(town) if dish in town.shown(limit=30)}
+    assert set(shown[: len(everywhere)]) == everywhere
+
+
 def test_over_many_requests_a_slot_is_given_away_as_often_as_its_propensity_says() -> None:
     options = ListOptions(explore_share=0.2, explore_after=0)
     new, weights = np.array([100, 101], np.int32), np.array([1.0, 3.0], np.float32)

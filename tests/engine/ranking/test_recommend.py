@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from engine.artifact import load
 from engine.columns import ITEMS, VENDORS
 from engine.events import Event
 from engine.history import History
+from engine.models.base import Place
 from engine.ranking.blend import IMPERSONAL
 from engine.ranking.catalog import build_catalog
 from engine.ranking.recommend import DishRequest, recommend_dishes
@@ -129,16 +131,49 @@ def test_an_order_told_again_with_another_status_is_one_order(served, catalog) -
 
 
 def test_events_that_training_has_seen_count_once(served, catalog) -> None:
-    from dataclasses import replace
-
     trained = replace(served, inbox_through=10)
     assert ask(trained, catalog, "stranger", [ordered("d05", 10)]).customer_known is False
     assert ask(trained, catalog, "stranger", [ordered("d05", 11)]).customer_known is True
 
 
-def test_what_she_rejected_stays_hidden_after_training(served, catalog) -> None:
-    from dataclasses import replace
+@pytest.mark.parametrize("status", ["placed", "accepted"])
+def test_an_order_on_its_way_when_training_ran_still_counts(served, catalog, status) -> None:
+    trained = replace(served, inbox_through=10)
+    placed = ordered("d05", 10, "o1", status=status)
+    arrived = event("order_status", 11, order_id="o1", status="delivered")
+    for told in ([placed], [placed, arrived]):
+        answer = ask(trained, catalog, "stranger", told, limit=1)
+        assert answer.customer_known
+        assert answer.dishes[0].reason.code == "ordered_once"
+    back = event("order_status", 12, order_id="o1", status="cancelled")
+    assert not ask(trained, catalog, "stranger", [placed, arrived, back]).customer_known
 
+
+def test_an_order_that_arrived_before_training_ran_counts_once(served, catalog) -> None:
+    trained = replace(served, inbox_through=11)
+    told = [ordered("d05", 10, "o1", status="placed"), event("order_status", 11, order_id="o1", status="delivered")]
+    assert not ask(trained, catalog, "stranger", told).customer_known
+
+
+def test_an_order_undone_after_training_learned_it_no_longer_counts(served, catalog) -> None:
+    trained = replace(served, inbox_through=10)
+    row = trained.row_of("c001")
+    first, end = trained.baskets.customer_start[row : row + 2].tolist()
+    at = datetime.fromtimestamp(int(trained.baskets.at[end - 1]), UTC)
+    order = Event("e3", "order", "c001", at, {"order_id": "o3", "items": [{"item_id": "d01"}]}, 3)
+    refund = event("order_status", 12, order_id="o3", status="refunded")
+    query = trained.query("c001", [order, refund], now=int(NOW.timestamp()), place=Place())
+    assert len(query.at) == end - first - 1
+    assert query.at.tolist() == trained.baskets.at[first : end - 1].tolist()
+    lines = trained.baskets.basket_start[first : end + 1]
+    assert query.items.tolist() == trained.baskets.items[lines[0] : lines[-2]].tolist()
+    assert query.start[-1] == len(query.items)
+    # Refunded before training ran, it was never learned, and another basket of that instant is not hers to lose.
+    early = Event("e4", "order_status", "c001", at, {"order_id": "elsewhere", "status": "refunded"}, 4)
+    assert len(trained.query("c001", [early], now=int(NOW.timestamp()), place=Place()).at) == end - first
+
+
+def test_what_she_rejected_stays_hidden_after_training(served, catalog) -> None:
     trained = replace(served, inbox_through=10)
     favourite = ask(trained, catalog).dishes[0].item_id
     answer = ask(trained, catalog, fresh=[event("not_interested", 3, item_id=favourite)], limit=12)
@@ -165,8 +200,6 @@ def test_reasons_count_her_orders_in_both_languages(served, catalog) -> None:
 
 
 def test_a_source_is_the_model_that_contributed_most(served, catalog) -> None:
-    from dataclasses import replace
-
     from engine.ranking.blend import Blend
 
     only = replace(served, blend=Blend({"als": 1.0}))
@@ -226,8 +259,6 @@ def test_what_filters_took_adds_up(town) -> None:
 
 
 def test_an_explanation_has_the_rankers_figures_only_where_it_ranks(town) -> None:
-    from dataclasses import replace
-
     from engine.ranking.ranker import Ranker
 
     plain = replace(town, served=replace(town.served, ranker=None))

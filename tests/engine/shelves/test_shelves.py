@@ -126,6 +126,30 @@ def test_only_vendors_that_are_open_and_deliver_are_shown(town) -> None:
     assert answer.why_short.code == "no_vendors"
 
 
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [({"diets": ("kosher",)}, "diets"), ({"vendor_id": "nobody"}, "vendor_unknown"), ({"zone": "z1"}, "no_vendors")],
+)
+def test_too_few_vendors_are_explained_by_what_took_their_dishes(town, asked, code) -> None:
+    assert vendors(town, limit=9, **asked).why_short.code == code
+
+
+def test_again_knows_no_quota_of_repeats_and_keeps_its_limits(town) -> None:
+    plain = again(town, "c001", limit=4, lists={"most_per_vendor": 1})
+    with_quota = again(town, "c001", limit=4, lists={"most_per_vendor": 1, "repeat_max": 0.5})
+    assert with_quota == plain
+
+
+def test_what_fills_a_list_of_addons_does_not_claim_to_go_with_the_cart(town) -> None:
+    answer = addons(town, "unheard of", limit=4)
+    assert {dish.source for dish in answer.dishes} == {"dishes"}
+
+
+def test_what_she_orders_every_day_is_not_said_to_come_every_1_days(town) -> None:
+    daily = [bought("d07", n, "visitor", hours_ago=24 * n) for n in range(1, 8)]
+    assert again(town, "visitor", daily, language="en").dishes[0].reason.code == "due_daily"
+
+
 def test_an_order_of_this_minute_puts_its_vendor_first(town) -> None:
     fresh = [told("order", n, "visitor", order_id=f"o{n}", items=[{"item_id": "d03"}], vendor_id="v3") for n in (1, 2)]
     first = vendors(town, "visitor", fresh, language="zh").vendors[0]
