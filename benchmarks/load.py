@@ -19,16 +19,19 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-
-import aiohttp
+from typing import cast
+from urllib.parse import urlsplit
 
 CONNECTIONS = 16
-# Requests between two collections of young garbage at the steady rate: half a millisecond each.
-YOUNG = 200
+# When late, requests sent before answers are read again.
+TURN = 8
+ANSWER_WITHIN_S = 60.0
+LENGTH = re.compile(rb"(?i)content-length: *(\d+)")
 WRK = """
 local ids = {{}}
 for line in io.lines({ids}) do ids[#ids + 1] = line end
@@ -115,38 +118,93 @@ def finish(driver: subprocess.Popen[str]) -> Late:
     return Late(**found)
 
 
+class Line(asyncio.Protocol):
+    """One kept connection that asks one question at a time; `answered` is told the status, 0 where it broke.
+
+    An HTTP client takes as long for a request as the server does, and its own queue would be measured.
+    """
+
+    def __init__(self, idle: list[Line]) -> None:
+        self._idle, self._read, self.transport = idle, b"", asyncio.Transport()
+        self.answered: Callable[[int], None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep where to write."""
+        self.transport = cast("asyncio.Transport", transport)
+
+    def ask(self, request: bytes, answered: Callable[[int], None]) -> None:
+        """Send `request`, which must end the question before it."""
+        self.answered = answered
+        self.transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        """Tell when the answer is whole."""
+        self._read += data
+        head, found, body = self._read.partition(b"\r\n\r\n")
+        if not found or len(body) < int(LENGTH.search(head).group(1)):  # type: ignore[union-attr]
+            return
+        self._read = b""
+        self._idle.append(self)
+        self._tell(int(head[9:12]))
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Count a question that got no answer."""
+        if self in self._idle:
+            self._idle.remove(self)
+        self._tell(0)
+
+    def _tell(self, status: int) -> None:
+        answered, self.answered = self.answered, None
+        if answered is not None:
+            answered(status)
+
+
 async def _drive(url: str, key: str, customers: list[str], rate: float, seconds: float) -> Late:
-    rng = random.Random(7)
+    rng, loop, asked = random.Random(7), asyncio.get_running_loop(), urlsplit(url)
     at: list[float] = []
     late: list[float] = []
+    idle: list[Line] = []
     failed = 0
+    head = f"POST {asked.path} HTTP/1.1\r\nHost: {asked.netloc}\r\nAuthorization: Bearer {key}\r\n"
+    head += "Content-Type: application/json\r\nContent-Length: "
 
-    async def one(session: aiohttp.ClientSession, due: float) -> None:
+    def answered(due: float, status: int) -> None:
         nonlocal failed
-        try:
-            async with session.post(url, json={"customer_id": rng.choice(customers), "limit": 10}) as answer:
-                await answer.read()
-                failed += answer.status != 200
-        except aiohttp.ClientError:
-            failed += 1
+        failed += status != 200
         at.append(due - start)
         late.append((time.perf_counter() - due) * 1000)
 
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}, connector=connector) as session:
-        start, running = time.perf_counter(), set[asyncio.Task[None]]()
-        # This process's own full collections of garbage, up to 100 ms each, would be taken for the server's lateness.
-        gc.disable()
-        for i in range(int(rate * seconds)):
-            due = start + i / rate
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            task = asyncio.create_task(one(session, due))
-            running.add(task)
-            task.add_done_callback(running.discard)
-            if i % YOUNG == 0:
-                gc.collect(0)
-        await asyncio.gather(*running)
-    return Late(at, late, failed)
+    async def open_and_ask(request: bytes, due: float) -> None:
+        try:
+            _, line = await loop.create_connection(lambda: Line(idle), asked.hostname, asked.port)
+        except OSError:
+            answered(due, 0)
+        else:
+            line.ask(request, partial(answered, due))
+
+    many, opening = int(rate * seconds), set[asyncio.Task[None]]()
+    start = time.perf_counter()
+    for i in range(many):
+        due = start + i / rate
+        if (early := due - time.perf_counter()) > 0:
+            await asyncio.sleep(early)
+        elif i % TURN == 0:
+            await asyncio.sleep(0)
+        body = f'{{"customer_id":"{rng.choice(customers)}","limit":10}}'
+        request = f"{head}{len(body)}\r\n\r\n{body}".encode()
+        if idle:
+            idle.pop().ask(request, partial(answered, due))
+        else:
+            task = asyncio.create_task(open_and_ask(request, due))
+            opening.add(task)
+            task.add_done_callback(opening.discard)
+    end = time.perf_counter() + ANSWER_WITHIN_S
+    while len(at) < many and time.perf_counter() < end:
+        await asyncio.sleep(0.01)
+    for line in idle:
+        line.transport.close()
+    await asyncio.sleep(0)
+    return Late(at, late, failed + many - len(at))
 
 
 @contextmanager
@@ -204,5 +262,7 @@ def children_of(pid: int) -> list[int]:
 
 
 if __name__ == "__main__":
+    # This process's own collections of garbage, up to 100 ms each, would be taken for the server's lateness.
+    gc.disable()
     seen = asyncio.run(_drive(**json.load(sys.stdin)))
     print(json.dumps({"at": seen.at, "ms": seen.ms, "failed": seen.failed}))

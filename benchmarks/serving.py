@@ -35,7 +35,7 @@ from fastapi.responses import Response
 from redis.asyncio import Redis
 
 from api.keys import create_key
-from benchmarks.load import Target, cpu_of, finish, memory_of, process, saturate, start_steady, steady, wait_for
+from benchmarks.load import Late, Target, cpu_of, finish, memory_of, process, saturate, start_steady, steady, wait_for
 from demo.city import write_city
 from demo.world import CityScale
 from engine.artifact import MANIFEST, activate, live_version, load
@@ -59,6 +59,10 @@ REDIS_URL = f"redis://127.0.0.1:{REDIS_PORT}/0"
 BYTES = "BENCHMARK_BYTES"
 ASKED = 20_000
 ROUNDS, SECONDS = 5, 6.0
+# Runs at half of the load, of twice the seconds.
+LATE_ROUNDS = 5
+# Versions taken in under load; how long each time is driven, and when the other one is made live.
+SWAPS, SWAP_SECONDS, SWAP_AT = 8, 24.0, 8.0
 LIMITS = "## What limits it"
 
 
@@ -201,23 +205,53 @@ def throughput(ours: Target, server: int, rounds: int, seconds: float) -> list[R
     return found[1:] if rounds > 1 else found
 
 
-def swap_under_load(settings: Settings, ours: Target, versions: Sequence[str], rate: float) -> dict[str, float]:
-    """Publish another version while requests come at a steady rate; return p99 before and while it is taken in."""
-    driver = start_steady(ours, rate, 30.0)
-    time.sleep(12.0)
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """One version taken in at a steady rate: p99 in ms before and while it was, and how many seconds that took."""
+
+    failed: int
+    before: float
+    during: float
+    took: float
+
+    @property
+    def told(self) -> str:
+        """The two p99, and the seconds."""
+        return f"{self.before:.1f} to {self.during:.1f} in {self.took:.1f} s"
+
+
+def swap_under_load(settings: Settings, ours: Target, version: str, rate: float) -> Swap:
+    """Make another version live while requests come at a steady rate."""
+    driver = start_steady(ours, rate, SWAP_SECONDS)
+    time.sleep(SWAP_AT)
     begun = time.perf_counter()
-    activate(settings.artifacts_folder, versions[1])
-    while json.loads(one_answer(ours))["model_version"] != versions[1]:
+    activate(settings.artifacts_folder, version)
+    while json.loads(one_answer(ours))["model_version"] != version:
         time.sleep(0.05)
     took = time.perf_counter() - begun
     late = finish(driver)
     # The driver's clock starts a little after ours: half a second of slack on both sides.
-    return {
-        "failed": late.failed,
-        "before": late.percentile(99, 1.0, 11.0),
-        "during": late.percentile(99, 11.5, 12.5 + took),
-        "took": took,
-    }
+    return Swap(
+        late.failed,
+        late.percentile(99, 1.0, SWAP_AT - 1.0),
+        late.percentile(99, SWAP_AT - 0.5, SWAP_AT + 0.5 + took),
+        took,
+    )
+
+
+def swap_lines(settings: Settings, ours: Target, versions: Sequence[str], rate: float, times: int) -> list[str]:
+    """Return how `times` swaps there and back went."""
+    activate(settings.artifacts_folder, versions[0])
+    with serve(settings):
+        wait_ready()
+        saturate(ours, SECONDS)
+        found = [swap_under_load(settings, ours, versions[(n + 1) % 2], rate) for n in range(times)]
+    within = sum(each.during <= 2 * each.before for each in found)
+    return [
+        f"- {times} swaps at {rate:.0f} requests/s: {sum(each.failed for each in found)} failed; p99 in ms before, and "
+        f"while the new version was read and taken in: {', '.join(each.told for each in found)}; "
+        f"{within} of {times} within twice."
+    ]
 
 
 def redis_bytes(customers: int = 20_000) -> tuple[float, float]:
@@ -275,7 +309,7 @@ def measured(settings: Settings, *, quick: bool) -> list[str]:
         "| at half, a second | p50 ms | p99 ms | p99.9 ms | strangers, requests/s | p99 ms |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    half = 1.0
+    halves: list[float] = []
     for name, version in versions.items():
         activate(settings.artifacts_folder, version)
         with serve(settings) as server:
@@ -283,29 +317,21 @@ def measured(settings: Settings, *, quick: bool) -> list[str]:
             found = throughput(ours, server.pid, rounds, seconds)
             ratios = [each.ratio for each in found]
             rate = statistics.median(each.ours for each in found)
-            half = rate / 2
-            late, new = steady(ours, half, 2 * seconds), saturate(strangers, seconds)
-            late_new = steady(strangers, half, seconds)
+            halves.append(rate / 2)
+            late = [steady(ours, rate / 2, 2 * seconds) for _ in range(1 if quick else LATE_ROUNDS)]
+            new, late_new = saturate(strangers, seconds), steady(strangers, rate / 2, seconds)
         lines.append(
             f"| {name} | {rate:.0f} | {statistics.median(each.bare for each in found):.0f} | "
             f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) | "
             f"{statistics.median(each.ours_us for each in found):.0f}, "
-            f"{statistics.median(each.bare_us for each in found):.0f} | {half:.0f} | "
-            f"{late.percentile(50):.1f} | {late.percentile(99):.1f} | {late.percentile(99.9):.1f} | {new:.0f} | "
+            f"{statistics.median(each.bare_us for each in found):.0f} | {rate / 2:.0f} | "
+            f"{spread(late, 50)} | {spread(late, 99)} | {spread(late, 99.9)} | {new:.0f} | "
             f"{late_new.percentile(99):.1f} |"
         )
         print(lines[-1], flush=True)
     lines += ["", *memory_lines(settings, ours, base, seconds)]
-    first, second = versions.values()
-    activate(settings.artifacts_folder, first)
-    with serve(settings):
-        wait_ready()
-        saturate(ours, seconds)
-        swap = swap_under_load(settings, ours, [first, second], half)
-    lines.append(
-        f"- Swap at {half:.0f} requests/s: {swap['failed']:.0f} failed; p99 {swap['before']:.1f} ms before, "
-        f"{swap['during']:.1f} ms while the new version was read and taken in ({swap['took']:.1f} s)."
-    )
+    # Half of what the slower of the two versions manages.
+    lines += swap_lines(settings, ours, list(versions.values()), min(halves), 1 if quick else SWAPS)
     orders, impressions = redis_bytes(2_000 if quick else 20_000)
     lines.append(
         f"- Redis: {orders:,.0f} bytes a customer with 5 orders of 2 dishes not yet trained on, {impressions:,.0f} "
@@ -314,6 +340,12 @@ def measured(settings: Settings, *, quick: bool) -> list[str]:
     activate(settings.artifacts_folder, base)
     print("\n".join(lines[-3:]), flush=True)
     return lines
+
+
+def spread(late: Sequence[Late], q: float) -> str:
+    """Return the median of several runs' q-th percentiles, and from where to where they reach."""
+    found = sorted(each.percentile(q) for each in late)
+    return f"{statistics.median(found):.1f} ({found[0]:.1f} to {found[-1]:.1f})"
 
 
 def memory_lines(settings: Settings, ours: Target, version: str, seconds: float) -> list[str]:
@@ -340,14 +372,15 @@ def main() -> int:
         if shutil.which(tool) is None:
             print(f"SKIPPED: {tool} is not installed", file=sys.stderr)
             return 0
+    load = os.getloadavg()[0]
     redis = ["redis-server", "--port", str(REDIS_PORT), "--save", "", "--appendonly", "no"]
     with tempfile.TemporaryDirectory(prefix="regulars-serving-") as folder, process(redis):
         settings = prepare(options.home or Path(folder), QUICK if options.quick else FULL)
         lines = measured(settings, quick=options.quick)
     if not options.quick:
         made = f"{datetime.now(UTC):%Y-%m-%d}, `python -m benchmarks.serving`, {platform.machine()}"
-        on = f"2 cores shared with wrk and Redis, Python {platform.python_version()}, numpy {np.__version__}"
-        head = f"# Serving dishes\n\n{made}, {on}, one worker, simulated city (seed 1). "
+        on = f"2 cores shared with wrk and Redis, load average before {load:.2f}, Python {platform.python_version()}"
+        head = f"# Serving dishes\n\n{made}, {on}, numpy {np.__version__}, one worker, simulated city (seed 1). "
         # What limits it is written by hand and stays until somebody finds another reason.
         before = RESULT.read_text(encoding="utf-8") if RESULT.exists() else ""
         reasons = before[before.find(LIMITS) :] if LIMITS in before else ""
