@@ -14,6 +14,7 @@ from fastapi.responses import Response
 
 from api.keys import Caller, requires, utc_now
 from api.live import Live
+from api.reading import JsonRoute
 from api.recommending import as_bytes, example_answer
 from api.schemas import CouponsRequest, instant_or
 from campaigns.coupons import Coupon, open_coupons
@@ -26,7 +27,7 @@ from engine.offers.qualify import CustomerFacts, NotQualified, Qualified, qualif
 from engine.ranking.request import check_instant
 from engine.tables import read_table
 
-router = APIRouter(prefix="/v1/recommend", tags=["recommend"])
+router = APIRouter(prefix="/v1/recommend", tags=["recommend"], route_class=JsonRoute)
 LATEST = 20
 
 COUPONS_EXAMPLE = {

@@ -14,7 +14,9 @@ from sqlalchemy.exc import OperationalError
 
 from api.keys import Caller, requires, utc_now
 from api.live import Live
+from api.reading import JsonRoute
 from api.recommending import as_bytes, example_answer
+from api.schemas import PRINTABLE
 from campaigns.coupons import open_coupons
 from engine.columns import SEALED
 from engine.consents import ANY_CHANNEL, latest
@@ -27,7 +29,7 @@ from engine.events import Event, events_of
 from engine.history import History
 from engine.tables import read_table
 
-router = APIRouter(prefix="/v1", tags=["customers"])
+router = APIRouter(prefix="/v1", tags=["customers"], route_class=JsonRoute)
 LATEST_ORDERS = 20
 LATEST_EVENTS = 50
 FAVOURITES = 5
@@ -50,7 +52,7 @@ CUSTOMER_EXAMPLE = {
 @router.get("/customers/{customer_id}", summary="One customer whole", responses=example_answer(CUSTOMER_EXAMPLE))
 async def customer(
     request: Request,
-    customer_id: Annotated[str, Path(min_length=1, max_length=200)],
+    customer_id: Annotated[str, Path(min_length=1, max_length=200, pattern=PRINTABLE)],
     _caller: Annotated[Caller, Depends(requires("customers"))],
 ) -> Response:
     """Return her figures, groups and why, favourites, latest orders and events, open coupons and consent.

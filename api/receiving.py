@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from api.keys import Caller, requires, utc_now
 from api.live import Live
+from api.reading import JsonRoute
 from api.recommending import as_bytes, example_answer
 from api.schemas import EventShape, EventsRequest, instant_or
 from engine.columns import STATUSES
@@ -21,7 +22,7 @@ from engine.database import transaction
 from engine.errors import BadRequest, DatabaseUnavailable, did_you_mean
 from engine.events import EVENT_TYPES, SURVEYS, Event, store
 
-router = APIRouter(prefix="/v1", tags=["events"])
+router = APIRouter(prefix="/v1", tags=["events"], route_class=JsonRoute)
 # Clocks of phones run ahead; more than this is a mistake, and would outrank everything that follows.
 AHEAD = timedelta(hours=24)
 MOST_LINES = 200
@@ -99,8 +100,10 @@ def _check_property(name: str, value: object, path: str) -> None:
         low, high = BOUNDS[name]
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
             raise BadRequest(f"expected a number from {low} to {high}", where=path)
-    elif not isinstance(value, str) or not 0 < len(value) <= 200:
-        raise BadRequest("expected text of 1 to 200 characters", where=path)
+    else:
+        most = LENGTHS.get(name, 200)
+        if not isinstance(value, str) or not 0 < len(value) <= most:
+            raise BadRequest(f"expected text of 1 to {most} characters", where=path)
 
 
 BOUNDS: Mapping[str, tuple[float, float]] = {
@@ -110,6 +113,8 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "slot": (0, 10_000),
     "propensity": (1e-9, 1),
 }
+# Where a text has less room than others.
+LENGTHS = {"channel": 40, "purpose": 40}
 # What a score may be depends on the kind: `_check_answer` sees both.
 ANSWER = ("kind", "score")
 

@@ -14,13 +14,14 @@ from pydantic import BaseModel
 
 from api.keys import Caller, requires, utc_now
 from api.live import Answering, Live
+from api.reading import JsonRoute
 from api.schemas import Asked, DishesRequest, instant_or, options_for
 from engine.events import Event
 from engine.ranking.answer import Dish, DishAnswer
 from engine.ranking.recommend import recommend_dishes
 from engine.ranking.request import DishRequest, check_instant
 
-router = APIRouter(prefix="/v1/recommend", tags=["recommend"])
+router = APIRouter(prefix="/v1/recommend", tags=["recommend"], route_class=JsonRoute)
 
 JSON = b"application/json"
 DISH_EXAMPLE = {

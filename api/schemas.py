@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Annotated, Any, get_type_hints
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, create_model
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StringConstraints,
+    create_model,
+)
+from pydantic_core import PydanticCustomError
 
 from engine.errors import BadRequest
 from engine.ranking.options import ListOptions
@@ -17,11 +31,26 @@ MOST_EVENTS = 1_000
 MOST_CLICKED = 50
 MOST_WORDS = 40
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)]
 Ids = Annotated[list[Id], Field(max_length=MOST_IDS)]
-Word = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=PRINTABLE)]
 RequestId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
 Language = Annotated[str, StringConstraints(pattern=r"^(en|zh)$")]
+# The first and last years have instants that are of another era elsewhere on earth.
+ISO = re.compile(r"(?!0000|0001|9999)\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
+
+
+def _written_out(value: object) -> object:
+    """Refuse what would be read as seconds since 1970, or as midnight of a day."""
+    if not isinstance(value, str) or not ISO.match(value):
+        raise PydanticCustomError(
+            "instant", "expected ISO 8601 text with date, time and offset, such as 2026-01-16T12:05:00+08:00"
+        )
+    return value
+
+
+InstantText = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 
 
 class Shape(BaseModel):
@@ -33,14 +62,14 @@ class Shape(BaseModel):
 class Context(Shape):
     """Where and when she asks; every part is optional."""
 
-    at: AwareDatetime | None = Field(None, description="Instant with offset; missing means now.")
+    at: InstantText | None = Field(None, description="Instant with offset; missing means now.")
     zone: Id | None = Field(
         None,
         description="Delivery zone. Missing: her last order's place steers the order, and no zone narrows the list.",
     )
     vendor_id: Id | None = Field(None, description="Given on a vendor's page: only its dishes.")
-    latitude: float | None = Field(None, ge=-90, le=90)
-    longitude: float | None = Field(None, ge=-180, le=180)
+    latitude: StrictFloat | None = Field(None, ge=-90, le=90)
+    longitude: StrictFloat | None = Field(None, ge=-180, le=180)
     cart: Ids = Field(default_factory=list, description="Dishes already in the cart; never recommended.")
 
 
@@ -69,7 +98,7 @@ class ListContext(Context):
 _KINDS = get_type_hints(ListOptions)
 _OPTIONS: dict[str, Any] = {
     each.name: (
-        _KINDS[each.name] | None,
+        Annotated[_KINDS[each.name], Strict()] | None,
         Field(None, ge=each.metadata["low"], le=each.metadata["high"], description=each.metadata["about"]),
     )
     for each in fields(ListOptions)
@@ -85,12 +114,14 @@ Lists = create_model(
 class Asked(Shape):
     """What every list takes."""
 
-    limit: int = Field(10, ge=1, le=MOST_DISHES)
+    limit: StrictInt = Field(10, ge=1, le=MOST_DISHES)
     context: ListContext = Field(default_factory=lambda: ListContext.model_validate({}))
     exclude: Ids = Field(default_factory=list, description="Dishes never to show.")
     candidates: Ids | None = Field(None, description="Rank only these; missing means every dish.")
     language: Language | None = Field(None, description="en or zh; missing means the customer's, else en.")
-    explain: bool = Field(False, description="Also say how each dish came to its place and what filters took away.")
+    explain: StrictBool = Field(
+        False, description="Also say how each dish came to its place and what filters took away."
+    )
     request_id: RequestId | None = Field(
         None, description="Chosen by the app, or made here; the same one draws the same lots again."
     )
@@ -183,10 +214,10 @@ class CouponsRequest(Shape):
         },
     )
     customer_id: Id
-    limit: int = Field(5, ge=1, le=MOST_DISHES)
+    limit: StrictInt = Field(5, ge=1, le=MOST_DISHES)
     context: Context = Field(default_factory=lambda: Context.model_validate({}))
-    basket_cents: int | None = Field(None, ge=0, le=10**10, description="Minor units; missing means no cart yet.")
-    delivery_fee_cents: int | None = Field(None, ge=0, le=10**8)
+    basket_cents: StrictInt | None = Field(None, ge=0, le=10**10, description="Minor units; missing means no cart yet.")
+    delivery_fee_cents: StrictInt | None = Field(None, ge=0, le=10**8)
     language: Language | None = None
 
 
@@ -196,7 +227,7 @@ class EventShape(Shape):
     event_id: Id = Field(description="Chosen by the app; a repeated one is counted as duplicate and changes nothing.")
     type: str = Field(max_length=40)
     customer_id: Id
-    at: AwareDatetime | None = Field(None, description="Instant with offset; missing means the moment of receipt.")
+    at: InstantText | None = Field(None, description="Instant with offset; missing means the moment of receipt.")
     properties: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -9,13 +9,15 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from api.keys import Caller, requires, utc_now
 from api.live import Live
+from api.reading import JsonRoute
 from api.recommending import as_bytes, example_answer
+from api.schemas import PRINTABLE, Id
 from engine.database import transaction
 from engine.errors import BadDefinition, DatabaseUnavailable
 from engine.segments import library, preview
@@ -27,10 +29,10 @@ from engine.segments.schema import json_schema
 from engine.segments.sources import Reading, instant_asked, sources_of
 from engine.settings import Settings
 
-router = APIRouter(prefix="/v1/segments", tags=["segments"])
+router = APIRouter(prefix="/v1/segments", tags=["segments"], route_class=JsonRoute)
 Found = TypeVar("Found")
 MayUse = Annotated[Caller, Depends(requires("segments"))]
-Name = Annotated[str, Path(min_length=1, max_length=80)]
+Name = Annotated[str, Path(min_length=1, max_length=80, pattern=PRINTABLE)]
 LISTED_EXAMPLE = {
     "segment": "lapsed_vip", "ready": False, "version": 2, "created_at": "2026-03-01T09:00:00+00:00",
     "created_by": "key:3f0c", "rule": {"all": [{"segment": "dormant"}, {"tier": "platinum"}]},
@@ -70,14 +72,14 @@ class PreviewAsked(Asked):
     """Also how many to show."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"segment": {"tier": "platinum"}, "sample": 5}]})
-    sample: int = Field(default=20, ge=0, le=1000, description="How many customers to show.")
+    sample: StrictInt = Field(default=20, ge=0, le=1000, description="How many customers to show.")
 
 
 class ExplainAsked(Asked):
     """Also whom to explain."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"segment": "dormant", "customer_id": "c-1042"}]})
-    customer_id: str = Field(min_length=1, max_length=200)
+    customer_id: Id
 
 
 class Saved(BaseModel):

@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from api.keys import Caller, requires, utc_now
 from api.live import Live
+from api.reading import JsonRoute
 from api.recommending import DISH_EXAMPLE, DISHES_EXAMPLE, as_bytes, dishes_body, example_answer, opened
 from api.schemas import AddonsRequest, AgainRequest, SegmentDishesRequest, SimilarRequest, VendorsRequest
 from api.segments import rule_asked
@@ -26,7 +27,7 @@ from engine.shelves.featured import FeaturedAnswer, feature_dishes
 from engine.shelves.similar import similar_dishes
 from engine.shelves.vendors import VendorAnswer, recommend_vendors
 
-router = APIRouter(prefix="/v1/recommend", tags=["recommend"])
+router = APIRouter(prefix="/v1/recommend", tags=["recommend"], route_class=JsonRoute)
 MayAsk = Annotated[Caller, Depends(requires("recommend"))]
 HEAD = {key: DISHES_EXAMPLE[key] for key in ("request_id", "model_version")}
 

@@ -86,8 +86,10 @@ def errors_page() -> str:
         f"| `{error.code}` | {error.__name__} | {(error.__doc__ or '').splitlines()[0]} |\n" for error in error_tree()
     )
     http = (
-        "\nThe service adds `malformed_json` (422: the body is not JSON), `too_large` (413: over 4 MiB), "
-        "`method_not_allowed` (405) and, in `errors[]`, the validation code of every wrong field.\n"
+        "\nThe service adds `malformed_json` (422: the body is not JSON in UTF-8), `too_large` (413: over 4 MiB), "
+        "`method_not_allowed` (405), `internal` (500: a fault nobody foresaw, in the log under the answer's "
+        "`request_id`) and, in `errors[]`, the validation code of every wrong field. `internal` is also what a command "
+        "calls such a fault.\n"
     )
     head = f"{HEAD}# Error codes\n\nStable: scripts may rely on them.\n\n| code | error | meaning |\n|---|---|---|\n"
     return head + rows + http

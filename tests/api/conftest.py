@@ -28,7 +28,7 @@ from tests.baskets import random_town, tables
 from training import run
 
 NOW = datetime.now(UTC)
-SCOPES = ("recommend", "events", "customers", "metrics")
+SCOPES = ("recommend", "events", "customers", "metrics", "segments")
 DISHES = [f"d{i:02d}" for i in range(12)]
 VENDOR = {dish: f"v{i % 3}" for i, dish in enumerate(DISHES)}
 
@@ -105,6 +105,15 @@ def opened(settings: Settings) -> Iterator[App]:
 @pytest.fixture
 def app(served_home: Settings) -> Iterator[App]:
     with opened(served_home) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def standing(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """One service for all tests of a file that leave it as it was: every start maps a version's hundred files."""
+    home = tmp_path_factory.mktemp("standing") / "home"
+    shutil.copytree(trained_home, home)
+    with opened(Settings.from_environment({}, home=home)) as running:
         yield running
 
 
