@@ -24,7 +24,7 @@ from engine.money import money_text
 from engine.offers.basket import Basket
 from engine.offers.offer import Offer, offers_from, saving_on
 from engine.offers.qualify import CustomerFacts, NotQualified, Qualified, qualify, rank
-from engine.ranking.request import check_instant
+from engine.ranking.request import check_instant, check_point
 from engine.tables import read_table
 
 router = APIRouter(prefix="/v1/recommend", tags=["recommend"], route_class=JsonRoute)
@@ -71,6 +71,7 @@ async def coupons(
     `not_yet` holds only what a bigger basket, another zone or another vendor would open.
     """
     live: Live = request.app.state.live
+    check_point(body.context.latitude, body.context.longitude)
     at = instant_or(body.context.at, utc_now())
     if live.answering is not None and body.context.at is not None:
         check_instant(live.answering.served, at, utc_now())

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from pathlib import Path
 
 import numba
@@ -140,12 +141,20 @@ class Live:
         except OperationalError:
             log.warning("catch_up_waits", detail="the database does not answer")
 
-    async def recent(self, customer_id: str | None) -> list[Event]:
-        """Return the customer's fresh events; none while the online store is away, and the state says so."""
-        if customer_id is None or time.monotonic() < self._spare_until:
+    async def recent(self, customer_id: str | None, session_id: str | None = None) -> list[Event]:
+        """Return the fresh events of a customer and of her session before she signed in, oldest first.
+
+        None while the online store is away, and the state says so.
+        """
+        asked = customer_id or session_id
+        if asked is None or time.monotonic() < self._spare_until:
             return []
         try:
-            return await self.online.recent(customer_id)
+            if session_id is None or session_id == asked:
+                return await self.online.recent(asked)
+            # Asked together they share a round trip.
+            both = await asyncio.gather(self.online.recent(asked), self.online.recent(session_id))
+            return sorted((*both[0], *both[1]), key=attrgetter("seq"))
         except OnlineUnavailable:
             self.online_state = "down"
             self._spare_until = time.monotonic() + SPARE_S

@@ -19,7 +19,7 @@ from api.schemas import Asked, DishesRequest, instant_or, options_for
 from engine.events import Event
 from engine.ranking.answer import Dish, DishAnswer
 from engine.ranking.recommend import recommend_dishes
-from engine.ranking.request import DishRequest, check_instant
+from engine.ranking.request import DishRequest, check_instant, check_point
 
 router = APIRouter(prefix="/v1/recommend", tags=["recommend"], route_class=JsonRoute)
 
@@ -65,15 +65,16 @@ async def opened(
 ) -> tuple[Answering, DishRequest, list[Event], Sequence[str]]:
     """Return what to answer from, the request inside, her fresh events, and notes on the instant.
 
-    Raises NoModel, and BadRequest for an instant out of bounds or options that contradict each other.
+    Raises NoModel, and BadRequest for an instant out of bounds, half a point or options that contradict each other.
     """
     live: Live = request.app.state.live
     answering = live.require()
     context, now = body.context, utc_now()
     at = instant_or(context.at, now)
     notes = check_instant(answering.served, at, now) if context.at is not None else ()
-    # What an anonymous visitor does is told under her session's id.
-    fresh = await live.recent(customer_id or context.session_id)
+    check_point(context.latitude, context.longitude)
+    # What a visitor does before she signs in is told under her session's id.
+    fresh = await live.recent(customer_id, context.session_id)
     asked = DishRequest(
         customer_id=customer_id,
         limit=body.limit,

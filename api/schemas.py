@@ -77,7 +77,9 @@ class ListContext(Context):
     """Where, when and with what in mind she asks for dishes."""
 
     session_id: Id | None = Field(
-        None, description="Without customer_id: the id under which this visitor's events are told as customer_id."
+        None,
+        description="The id under which this visitor's events are told as customer_id; beside a customer_id, those "
+        "of before she signed in.",
     )
     referred_by: Id | None = Field(
         None,

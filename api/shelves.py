@@ -14,7 +14,7 @@ from api.keys import Caller, requires, utc_now
 from api.live import Live
 from api.reading import JsonRoute
 from api.recommending import DISH_EXAMPLE, DISHES_EXAMPLE, as_bytes, dishes_body, example_answer, opened
-from api.schemas import AddonsRequest, AgainRequest, SegmentDishesRequest, SimilarRequest, VendorsRequest
+from api.schemas import AddonsRequest, AgainRequest, ListContext, SegmentDishesRequest, SimilarRequest, VendorsRequest
 from api.segments import rule_asked
 from engine.database import transaction
 from engine.errors import DatabaseUnavailable
@@ -67,7 +67,8 @@ async def similar(request: Request, body: SimilarRequest, _caller: MayAsk) -> Re
     """Rank dishes like `item_id`, by who orders them and, while it is new, by words. An unknown dish is a 404."""
     answering, asked, fresh, notes = await opened(request, body, body.customer_id, body.lists)
     answer = similar_dishes(answering.served, answering.catalog, asked, fresh, item_id=body.item_id)
-    return as_bytes(dishes_body(answer, answering.served.version, asked.request_id, [*notes, *_unexplored(body.lists)]))
+    notes = [*notes, *_unexplored(body.lists), *_unused(body.context, "clicked")]
+    return as_bytes(dishes_body(answer, answering.served.version, asked.request_id, notes))
 
 
 @router.post(
@@ -79,7 +80,8 @@ async def addons(request: Request, body: AddonsRequest, _caller: MayAsk) -> Resp
     """Rank what goes with `context.cart` in one basket, of the cart's vendors; then what she would be shown anyway."""
     answering, asked, fresh, notes = await opened(request, body, body.customer_id, body.lists)
     answer = addon_dishes(answering.served, answering.catalog, asked, fresh)
-    return as_bytes(dishes_body(answer, answering.served.version, asked.request_id, [*notes, *_unexplored(body.lists)]))
+    notes = [*notes, *_unexplored(body.lists), *_unused(body.context, "clicked")]
+    return as_bytes(dishes_body(answer, answering.served.version, asked.request_id, notes))
 
 
 @router.post(
@@ -104,7 +106,7 @@ async def vendors(request: Request, body: VendorsRequest, _caller: MayAsk) -> Re
             "request_id": asked.request_id,
             "model_version": answering.served.version,
             **vendors_body(answer, explain=body.explain),
-            "notes": [*answer.notes, *notes],
+            "notes": [*answer.notes, *notes, *_unused(body.context, "clicked")],
         }
     )
 
@@ -138,7 +140,7 @@ async def for_segment(request: Request, body: SegmentDishesRequest, _caller: May
             "request_id": asked.request_id,
             "model_version": answering.served.version,
             **featured_body(answer),
-            "notes": [*answer.notes, *notes],
+            "notes": [*answer.notes, *notes, *_unused(body.context, "clicked", "session_id", "referred_by")],
         }
     )
 
@@ -191,3 +193,8 @@ def _extras(answer: VendorAnswer | FeaturedAnswer) -> dict[str, Any]:
 def _unexplored(lists: BaseModel | None) -> list[str]:
     """Return the note that no slot was given away by lot where a request asked for it: only the home list does."""
     return ["not_explored"] if lists is not None and getattr(lists, "explore_share", None) else []
+
+
+def _unused(context: ListContext, *names: str) -> list[str]:
+    """Return a note for each of the parts of `context` that were given and that this list has no use for."""
+    return [f"{name}_not_used" for name in names if getattr(context, name)]

@@ -284,13 +284,14 @@ def _open(
     from engine.errors import BadRequest  # noqa: PLC0415
     from engine.ranking.catalog import build_catalog  # noqa: PLC0415
     from engine.ranking.options import read_options  # noqa: PLC0415
-    from engine.ranking.request import DishRequest, check_instant  # noqa: PLC0415
+    from engine.ranking.request import DishRequest, check_instant, check_point  # noqa: PLC0415
     from engine.ranking.served import open_served  # noqa: PLC0415
     from engine.tables import read_table  # noqa: PLC0415
 
     settings = settings_for(home)
     if language not in {None, "en", "zh"}:
         raise BadRequest(f"{language!r} is neither en nor zh", where="--language")
+    check_point(context.get("latitude"), context.get("longitude"))
     version = live_version(settings.artifacts_folder)
     if version is None:
         raise NotFound("nothing has been trained yet; run `regulars train`", where=str(settings.home))

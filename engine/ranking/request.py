@@ -180,6 +180,15 @@ def check_instant(served: Served, at: datetime, now: datetime) -> tuple[str, ...
     return ("past_at",) if at < now - PAST else ()
 
 
+def check_point(latitude: float | None, longitude: float | None) -> None:
+    """Raise BadRequest where one of the two is given: alone neither says anything."""
+    if (latitude is None) is not (longitude is None):
+        lacking = "latitude" if latitude is None else "longitude"
+        raise BadRequest(
+            f"latitude and longitude belong together, and {lacking} is missing", where=f"context.{lacking}"
+        )
+
+
 def _notes(served: Served, catalog: Catalog, request: DishRequest, query: Query, unknown: dict[str, int]) -> list[str]:
     notes = []
     if not len(query.at):

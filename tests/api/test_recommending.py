@@ -246,6 +246,33 @@ def test_what_an_anonymous_session_taps_steers_its_next_list(app) -> None:
     assert [item["item_id"] for item in app.dishes(None, limit=12)["items"]] == before
 
 
+def test_what_she_tapped_before_she_signed_in_counts_beside_her_own_events(app) -> None:
+    order_of = [item["item_id"] for item in app.dishes("newcomer", limit=12)["items"]]
+    first, second = order_of[-1], order_of[-2]
+    for number, (who, dish) in enumerate((("session-9", first), ("newcomer", second))):
+        app.tell({"event_id": f"t{number}", "type": "click", "customer_id": who, "properties": {"item_id": dish}})
+    alone = [item["item_id"] for item in app.dishes("newcomer", limit=12)["items"]]
+    both = [item["item_id"] for item in app.dishes("newcomer", limit=12, context={"session_id": "session-9"})["items"]]
+    assert both.index(first) < 4 < alone.index(first)
+    assert both.index(second) < 4
+
+
+def test_a_session_is_asked_beside_its_customer_and_never_twice(app, monkeypatch) -> None:
+    live, asked = app.client.app.state.live, []
+
+    class Counting:
+        async def recent(self, customer_id):
+            asked.append(customer_id)
+            return []
+
+    monkeypatch.setattr(live, "online", Counting())
+    app.client.portal.call(live.recent, "ann", "session-9")
+    app.client.portal.call(live.recent, "ann", "ann")
+    app.client.portal.call(live.recent, "ann", None)
+    app.client.portal.call(live.recent, None, "session-9")
+    assert asked == ["ann", "session-9", "ann", "ann", "session-9"]
+
+
 def test_a_bad_rating_sends_a_dish_to_the_end(app) -> None:
     app.tell(order("d05", 1, "stranger"))
     assert app.dishes("stranger", limit=1)["items"][0]["item_id"] == "d05"

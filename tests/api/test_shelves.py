@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tests.api.conftest import DISHES, VENDOR, opened
+from tests.api.conftest import DISHES, VENDOR
 
 ROUTES = {
     "dishes": {"customer_id": "c001"},
@@ -25,19 +25,6 @@ def ask(app, route, status=200, **body):
     answer = app.client.post(f"/v1/recommend/{route}", json=body)
     assert answer.status_code == status, answer.text
     return answer.json()
-
-
-@pytest.fixture(scope="module")
-def standing(trained_home, tmp_path_factory):
-    """One service for tests that change nothing."""
-    import shutil
-
-    from engine.settings import Settings
-
-    home = tmp_path_factory.mktemp("standing") / "home"
-    shutil.copytree(trained_home, home)
-    with opened(Settings.from_environment({}, home=home)) as running:
-        yield running
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -192,6 +179,23 @@ def test_every_list_explains_what_its_filters_took(standing, route) -> None:
     plain, told = (ask(standing, route, **ROUTES[route], explain=explain) for explain in (False, True))
     assert "filters" not in plain
     assert told["filters"]["menu"] == 12
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_half_a_point_is_refused_on_every_list(standing, route) -> None:
+    for told, lacking in (("latitude", "longitude"), ("longitude", "latitude")):
+        body = ROUTES[route] | {"context": ROUTES[route].get("context", {}) | {told: 31.2}}
+        found = ask(standing, route, 422, **body)
+        assert (found["code"], found["field"]) == ("bad_request", f"context.{lacking}")
+        assert "latitude and longitude" in found["detail"]
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_taps_are_used_or_said_not_to_be(standing, route) -> None:
+    body = ROUTES[route] | {"context": ROUTES[route].get("context", {}) | {"clicked": ["d07"], "session_id": "s-1"}}
+    notes = ask(standing, route, **body)["notes"]
+    assert ("clicked_not_used" in notes) == (route not in {"dishes", "again"})
+    assert ("session_id_not_used" in notes) == (route == "for-segment")
 
 
 def test_every_route_shows_an_example_of_question_and_answer(standing) -> None:

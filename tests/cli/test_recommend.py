@@ -55,6 +55,12 @@ def test_every_list_can_be_asked_from_the_command_line(ask, command, tmp_path) -
     assert "why" in out
 
 
+def test_half_a_point_is_refused(ask) -> None:
+    code, _, told = ask("vendors", "c001", "--latitude", "31.2")
+    assert code == 2
+    assert "latitude and longitude belong together, and longitude is missing" in told
+
+
 def test_it_answers_what_the_service_answers(ask, served_home) -> None:  # noqa: F811
     from tests.api.conftest import opened
 
