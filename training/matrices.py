@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from engine.compiled import compiled
 from engine.errors import NoHistory
 from engine.history import SORT
 from engine.models.base import Baskets, FloatArray, IntArray, LongArray, Place, Query, user_items
+from engine.models.sums import by_number
 from engine.ranking.places import default_place, went_to
 from engine.threads import side_by_side
 
@@ -291,29 +293,68 @@ def _compress(heads: _Heads, lines: _Lines, *, n_customers: int, n_items: int) -
 
     The parts bring them sorted by customer, instant and id, so a stable sort keeps the ids' order.
     """
-    number = np.where(heads.basket_no >= 0, heads.basket_no, np.iinfo(np.int64).max)
-    order = np.lexsort((number, heads.at, heads.customer))
+    start, order = by_number(heads.customer.astype(np.int64), n_customers)
+    if not _in_order(start, order, heads.at, heads.basket_no):
+        number = np.where(heads.basket_no >= 0, heads.basket_no, np.iinfo(np.int64).max)
+        order = np.lexsort((number, heads.at, heads.customer)).astype(np.int32)
     source = np.concatenate([[0], np.cumsum(lines.size, dtype=np.int64)])
-    sizes = lines.size[order]
-    start = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
-    rows = np.repeat(source[order] - start[:-1], sizes) + np.arange(start[-1])
-    basket = np.repeat(np.arange(len(order), dtype=np.int64), sizes)
-    cell = basket * n_items + lines.item[rows]
-    if (np.diff(cell) < 0).any():
-        by_item = np.argsort(cell, kind="stable")
-        rows, cell = rows[by_item], cell[by_item]
-    # A dish named on two lines of one order is one line of the basket with both quantities.
-    first = np.flatnonzero(np.diff(cell, prepend=-1))
-    start = np.searchsorted(first, start)
+    basket_start, items, quantity, vendor = _laid(order, source, lines.item, lines.quantity, lines.vendor)
     return Baskets(
-        customer_start=np.searchsorted(heads.customer[order], np.arange(n_customers + 1)).astype(np.int64),
-        basket_start=start.astype(np.int64),
-        items=lines.item[rows[first]],
-        quantity=np.add.reduceat(lines.quantity[rows], first).astype(np.float32),
+        customer_start=start,
+        basket_start=basket_start,
+        items=items,
+        quantity=quantity,
         at=heads.at[order],
         zone=heads.zone[order],
-        vendor=lines.vendor[rows[first[start[:-1]]]],
+        vendor=vendor,
         latitude=heads.latitude[order],
         longitude=heads.longitude[order],
         n_items=n_items,
     )
+
+
+@compiled
+def _in_order(start: LongArray, order: IntArray, at: LongArray, basket_no: LongArray) -> bool:
+    """Say whether each customer's orders stand by instant, and those of one instant by basket number, -1 last."""
+    for customer in range(len(start) - 1):
+        for place in range(start[customer] + 1, start[customer + 1]):
+            before, after = order[place - 1], order[place]
+            if at[before] > at[after]:
+                return False
+            # A number below 0 counts as the greatest.
+            if at[before] == at[after] and np.uint64(basket_no[before]) > np.uint64(basket_no[after]):
+                return False
+    return True
+
+
+@compiled
+def _laid(
+    order: IntArray, source: LongArray, item: IntArray, quantity: FloatArray, vendor: IntArray
+) -> tuple[LongArray, IntArray, FloatArray, IntArray]:
+    """Return where baskets begin, their items in ascending order with quantities, and the vendor of the first line.
+
+    A dish named on two lines of one order is one line of the basket with both quantities.
+    """
+    start, vendors = np.zeros(len(order) + 1, np.int64), np.empty(len(order), np.int32)
+    items, quantities = np.empty(len(item), np.int32), np.empty(len(item), np.float32)
+    lines = np.empty(np.diff(source).max(), np.int64)
+    n = 0
+    for basket in range(len(order)):
+        first = source[order[basket]]
+        size = source[order[basket] + 1] - first
+        for i in range(size):
+            place = i
+            while place > 0 and item[lines[place - 1]] > item[first + i]:
+                lines[place] = lines[place - 1]
+                place -= 1
+            lines[place] = first + i
+        vendors[basket] = vendor[lines[0]]
+        for i in range(size):
+            line = lines[i]
+            if i and items[n - 1] == item[line]:
+                quantities[n - 1] += quantity[line]
+            else:
+                items[n], quantities[n] = item[line], quantity[line]
+                n += 1
+        start[basket + 1] = n
+    return start, items[:n].copy(), quantities[:n].copy(), vendors

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from engine.compiled import compiled
 from engine.models.board import FloatArray, LongArray
 
 # In degrees, from about 18 km down to 550 m; each cell holds two by two of the next.
@@ -33,24 +34,29 @@ def cells_around(y: int, x: int) -> tuple[LongArray, npt.NDArray[np.float64]]:
     themselves, because what does is told more finely: the interaction lists of Greengard and Rokhlin (1987). Together
     they reach at least 0.32 degrees far. Distances are on a flat map.
     """
+    return _around(y, x)
+
+
+@compiled
+def _around(y: int, x: int) -> tuple[LongArray, npt.NDArray[np.float64]]:
     size = CELL_DEGREES[-1]
     latitude, longitude = (y + 0.5) * size - 90, (x + 0.5) * size - 180
     narrower = math.cos(math.radians(min(abs(latitude), 89.0)))
-    keys, degrees = [], []
-    # The children of three by three parents.
-    block = np.meshgrid(np.arange(-2, 4), np.arange(-2, 4), indexing="ij")
+    keys, degrees = np.empty(36 * len(CELL_DEGREES), np.int64), np.empty(36 * len(CELL_DEGREES), np.float64)
+    n = 0
     for level in range(len(CELL_DEGREES), 0, -1):
         size = CELL_DEGREES[level - 1]
-        rows, columns = (corner // 2 * 2 + around.ravel() for corner, around in zip((y, x), block, strict=True))
-        if level < len(CELL_DEGREES):
-            apart = np.maximum(np.abs(rows - y), np.abs(columns - x)) > 1
-            rows, columns = rows[apart], columns[apart]
-        north = (rows + 0.5) * size - 90 - latitude
-        east = ((columns + 0.5) * size - 180 - longitude) * narrower
-        keys.append(np.int64(level) << 48 | rows.astype(np.int64) << 24 | columns)
-        degrees.append(np.hypot(north, east))
+        # The children of three by three parents.
+        for row in range(y // 2 * 2 - 2, y // 2 * 2 + 4):
+            for column in range(x // 2 * 2 - 2, x // 2 * 2 + 4):
+                if level < len(CELL_DEGREES) and max(abs(row - y), abs(column - x)) <= 1:
+                    continue
+                north = (row + 0.5) * size - 90 - latitude
+                east = ((column + 0.5) * size - 180 - longitude) * narrower
+                keys[n], degrees[n] = np.int64(level) << 48 | np.int64(row) << 24 | column, math.hypot(north, east)
+                n += 1
         y, x = y // 2, x // 2
-    return np.concatenate(keys), np.concatenate(degrees)
+    return keys[:n], degrees[:n]
 
 
 def place_keys(

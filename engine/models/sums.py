@@ -68,7 +68,7 @@ def _sums(
     values: FloatArray,
     n_items: int,
 ) -> tuple[LongArray, IntArray, FloatArray]:
-    first, order = _by_number(groups, n_groups)
+    first, order = by_number(groups, n_groups)
     found, columns, added = np.zeros(n_groups + 1, np.int64), np.empty(ROOM, np.int32), np.empty(ROOM, np.float32)
     total, touched = np.zeros(n_items, np.float64), np.zeros((n_items + 63) // 64, np.uint64)
     n = 0
@@ -156,7 +156,7 @@ def _followed(
 
 
 @compiled
-def _by_number(groups: LongArray, n_groups: int) -> tuple[LongArray, IntArray]:
+def by_number(groups: LongArray, n_groups: int) -> tuple[LongArray, IntArray]:
     """Return the rows of each group in their own order: those from first[g] to first[g + 1]; group -1 is left out."""
     first = np.zeros(n_groups + 1, np.int64)
     for group in groups:

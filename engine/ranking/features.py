@@ -8,7 +8,6 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from engine.compiled import compiled
 from engine.models.base import Arrays, Baskets, Query, user_items
@@ -36,6 +35,8 @@ PLACE = ("latitude", "longitude", "reach_km")
 NEAR = ("distance_km", "distance_share")
 KM_PER_DEGREE = 111.2
 LEAST_REACH_KM = 0.3
+# Of an item's orders at most so many say where it goes: the median of more is the same.
+MOST_PLACED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,10 @@ class ItemFacts:
             sealed(((again + 1) / (buyers + PRIOR_BUYERS)).astype(np.float32)),
             sealed(np.log1p(buyers).astype(np.float32)),
             sealed(trend.astype(np.float32)),
-            *_places(baskets, sizes),
+            *(
+                sealed(places)
+                for places in _places(baskets.basket_start, baskets.items, baskets.latitude, baskets.longitude, n)
+            ),
         )
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
@@ -83,32 +87,69 @@ class ItemFacts:
         return cls(*(arrays[name] for name in (*ITEM, *PLACE)))  # type: ignore[arg-type]
 
 
-def _places(baskets: Baskets, sizes: LongArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return float32 (items) latitude, longitude and reach of each item's orders."""
-    found = np.full((3, baskets.n_items), np.nan, dtype=np.float32)
-    lines = pl.DataFrame(
-        {
-            "item": baskets.items,
-            "latitude": np.repeat(baskets.latitude, sizes),
-            "longitude": np.repeat(baskets.longitude, sizes),
-        }
-    ).filter(pl.col("latitude").is_finite(), pl.col("longitude").is_finite())
-    if lines.height:
-        middle = lines.group_by("item").median()
-        columns = middle["item"].to_numpy()
-        found[0, columns], found[1, columns] = middle["latitude"].to_numpy(), middle["longitude"].to_numpy()
-        item = lines["item"].to_numpy()
-        away = _km(lines["latitude"].to_numpy(), lines["longitude"].to_numpy(), found[0, item], found[1, item])
-        reach = pl.DataFrame({"item": item, "away": away}).group_by("item").median()
-        found[2, reach["item"].to_numpy()] = reach["away"].to_numpy()
-    return sealed(found[0]), sealed(found[1]), sealed(found[2])
+@compiled
+def _places(
+    start: LongArray, items: IntArray, latitude: FloatArray, longitude: FloatArray, n_items: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return float32 (items) latitude, longitude and reach of each item's orders, of many every second, third ..."""
+    located = np.zeros(n_items + 1, dtype=np.int64)
+    for basket in range(len(latitude)):
+        if np.isfinite(latitude[basket]) and np.isfinite(longitude[basket]):
+            for line in range(start[basket], start[basket + 1]):
+                located[items[line]] += 1
+    step = (located[:-1] + MOST_PLACED - 1) // MOST_PLACED
+    first = np.zeros(n_items + 1, dtype=np.int64)
+    for item in range(n_items):
+        first[item + 1] = first[item] + (-(-located[item] // step[item]) if step[item] else 0)
+    told, left = np.empty((2, first[-1]), np.float32), np.zeros(n_items, dtype=np.int64)
+    place = first[:-1].copy()
+    for basket in range(len(latitude)):
+        if np.isfinite(latitude[basket]) and np.isfinite(longitude[basket]):
+            for line in range(start[basket], start[basket + 1]):
+                item = items[line]
+                if left[item] == 0:
+                    told[0, place[item]], told[1, place[item]] = latitude[basket], longitude[basket]
+                    place[item] += 1
+                    left[item] = step[item]
+                left[item] -= 1
+    found = np.full((3, n_items), np.nan, dtype=np.float32)
+    for item in range(n_items):
+        own = told[:, first[item] : first[item + 1]]
+        if own.shape[1]:
+            found[0, item], found[1, item] = _median(own[0].copy()), _median(own[1].copy())
+            north, east = own[0] - found[0, item], own[1] - found[1, item]
+            away = np.sqrt(north**2 + (east * np.cos(np.radians(found[0, item]))) ** 2)
+            found[2, item] = np.float32(KM_PER_DEGREE) * _median(away.astype(np.float32))
+    return found[0], found[1], found[2]
 
 
-def _km(latitude: FloatArray, longitude: FloatArray, to_latitude: FloatArray, to_longitude: FloatArray) -> FloatArray:
-    """Return the distance on a flat map, good to a percent within a city."""
-    north = latitude - to_latitude
-    east = (longitude - to_longitude) * np.cos(np.radians(to_latitude))
-    return np.asarray(KM_PER_DEGREE * np.sqrt(north**2 + east**2), dtype=np.float32)
+@compiled
+def _median(values: FloatArray) -> np.float32:
+    """Return the middle of the values, or between the middle two; the array is used up.
+
+    Halves the range of their bits, which as numbers stand in the values' own order: however many are equal, and as
+    orders of one customer go to one place many are, it takes no longer.
+    """
+    bits = values.view(np.int32)
+    for at in range(len(bits)):
+        if bits[at] < 0:
+            bits[at] ^= np.int32(0x7FFFFFFF)
+    middle = np.empty(2, dtype=np.int32)
+    for side in range(2):
+        wanted = (len(bits) - 1 + side) // 2
+        low, high = np.int64(bits.min()), np.int64(bits.max())
+        while low < high:
+            half = (low + high) // 2
+            below, bound = np.int32(0), np.int32(half)
+            for at in range(len(bits)):
+                below += np.int32(bits[at] <= bound)
+            if below > wanted:
+                high = half
+            else:
+                low = half + 1
+        middle[side] = low ^ 0x7FFFFFFF if low < 0 else low
+    found = middle.view(np.float32)
+    return np.float32((found[0] + found[1]) / np.float32(2))
 
 
 def names(models: Sequence[str]) -> list[str]:
