@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib import resources
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import coupons, customers, health, receiving, recommending, segments, shelves
+from api.answers import with_shapes
 from api.keys import Caller, KeyRing, requires
 from api.live import Live
 from api.problems import install, problem
@@ -28,6 +29,7 @@ from engine.online import open_online
 from engine.settings import Settings
 from engine.threads import one_blas_thread
 
+ROOMS = (recommending, shelves, coupons, receiving, customers, segments, health)
 SWITCH_S = 0.0005
 MOST_BYTES = 4 * 1024 * 1024
 TOO_LARGE = f"the body is larger than {MOST_BYTES:,} bytes; send smaller batches"
@@ -49,6 +51,13 @@ class Service(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer by the shortcut where there is one."""
         await (self.shortcut or super().__call__)(scope, receive, send)
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document, shapes of answers and problems included."""
+        if self.openapi_schema is None:
+            routes = (route for room in ROOMS for route in room.router.routes)
+            with_shapes(super().openapi(), routes)
+        return super().openapi()
 
     def cut_short(self, routes: Sequence[BaseRoute]) -> None:
         """Let plainly right requests to `routes` go past the framework."""
@@ -84,7 +93,7 @@ def build(settings: Settings) -> Service:
     install(app)
     app.add_middleware(LimitBody)
     app.add_middleware(health.Measured)
-    for room in (recommending, shelves, coupons, receiving, customers, segments, health):
+    for room in ROOMS:
         app.include_router(room.router)
     _document(app)
     app.cut_short([*recommending.router.routes, *shelves.router.routes])

@@ -12,10 +12,11 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
+from api.answers import CouponsAnswer, answers
 from api.keys import Caller, requires, utc_now
 from api.live import Live
 from api.reading import JsonRoute
-from api.recommending import as_bytes, example_answer
+from api.recommending import as_bytes
 from api.schemas import CouponsRequest, instant_or
 from campaigns.coupons import Coupon, open_coupons
 from engine.database import transaction
@@ -61,7 +62,11 @@ SENTENCES = {
 }
 
 
-@router.post("/coupons", summary="Coupons a customer qualifies for", responses=example_answer(COUPONS_EXAMPLE))
+@router.post(
+    "/coupons",
+    summary="Coupons a customer qualifies for",
+    responses=answers(CouponsAnswer, COUPONS_EXAMPLE),
+)
 async def coupons(
     request: Request, body: CouponsRequest, _caller: Annotated[Caller, Depends(requires("recommend"))]
 ) -> Response:

@@ -12,10 +12,11 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from sqlalchemy.exc import OperationalError
 
+from api.answers import CustomerAnswer, answers
 from api.keys import Caller, requires, utc_now
 from api.live import Live
 from api.reading import JsonRoute
-from api.recommending import as_bytes, example_answer
+from api.recommending import as_bytes
 from api.schemas import PRINTABLE
 from campaigns.coupons import open_coupons
 from engine.columns import SEALED
@@ -49,7 +50,11 @@ CUSTOMER_EXAMPLE = {
 }
 
 
-@router.get("/customers/{customer_id}", summary="One customer whole", responses=example_answer(CUSTOMER_EXAMPLE))
+@router.get(
+    "/customers/{customer_id}",
+    summary="One customer whole",
+    responses=answers(CustomerAnswer, CUSTOMER_EXAMPLE, 404),
+)
 async def customer(
     request: Request,
     customer_id: Annotated[str, Path(min_length=1, max_length=200, pattern=PRINTABLE)],

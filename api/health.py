@@ -7,7 +7,7 @@ import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import Response
+from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     REGISTRY,
@@ -20,12 +20,15 @@ from prometheus_client import (
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.answers import AliveAnswer, ReadyAnswer, answers
 from api.keys import Caller, requires
 from api.live import Live
-from api.recommending import as_bytes, example_answer
+from api.recommending import as_bytes
 
 router = APIRouter()
 READY_EXAMPLE = {"status": "ready", "model_version": "20260116T030000000000Z", "online": "ok", "database": "ok"}
+NOT_READY = answers(ReadyAnswer, READY_EXAMPLE | {"status": "not_ready", "model_version": None}, status=503)
+READY = answers(ReadyAnswer, READY_EXAMPLE) | NOT_READY
 
 REQUESTS = Counter("regulars_requests_total", "Requests by route and status.", ["route", "status"])
 SECONDS = Histogram(
@@ -39,13 +42,15 @@ _series: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
 ONLINE = Gauge("regulars_online_ok", "1 while the online state is complete.", multiprocess_mode="min")
 
 
-@router.get("/health/live", tags=["health"], summary="The process runs")
+@router.get(
+    "/health/live", tags=["health"], summary="The process runs", responses=answers(AliveAnswer, {"status": "live"})
+)
 async def live() -> Response:
     """Answer 200 as long as the process can answer at all."""
     return as_bytes({"status": "live"})
 
 
-@router.get("/health/ready", tags=["health"], summary="It can answer", responses=example_answer(READY_EXAMPLE))
+@router.get("/health/ready", tags=["health"], summary="It can answer", responses=READY)
 async def ready(request: Request) -> Response:
     """Say `ready`, `degraded` (answers go on without fresh events or writes), or `not_ready` (503: no model)."""
     state: Live = request.app.state.live
@@ -67,7 +72,7 @@ async def ready(request: Request) -> Response:
     return response
 
 
-@router.get("/metrics", tags=["health"], summary="Prometheus metrics")
+@router.get("/metrics", tags=["health"], summary="Prometheus metrics", response_class=PlainTextResponse)
 async def metrics(request: Request, _caller: Annotated[Caller, Depends(requires("metrics"))]) -> Response:
     """Return the metrics of this process, or of all workers where several serve."""
     state: Live = request.app.state.live

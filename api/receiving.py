@@ -11,10 +11,11 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from sqlalchemy.exc import OperationalError
 
+from api.answers import EventsAnswer, answers
 from api.keys import Caller, requires, utc_now
 from api.live import Live
 from api.reading import JsonRoute
-from api.recommending import as_bytes, example_answer
+from api.recommending import as_bytes
 from api.schemas import EventShape, EventsRequest, instant_or
 from engine.columns import STATUSES
 from engine.consents import ANY_CHANNEL, MARKETING, append
@@ -32,10 +33,7 @@ MOST_LINES = 200
     "/events",
     summary="Tell what customers did",
     status_code=202,
-    responses={
-        202: example_answer({"accepted": 1, "duplicates": 0, "fresh": True})[200],
-        503: {"description": "The database does not answer; nothing was stored, send the batch again."},
-    },
+    responses=answers(EventsAnswer, {"accepted": 1, "duplicates": 0, "fresh": True}, status=202),
 )
 async def events(
     request: Request, body: EventsRequest, caller: Annotated[Caller, Depends(requires("events"))]

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
+from api.answers import DishesAnswer, answers
 from api.keys import Caller, requires, utc_now
 from api.live import Answering, Live
 from api.reading import JsonRoute
@@ -40,12 +41,11 @@ DISHES_EXAMPLE = {
 }
 
 
-def example_answer(example: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI description of a successful answer."""
-    return {200: {"content": {"application/json": {"example": example}}}}
-
-
-@router.post("/dishes", summary="Dishes for a customer, here and now", responses=example_answer(DISHES_EXAMPLE))
+@router.post(
+    "/dishes",
+    summary="Dishes for a customer, here and now",
+    responses=answers(DishesAnswer, DISHES_EXAMPLE),
+)
 async def dishes(
     request: Request, body: DishesRequest, _caller: Annotated[Caller, Depends(requires("recommend"))]
 ) -> Response:

@@ -13,10 +13,20 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
+from api.answers import (
+    CountAnswer,
+    ExplainAnswer,
+    PreviewAnswer,
+    SavedAnswer,
+    SchemaAnswer,
+    SegmentAnswer,
+    SegmentsAnswer,
+    answers,
+)
 from api.keys import Caller, requires, utc_now
 from api.live import Live
 from api.reading import JsonRoute
-from api.recommending import as_bytes, example_answer
+from api.recommending import as_bytes
 from api.schemas import PRINTABLE, Id
 from engine.database import transaction
 from engine.errors import BadDefinition, DatabaseUnavailable
@@ -91,7 +101,7 @@ class Saved(BaseModel):
     definition: dict[str, Any]
 
 
-@router.get("", summary="Ready and saved segments", responses=example_answer({"segments": [LISTED_EXAMPLE]}))
+@router.get("", summary="Ready and saved segments", responses=answers(SegmentsAnswer, {"segments": [LISTED_EXAMPLE]}))
 async def segments(request: Request, _caller: MayUse) -> Response:
     """List every segment with its names, sentence and definition; saved ones with their newest version."""
     live: Live = request.app.state.live
@@ -103,13 +113,17 @@ async def segments(request: Request, _caller: MayUse) -> Response:
     return as_bytes({"segments": await _answer(found)})
 
 
-@router.get("/schema", summary="JSON Schema of a segment", responses=example_answer({"title": "Segment"}))
+@router.get("/schema", summary="JSON Schema of a segment", responses=answers(SchemaAnswer, {"title": "Segment"}))
 async def schema(_caller: MayUse) -> Response:
     """Return the JSON Schema a segment's tree follows."""
     return as_bytes(json_schema())
 
 
-@router.get("/{name}", summary="One segment and its versions", responses=example_answer(SEGMENT_EXAMPLE))
+@router.get(
+    "/{name}",
+    summary="One segment and its versions",
+    responses=answers(SegmentAnswer, SEGMENT_EXAMPLE, 404),
+)
 async def segment(request: Request, name: Name, _caller: MayUse) -> Response:
     """Return a segment's definition, and who saved which version when."""
     live: Live = request.app.state.live
@@ -122,7 +136,7 @@ async def segment(request: Request, name: Name, _caller: MayUse) -> Response:
     return as_bytes(await _answer(found))
 
 
-@router.put("/{name}", summary="Save a segment", responses=example_answer(SAVED_EXAMPLE))
+@router.put("/{name}", summary="Save a segment", responses=answers(SavedAnswer, SAVED_EXAMPLE, 409))
 async def save(request: Request, name: Name, body: Saved, caller: MayUse) -> Response:
     """Save a definition as the next version of `name`; the same again makes none."""
     live: Live = request.app.state.live
@@ -138,7 +152,7 @@ async def save(request: Request, name: Name, body: Saved, caller: MayUse) -> Res
     return as_bytes(await _answer(saved))
 
 
-@router.post("/count", summary="How many are in it", responses=example_answer(COUNT_EXAMPLE))
+@router.post("/count", summary="How many are in it", responses=answers(CountAnswer, COUNT_EXAMPLE))
 async def count(request: Request, body: Asked, _caller: MayUse) -> Response:
     """Count the customers in a segment."""
 
@@ -148,7 +162,11 @@ async def count(request: Request, body: Asked, _caller: MayUse) -> Response:
     return as_bytes(await _asked(request, body, counted))
 
 
-@router.post("/preview", summary="Count, reach and a sample", responses=example_answer(PREVIEW_EXAMPLE))
+@router.post(
+    "/preview",
+    summary="Count, reach and a sample",
+    responses=answers(PreviewAnswer, PREVIEW_EXAMPLE),
+)
 async def previewed(request: Request, body: PreviewAsked, _caller: MayUse) -> Response:
     """Return how many are in a segment, how many each channel reaches, and a sample drawn by hash."""
 
@@ -158,7 +176,11 @@ async def previewed(request: Request, body: PreviewAsked, _caller: MayUse) -> Re
     return as_bytes(await _asked(request, body, shown))
 
 
-@router.post("/explain", summary="Why is she in or out", responses=example_answer(EXPLAIN_EXAMPLE))
+@router.post(
+    "/explain",
+    summary="Why is she in or out",
+    responses=answers(ExplainAnswer, EXPLAIN_EXAMPLE, 404),
+)
 async def explained(request: Request, body: ExplainAsked, _caller: MayUse) -> Response:
     """Return every clause of a segment with the value one customer met it with."""
 

@@ -10,10 +10,11 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 from sqlalchemy.exc import OperationalError
 
+from api.answers import DishesAnswer, FeaturedShape, VendorsAnswer, answers
 from api.keys import Caller, requires, utc_now
 from api.live import Live
 from api.reading import JsonRoute
-from api.recommending import DISH_EXAMPLE, DISHES_EXAMPLE, as_bytes, dishes_body, example_answer, opened
+from api.recommending import DISH_EXAMPLE, DISHES_EXAMPLE, as_bytes, dishes_body, opened
 from api.schemas import AddonsRequest, AgainRequest, ListContext, SegmentDishesRequest, SimilarRequest, VendorsRequest
 from api.segments import rule_asked
 from engine.database import transaction
@@ -32,9 +33,9 @@ MayAsk = Annotated[Caller, Depends(requires("recommend"))]
 HEAD = {key: DISHES_EXAMPLE[key] for key in ("request_id", "model_version")}
 
 
-def _dishes_example(code: str, text: str) -> dict[int | str, dict[str, Any]]:
+def _dishes_example(code: str, text: str, *refusals: int) -> dict[int | str, dict[str, Any]]:
     dish = DISH_EXAMPLE | {"item_id": "d-0012", "reason": {"code": code, "text": text}}
-    return example_answer({**HEAD, "items": [dish], "notes": []})
+    return answers(DishesAnswer, {**HEAD, "items": [dish], "notes": []}, *refusals)
 
 
 VENDORS_EXAMPLE = {
@@ -61,7 +62,7 @@ SEGMENT_EXAMPLE = {
 
 
 @router.post(
-    "/similar", summary="Dishes like one", responses=_dishes_example("same_customers", "Customers who order ...")
+    "/similar", summary="Dishes like one", responses=_dishes_example("same_customers", "Customers who order ...", 404)
 )
 async def similar(request: Request, body: SimilarRequest, _caller: MayAsk) -> Response:
     """Rank dishes like `item_id`, by who orders them and, while it is new, by words. An unknown dish is a 404."""
@@ -96,7 +97,11 @@ async def again(request: Request, body: AgainRequest, _caller: MayAsk) -> Respon
     return as_bytes(dishes_body(answer, answering.served.version, asked.request_id, [*notes, *_unexplored(body.lists)]))
 
 
-@router.post("/vendors", summary="Vendors for a customer, here and now", responses=example_answer(VENDORS_EXAMPLE))
+@router.post(
+    "/vendors",
+    summary="Vendors for a customer, here and now",
+    responses=answers(VendorsAnswer, VENDORS_EXAMPLE),
+)
 async def vendors(request: Request, body: VendorsRequest, _caller: MayAsk) -> Response:
     """Rank the vendors that are open and deliver there, with their best dishes for her."""
     answering, asked, fresh, notes = await opened(request, body, body.customer_id)
@@ -111,7 +116,11 @@ async def vendors(request: Request, body: VendorsRequest, _caller: MayAsk) -> Re
     )
 
 
-@router.post("/for-segment", summary="Dishes to feature for a segment", responses=example_answer(SEGMENT_EXAMPLE))
+@router.post(
+    "/for-segment",
+    summary="Dishes to feature for a segment",
+    responses=answers(FeaturedShape, SEGMENT_EXAMPLE, 404),
+)
 async def for_segment(request: Request, body: SegmentDishesRequest, _caller: MayAsk) -> Response:
     """Rank dishes that suit many members of a segment, and more of them than of everybody.
 
