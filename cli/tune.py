@@ -120,6 +120,6 @@ def _as_dict(found: Tuned, changed: list[tuple[str, str, float, float]]) -> dict
 
 def _search(found: Found) -> dict[str, Any]:
     return {
-        "search": {"default": found.default_value, "best": found.best_value},
+        "search": {"default": found.default_value, "best": found.best_value, "trials": found.trials},
         "confirmed": asdict(found.confirmed) if found.confirmed else None,
     }
