@@ -270,6 +270,7 @@ def let_go(old: list[Answering | None], arrays: dict[str, npt.NDArray[np.generic
     """Drop a version that answers no more, bit by bit: unmapping it at once would hold requests up for 20 ms."""
     old.clear()
     unmap(arrays, breathe)
+    give_back_memory()
 
 
 def warm_up(answering: Answering, pause: Pause = no_pause) -> None:
