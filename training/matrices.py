@@ -14,7 +14,7 @@ from engine.errors import NoHistory
 from engine.history import SORT
 from engine.models.base import Baskets, FloatArray, IntArray, LongArray, Place, Query, user_items
 from engine.models.sums import by_number
-from engine.ranking.places import default_place, went_to
+from engine.ranking.places import trained_baskets
 from engine.threads import side_by_side
 
 BASKET_CLOCK_START = 946_857_600  # 2000-01-03T00:00Z: where a source has only basket numbers, they count days from here
@@ -136,15 +136,11 @@ def queries_for(
         if row < 0:
             queries.append(Query.of((), np.empty(0, np.int64), at, place))
             continue
-        first, end = int(baskets.customer_start[row]), int(baskets.customer_start[row + 1])
-        start = baskets.basket_start[first : end + 1]
-        own = baskets.items[start[0] : start[-1]]
-        place = default_place(baskets, row, place)  # noqa: PLW2901 - the place asked from, from here on
-        here = went_to(place, baskets.zone[first:end], baskets.latitude[first:end], baskets.longitude[first:end])
-        brought_by = _baskets_of(baskets, int(referrers[row]), at) if first == end else None
-        queries.append(
-            Query(own, start - start[0], baskets.at[first:end], at, place, row, here, int(languages[row]), brought_by)
-        )
+        known = trained_baskets(baskets, row, place)
+        own, instants = baskets.items[known.line : known.line_end], baskets.at[known.first : known.end]
+        brought_by = _baskets_of(baskets, int(referrers[row]), at) if known.first == known.end else None
+        language = int(languages[row])
+        queries.append(Query(own, known.start, instants, at, known.place, row, known.here, language, brought_by))
     return queries
 
 

@@ -52,11 +52,6 @@ def trained_baskets(baskets: Baskets, row: int, place: Place) -> Trained:
     return Trained(first, end, line, line_end, start, here, place)
 
 
-def default_place(baskets: Baskets, row: int, place: Place) -> Place:
-    """Return `place`, or the place of the customer's last basket where the request names none."""
-    return trained_baskets(baskets, row, place).place
-
-
 def went_to(
     place: Place,
     zone: npt.NDArray[np.integer],
