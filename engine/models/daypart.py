@@ -18,7 +18,7 @@ from engine.customers.config import Dayparts
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Query
 from engine.models.board import Board, sealed
 from engine.models.popular import Popular, weigh_rows
-from engine.models.repeat import TIE, Repeat
+from engine.models.repeat import Repeat, add_shares
 from engine.models.sums import dense_sums
 
 QUARTER_S, HOUR_S, DAY_S = 900, 3_600, 86_400
@@ -215,9 +215,4 @@ def _shares_at(
         counts[basket] = weight if then == asked else weight * elsewhen
         total += counts[basket]
         weight *= decay
-    for basket in range(n_baskets):
-        for line in range(start[basket], start[basket + 1]):
-            row = row_of[items[line]]
-            if parts[row, part] == 0:
-                parts[row, part] = TIE * popularity[items[line]]
-            parts[row, part] += counts[basket] / total
+    add_shares(items, start, counts / total, popularity, row_of, parts, part)

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.columns import LANGUAGES
-from engine.compiled import compiled
 from engine.errors import NoHistory
-from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Query, Recommender, user_items
+from engine.models.base import Arrays, Baskets, FloatArray, IntArray, Query, Recommender, user_items
 from engine.models.board import Board, sealed
 from engine.models.popular import DAY_S, Popular, weigh_rows
+from engine.models.repeat import basket_shares
 from engine.models.sums import dense_sums
 
 
@@ -109,12 +109,14 @@ class Referral(Recommender):
         other = query.brought_by
         if query.known or other is None:
             return
-        columns = np.unique(other.items)
-        columns = sealed(columns[self.customers[columns] >= self.least_customers])
-        board.add_columns(columns, mask, len(columns))
-        _share_of_another(
-            other.items, other.start, self.decay, self.customers, self.least_customers, board.row_of, board.parts, part
-        )
+        baskets = np.repeat(basket_shares(len(other.at), self.decay), np.diff(other.start))
+        told = self.customers[other.items] >= self.least_customers
+        columns, place = np.unique(other.items[told], return_inverse=True)
+        board.add_columns(sealed(columns), mask, len(columns))
+        rows = board.row_of[columns]
+        # What may not be shown has no row.
+        shares = np.bincount(place, weights=baskets[told], minlength=len(columns))
+        board.parts[rows[rows >= 0], part] = shares[rows >= 0]
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return each item's number of customers, and the settings."""
@@ -131,29 +133,3 @@ class Referral(Recommender):
         """Rebuild from `arrays()`."""
         decay, least = (float(value) for value in arrays["settings"])
         return cls(decay=decay, least_customers=least, customers=arrays["customers"])  # type: ignore[arg-type]
-
-
-@compiled
-def _share_of_another(
-    items: IntArray,
-    start: LongArray,
-    decay: float,
-    customers: FloatArray,
-    least: float,
-    row_of: IntArray,
-    parts: FloatArray,
-    part: int,
-) -> None:
-    n_baskets = len(start) - 1
-    total, weight = 0.0, 1.0
-    for _ in range(n_baskets):
-        total += weight
-        weight *= decay
-    weight = 1.0
-    for basket in range(n_baskets - 1, -1, -1):
-        for line in range(start[basket], start[basket + 1]):
-            row = row_of[items[line]]
-            # What may not be shown has no row.
-            if row >= 0 and customers[items[line]] >= least:
-                parts[row, part] += weight / total
-        weight *= decay
