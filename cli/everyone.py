@@ -45,8 +45,9 @@ def everyone(
     """Write the best dishes of every customer, for campaigns and as lists to fall back on.
 
     Columns: customer_id, rank from 1, item_id, score. Dishes are available and delivered to the zone of her last
-    order; opening hours, diets and what she called not interesting are for the moment a list is shown. Stopped midway,
-    the same command goes on where it was; the file appears whole or not at all.
+    order or, where she is registered and has not ordered, to her home zone; opening hours, diets and what she called
+    not interesting are for the moment a list is shown. Stopped midway, the same command goes on where it was; the file
+    appears whole or not at all.
 
     [bold]Examples[/bold]
 
@@ -89,6 +90,7 @@ def everyone(
         "model_version": version,
         "at": datetime.fromtimestamp(recipe.at_s, UTC).isoformat(),
         "customers": done.customers,
+        "without_order": done.newcomers,
         "rows": done.rows,
         "done_before": done.resumed,
     }

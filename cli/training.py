@@ -26,6 +26,7 @@ from engine.compaction import compact_inbox
 from engine.customers.store import build_customer_table, is_current
 from engine.customers.table import Built
 from engine.database import connect, transaction
+from engine.errors import CandidateRefused
 from engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def train(
     json: JsonOption = False,
 ) -> None:
     """Learn from the order history, judge on its newest stretch, and publish if the gate agrees.
+
+    If it does not, the exit code is 1, and --json prints the refused candidate's problems and evaluation.
 
     [bold]Examples[/bold]
 
@@ -83,6 +86,10 @@ def train(
         with transaction(engine) as session:
             outcome = {"published": done.published, "unchanged": done.unchanged, "forced": force}
             record(session, now, actor=actor(), action="train", target=done.version, detail=outcome)
+    except CandidateRefused as refused:
+        if json:
+            print_json(_refusal(refused))
+        raise
     finally:
         engine.dispose()
     if json:
@@ -103,6 +110,22 @@ def _as_dict(done: Trained, table: Built | None) -> dict[str, Any]:
         "data": done.manifest["data"],
         "evaluation": done.manifest["evaluation"],
         "customer_table": _table_facts(table),
+    }
+
+
+def _refusal(refused: CandidateRefused) -> dict[str, Any]:
+    """Return what `_as_dict` does, of a candidate that has no version because it was not published."""
+    manifest = refused.manifest
+    return {
+        "version": None,
+        "published": False,
+        "unchanged": False,
+        "problems": list(refused.problems),
+        "notes": list(refused.notes),
+        "weights": manifest["weights"],
+        "data": manifest["data"],
+        "evaluation": manifest["evaluation"],
+        "customer_table": None,
     }
 
 

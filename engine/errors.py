@@ -23,9 +23,9 @@ A "no" (not eligible, held out, does not qualify) is a value with a reason, neve
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class RegularsError(Exception):
@@ -109,9 +109,23 @@ class NoHistory(RegularsError):
 
 
 class CandidateRefused(RegularsError):
-    """A trained candidate is worse than what is live, or broken; the message gives the numbers."""
+    """A trained candidate is worse than what is live, or broken; the message gives the numbers.
+
+    `problems` and `notes` are the gate's, one sentence each; `manifest` is the candidate's, its evaluation included.
+    """
 
     code = "candidate_refused"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        problems: Sequence[str] = (),
+        notes: Sequence[str] = (),
+        manifest: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.problems, self.notes, self.manifest = tuple(problems), tuple(notes), dict(manifest or {})
 
 
 class ArtifactBroken(RegularsError):

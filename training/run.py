@@ -158,7 +158,10 @@ def train(
             raise CandidateRefused(
                 "; ".join(verdict.problems)
                 + (f"; live stays {live['version']}" if live else "; nothing is live")
-                + " (--force publishes all the same)"
+                + " (--force publishes all the same)",
+                problems=verdict.problems,
+                notes=verdict.notes,
+                manifest=manifest,
             )
         manifest["verdict"] = {"problems": verdict.problems, "notes": verdict.notes, "forced": not verdict.passed}
         report("publish")

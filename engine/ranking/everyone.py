@@ -1,8 +1,8 @@
 """The best dishes of many customers at once: for campaigns, and as lists to fall back on.
 
 Only filters that hold at any moment apply: the dish is available, its vendor takes orders and delivers to the zone of
-the customer's last order, and where nobody orders a dish twice it is new to her. Opening hours, carts, diets and what
-she called not interesting belong to the moment a list is shown.
+the customer's last order (of one without an order: her home zone), and where nobody orders a dish twice it is new to
+her. Opening hours, carts, diets and what she called not interesting belong to the moment a list is shown.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from engine.models.als import Als
 from engine.models.base import Baskets, FloatArray, IntArray, Place, user_items
 from engine.models.board import Rows
 from engine.models.nearest import Nearest
+from engine.models.newcomer import Referral
 from engine.ranking.catalog import Catalog
+from engine.ranking.extras import Cards
 from engine.ranking.filters import NO_DISH, Allowed
 from engine.ranking.served import Served
 
@@ -82,12 +84,32 @@ def best_by_models(served: Served, menus: Menus, rows: range, *, top: int, at_s:
     """
     found = Lists(np.full((len(rows), top), -1, np.int32), np.full((len(rows), top), -np.inf, np.float32))
     for at, row in enumerate(rows):
-        query = served.query(served.customers.name(row), (), now=at_s, place=Place())
+        language = int(served.languages[row])
+        query = served.query(served.customers.name(row), (), now=at_s, place=Place(), language=language)
         allowed = Allowed(menus.mask(query.place.zone), None, NO_DISH).asked_by(query, repeats=served.repeats)
         pool = served.scorer.pool(query, allowed, size=top)
         found.columns[at, : len(pool.columns)] = pool.columns
         found.scores[at, : len(pool.columns)] = pool.scores
     return found
+
+
+def best_for_newcomers(served: Served, cards: Cards, menus: Menus, rows: range, *, top: int, at_s: int) -> Lists:
+    """Return what the service would rank highest at home for `rows` of the registered customers who have not ordered.
+
+    All that is known of them are language, home zone and who brought them: one list serves all who are alike in these.
+    """
+    chosen = slice(rows.start, rows.stop)
+    # Who brought her matters to one model alone.
+    told = any(isinstance(model, Referral) for model in served.models)
+    referrer = cards.referrer[chosen] if told else np.full(len(rows), -1, np.int32)
+    alike, of = np.unique(np.stack([cards.language[chosen], cards.zone[chosen], referrer]), axis=1, return_inverse=True)
+    best = Lists(np.full((alike.shape[1], top), -1, np.int32), np.full((alike.shape[1], top), -np.inf, np.float32))
+    for at, (language, zone, brought_by) in enumerate(alike.T.tolist()):
+        query = served.query(None, (), now=at_s, place=Place(zone=zone), language=language, referrer=brought_by)
+        pool = served.scorer.pool(query, Allowed(menus.mask(zone), None, NO_DISH), size=top)
+        best.columns[at, : len(pool.columns)] = pool.columns
+        best.scores[at, : len(pool.columns)] = pool.scores
+    return Lists(best.columns[of.ravel()], best.scores[of.ravel()])
 
 
 def best_by_factors(served: Served, menus: Menus, rows: range, *, top: int, threads: int) -> Lists:

@@ -79,6 +79,11 @@ class Cards:
     zone: IntArray
     referrer: IntArray
 
+    @classmethod
+    def none(cls) -> Self:
+        """Return that nobody is registered without an order."""
+        return cls(IdMap.of([]), np.empty(0, np.int8), np.empty(0, np.int32), np.empty(0, np.int32))
+
     def home_zone(self, customer_id: str) -> int:
         """Return the number of her home zone, -1 where it is unknown."""
         row = self.ids.row(customer_id)

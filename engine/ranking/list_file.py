@@ -26,8 +26,10 @@ import polars as pl
 from engine.artifact import load
 from engine.atomic import locked, replace, sync_folder
 from engine.errors import BadRequest, MissingFile, RegularsError
+from engine.ids import IdMap
 from engine.ranking.catalog import Catalog, build_catalog
-from engine.ranking.everyone import Lists, Menus, best_by_factors, best_by_models
+from engine.ranking.everyone import Lists, Menus, best_by_factors, best_by_models, best_for_newcomers
+from engine.ranking.extras import Cards
 from engine.ranking.served import Served, open_served
 from engine.settings import Settings
 from engine.tables import read_table, table_file
@@ -63,17 +65,24 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class WrittenLists:
-    """What a run did: how many customers there are, how many rows of lists; `resumed` customers were done before."""
+    """What a run did: how many customers there are, how many rows of lists; `resumed` customers were done before.
+
+    `newcomers` of the customers are registered and have not ordered.
+    """
 
     file: Path
     customers: int
+    newcomers: int
     rows: int
     resumed: int
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """All that writing parts needs, opened once a process."""
+    """All that writing parts needs, opened once a process.
+
+    Parts are of customers with orders first, and then of the registered ones without.
+    """
 
     served: Served
     menus: Menus
@@ -81,34 +90,54 @@ class Desk:
     folder: Path
     threads: int
     items: pl.Series = field(init=False, repr=False)
+    known: IdMap = field(init=False, repr=False)
+    cards: Cards = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Hold the item ids as a column."""
+        """Hold the item ids as a column, and both kinds of customers."""
+        object.__setattr__(self, "known", self.served.customers)
+        object.__setattr__(self, "cards", self.served.extras.cards or Cards.none())
         names = self.served.items.names(range(len(self.served.items)))
         object.__setattr__(self, "items", pl.Series(names, dtype=pl.String))
 
     def write(self, number: int) -> int:
         """Write a part and return how many customers it is of."""
-        rows = self.rows(number)
+        ids, rows = self._part(number)
         recipe = self.recipe
-        if recipe.model == "als":
+        if ids is self.cards.ids:
+            # Factors of taste know nothing of her.
+            lists = best_for_newcomers(self.served, self.cards, self.menus, rows, top=recipe.top, at_s=recipe.at_s)
+        elif recipe.model == "als":
             lists = best_by_factors(self.served, self.menus, rows, top=recipe.top, threads=self.threads)
         else:
             lists = best_by_models(self.served, self.menus, rows, top=recipe.top, at_s=recipe.at_s)
-        frame = self._frame(rows, lists)
+        frame = self._frame(ids, rows, lists)
         replace(self.path(number), lambda path: frame.write_parquet(path, compression="lz4"))
         return len(rows)
 
-    def rows(self, number: int) -> range:
-        """Return the customers of a part."""
-        return range(number * self.recipe.part, min((number + 1) * self.recipe.part, len(self.served.customers)))
+    def parts(self) -> range:
+        """Return the numbers of all parts."""
+        return range(self._parts_of(self.known) + self._parts_of(self.cards.ids))
+
+    def size(self, number: int) -> int:
+        """Return how many customers a part is of."""
+        return len(self._part(number)[1])
+
+    def _part(self, number: int) -> tuple[IdMap, range]:
+        """Return which customers a part is of, and their rows among these."""
+        before = self._parts_of(self.known)
+        ids, nth = (self.known, number) if number < before else (self.cards.ids, number - before)
+        return ids, range(nth * self.recipe.part, min((nth + 1) * self.recipe.part, len(ids)))
+
+    def _parts_of(self, ids: IdMap) -> int:
+        return -(-len(ids) // self.recipe.part)
 
     def path(self, number: int) -> Path:
         """Return where a part lies."""
         return self.folder / f"{number:06d}.parquet"
 
-    def _frame(self, rows: range, lists: Lists) -> pl.DataFrame:
-        names = pl.Series(self.served.customers.names(rows), dtype=pl.String)
+    def _frame(self, ids: IdMap, rows: range, lists: Lists) -> pl.DataFrame:
+        names = pl.Series(ids.names(rows), dtype=pl.String)
         customer, rank = (lists.columns >= 0).nonzero()
         return pl.DataFrame(
             {
@@ -138,8 +167,9 @@ def write_lists(
 ) -> WrittenLists:
     """Write the best `top` dishes of every customer to `file`: customer_id, rank from 1, item_id, score.
 
-    Customers stand in the order of their ids. `processes` share the work (of `als`, as many threads of this one);
-    `report` is told how many customers of how many are done. The file does not depend on either.
+    Customers with orders come first, in the order of their ids; then, in the order of the customers table, those who
+    were registered at training and have not ordered. `processes` share the work (of `als`, as many threads of this
+    one); `report` is told how many customers of how many are done. The file does not depend on either.
     Raises MissingFile when the folder is not there, BadRequest when `file` is a folder, Conflict when another run is
     writing it, ArtifactBroken, and NotFound when a version without factors is asked for them.
     """
@@ -156,18 +186,18 @@ def write_lists(
     with locked(folder, wait_s=0):
         _keep_only(folder, recipe)
         desk = Desk(served, Menus(served, catalog), recipe, folder, processes)
-        parts = range(-(-len(served.customers) // recipe.part))
+        parts, everybody = desk.parts(), len(desk.known) + len(desk.cards.ids)
         left = [number for number in parts if not desk.path(number).exists()]
-        resumed = done = sum(len(desk.rows(number)) for number in set(parts) - set(left))
-        report(done, len(served.customers))
+        resumed = done = sum(desk.size(number) for number in set(parts) - set(left))
+        report(done, everybody)
         for count in _written(desk, left, settings, catalog, processes):
             done += count
-            report(done, len(served.customers))
+            report(done, everybody)
         rows = _join([desk.path(number) for number in parts], folder / WHOLE)
         (folder / WHOLE).replace(file)
         sync_folder(file.parent)
         shutil.rmtree(folder)
-    return WrittenLists(file, len(served.customers), rows, resumed)
+    return WrittenLists(file, everybody, len(desk.cards.ids), rows, resumed)
 
 
 def _keep_only(folder: Path, recipe: Recipe) -> None:

@@ -15,6 +15,7 @@ from engine.events import Event, store
 from engine.history import History
 from engine.settings import Settings
 from tests.baskets import random_town, tables
+from training.gate import Verdict
 
 
 def test_training_renews_a_customer_table_that_lacks_what_was_told_or_a_column(
@@ -48,3 +49,22 @@ def test_training_renews_a_customer_table_that_lacks_what_was_told_or_a_column(
     older = train()
     assert older["unchanged"]
     assert older["customer_table"]["customers"] == 120
+
+
+def test_a_refused_candidate_is_told_as_json_too(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("training.run.judge_candidate", lambda *_: Verdict(("ndcg@10 is 0.1 below live",), ("a note",)))
+    History(settings.history_folder).append(*tables(random_town(60, 12, seed=1)))
+    monkeypatch.setattr(sys, "argv", ["regulars", "train", "--json", "--home", str(settings.home)])
+    with pytest.raises(SystemExit) as left:
+        run()
+    printed = capsys.readouterr()
+    told = json.loads(printed.out)
+    assert left.value.code == 1
+    assert (told["published"], told["version"], told["unchanged"]) == (False, None, False)
+    assert told["problems"] == ["ndcg@10 is 0.1 below live"]
+    assert told["notes"] == ["a note"]
+    assert told["evaluation"]["models"]
+    (line,) = [each for each in printed.err.splitlines() if each.strip()]
+    assert line.startswith("error[candidate_refused]: ndcg@10 is 0.1 below live")

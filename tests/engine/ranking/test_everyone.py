@@ -8,9 +8,18 @@ import numpy as np
 import pytest
 
 from engine.errors import NotFound
+from engine.ids import IdMap
 from engine.models.als import Als
 from engine.models.base import Place
-from engine.ranking.everyone import Menus, best_by_factors, best_by_models, customers_of, last_zones
+from engine.ranking.everyone import (
+    Menus,
+    best_by_factors,
+    best_by_models,
+    best_for_newcomers,
+    customers_of,
+    last_zones,
+)
+from engine.ranking.extras import Cards
 from engine.ranking.filters import NO_DISH, Allowed
 from engine.threads import one_blas_thread
 from tests.engine.ranking.conftest import NOW, VENDOR
@@ -132,3 +141,21 @@ def test_a_version_without_factors_says_so(town) -> None:
     served = replace(town.served, models=[model for model in town.served.models if not isinstance(model, Als)])
     with pytest.raises(NotFound, match="ask for --model served"):
         best_by_factors(served, Menus(served, town.catalog), range(3), top=5, threads=1)
+
+
+def test_newcomers_who_are_alike_share_one_list_and_each_kind_has_its_own(town, menus) -> None:
+    cards = Cards(
+        IdMap.of(["a", "b", "c", "d"]),
+        np.array([0, 1, 0, -1], np.int8),
+        np.array([0, 1, 0, -1], np.int32),
+        np.full(4, -1, np.int32),
+    )
+    served = town.served
+    lists = best_for_newcomers(served, cards, menus, range(1, 4), top=6, at_s=AT)
+    for at, (language, zone) in enumerate([(1, 1), (0, 0), (-1, -1)]):
+        query = served.query(None, (), now=AT, place=Place(zone=zone), language=language)
+        pool = served.scorer.pool(query, Allowed(menus.mask(zone), None, NO_DISH), size=6)
+        assert np.array_equal(lists.columns[at], pool.columns)
+        assert np.array_equal(lists.scores[at], pool.scores)
+    both = best_for_newcomers(served, cards, menus, range(4), top=6, at_s=AT).columns
+    assert np.array_equal(both[0], both[2])

@@ -21,7 +21,7 @@ from engine.ranking.everyone import Menus
 from engine.ranking.filters import NO_DISH, Allowed
 from engine.ranking.list_file import SCHEMA, Recipe, tables_digest, write_lists
 from engine.settings import Settings
-from tests.engine.ranking.conftest import NOW
+from tests.engine.ranking.conftest import NOW, orderable
 
 # Writes the lists, and kills its own process as soon as three parts are there.
 KILLED = """
@@ -64,10 +64,13 @@ def test_the_file_holds_everybodys_list_in_order(town, tmp_path, model) -> None:
     )
     found = pl.read_parquet(file)
     assert dict(found.schema) == SCHEMA
-    everybody = town.served.customers.names(range(len(town.served.customers)))
-    assert found["customer_id"].unique(maintain_order=True).to_list() == everybody == sorted(everybody)
+    ordered = town.served.customers.names(range(len(town.served.customers)))
+    everybody = [*ordered, "nina"]  # registered, and without an order
+    assert ordered == sorted(ordered)
+    assert found["customer_id"].unique(maintain_order=True).to_list() == everybody
     assert found["rank"].to_list() == [1, 2, 3, 4, 5] * len(everybody)
-    assert (done.customers, done.rows, done.resumed) == (len(everybody), found.height, 0)
+    assert (done.customers, done.newcomers, done.rows) == (len(everybody), 1, found.height)
+    assert done.resumed == 0
     assert heard[0] == (0, len(everybody))
     assert heard[-1] == (len(everybody), len(everybody))
     assert list(tmp_path.iterdir()) == [file]
@@ -83,6 +86,14 @@ def test_what_the_file_says_of_a_customer_is_her_pool(town, tmp_path) -> None:
         own = found.filter(pl.col("customer_id") == customer)
         assert own["item_id"].to_list() == town.served.items.names(pool.columns)
         assert np.array_equal(own["score"].to_numpy(), pool.scores)
+
+
+@pytest.mark.parametrize("model", ["served", "als"])
+def test_one_without_an_order_gets_what_the_service_shows_her_at_home(town, tmp_path, model) -> None:
+    write_lists(town.settings, recipe_of(town, model), tmp_path / "lists.parquet", processes=1)
+    found = pl.read_parquet(tmp_path / "lists.parquet").filter(pl.col("customer_id") == "nina")
+    assert found["item_id"].to_list() == town.shown("nina", zone="z1", limit=5)
+    assert all(orderable(dish, "z1", NOW.hour) for dish in found["item_id"])
 
 
 def test_several_processes_write_the_bytes_that_one_writes(town, tmp_path) -> None:
