@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -114,7 +115,7 @@ def _judge(settings: Settings, *, logged: bool, **how: Any) -> dict[str, Any]:
         with progress() as bar:
             task = bar.add_task("evaluate", total=None)
             return judging.evaluate_home(
-                settings, log=log, report=lambda step: bar.update(task, description=step), **how
+                settings, log=log, now=datetime.now(UTC), report=lambda step: bar.update(task, description=step), **how
             )
     finally:
         if log is not None:

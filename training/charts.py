@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 Child = ET.Element | str
-WIDTH, LABEL, VALUE, ROW, TOP = 760, 190, 172, 24, 8
+# Beside a row stand up to 25 characters of the page's bold digits.
+WIDTH, LABEL, VALUE, ROW, TOP = 760, 190, 216, 24, 8
 AXIS = 22
 LONGEST_LABEL, LONGEST_HINT = 26, 200
 # Control characters are no XML, and those that turn the direction of text could dress one id up as another.

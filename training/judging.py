@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sqlalchemy import Engine
 
+from engine.artifact import live_version
 from engine.errors import BadFile, NoHistory
 from engine.history import History
 from engine.models.base import Baskets
@@ -54,8 +56,12 @@ def evaluate_home(
     report: Report,
     log: Engine | None = None,
     within_days: float = 7.0,
+    now: datetime | None = None,
 ) -> dict[str, Any]:
     """Return the evaluation's JSON form with `protocol`, one sentence on how it was made, and `basis`, its parts.
+
+    `made` says when (`now`, None where it is not told), by which release and beside which live version; `data` what was
+    learned from and judged on, its instants null where orders came without.
 
     With `log`, the database of the inbox, `logged` is what the lists shown since the split say (see `training.logged`);
     None without it, and where a file judges, because then no split is.
@@ -91,9 +97,30 @@ def evaluate_home(
         "logged": logged,
         "protocol": PROTOCOLS[str(ground.basis["kind"])].format(**ground.basis),
         "basis": ground.basis,
+        "made": {
+            "at": None if now is None else now.astimezone(UTC).isoformat(),
+            "regulars": installed("regulars"),
+            "live": live_version(settings.artifacts_folder),
+        },
+        "data": _window(data, ground.at if future is None else None),
         "model_settings": chosen.as_dict(),
         "weights": dict(learned.blend.weights),
         "unseen_items": sum(target.unseen for target in targets),
+    }
+
+
+def _window(data: TrainingSet, split_at: int | None) -> dict[str, Any]:
+    def told(at: int | None) -> str | None:
+        known = at is not None and data.clock != "basket"
+        return datetime.fromtimestamp(at or 0, UTC).isoformat() if known else None
+
+    return {
+        "first_at": told(data.first_at),
+        "last_at": told(data.last_at),
+        "split_at": told(split_at),
+        "customers": data.baskets.n_customers,
+        "items": data.baskets.n_items,
+        "baskets": data.baskets.n_baskets,
     }
 
 

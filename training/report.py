@@ -34,10 +34,12 @@ table { border-collapse: collapse; width: 100%; font-size: 13.5px; margin-top: 1
 table { font-variant-numeric: tabular-nums; }
 th { text-align: right; font-weight: 600; color: var(--soft); border-bottom: 1px solid var(--line); padding: 4px 8px; }
 td { text-align: right; padding: 4px 8px; border-bottom: 1px solid #eef1f3; }
-th:first-child, td:first-child { text-align: left; overflow-wrap: anywhere; }
+th:first-child, td:first-child { text-align: left; min-width: 13em; overflow-wrap: anywhere; }
+th, td { white-space: nowrap; } th:first-child, td:first-child { white-space: normal; }
 tr.strong td { font-weight: 600; color: var(--main); }
 .wide { overflow-x: auto; }
 svg { display: block; width: 100%; height: auto; font-size: 12px; fill: var(--ink); }
+.wide svg:not(.square) { min-width: 620px; }
 svg.square { max-width: 400px; margin: 0 auto; }
 .bar { fill: var(--pale); } .bar.strong { fill: var(--main); }
 .dot { fill: var(--main); } .dot.strong { fill: var(--held); }
@@ -120,8 +122,27 @@ def _head(found: Mapping[str, Any], say: Mapping[str, str]) -> list[ET.Element]:
         element("h1", say["title"]),
         element("p", protocol),
         element("p", say["fair"]),
+        element("p", _origin(found, say)),
         element("div", *tiles, class_="tiles"),
     ]
+
+
+def _origin(found: Mapping[str, Any], say: Mapping[str, str]) -> str:
+    """Return when and by what the page was made, and of which data, in sentences; days alone, in UTC."""
+    made, data = found["made"], found["data"]
+    counts = {name: f"{data[name]:,}" for name in ("baskets", "customers", "items")}
+    at = made["at"][:16].replace("T", " ") if made["at"] else None
+    told = [
+        say["made_at" if at else "made"].format(at=at, release=made["regulars"]),
+        say["window"].format(first=data["first_at"][:10], last=data["last_at"][:10], **counts)
+        if data["first_at"]
+        else say["no_window"].format(**counts),
+    ]
+    if data["split_at"]:
+        told.append(say["split"].format(split=data["split_at"][:10]))
+    if made["live"]:
+        told.append(say["live"].format(live=made["live"]))
+    return " ".join(told)
 
 
 def _models(found: Mapping[str, Any], say: Mapping[str, str]) -> ET.Element:
@@ -248,7 +269,9 @@ def _logged(logged: Mapping[str, Any], say: Mapping[str, str]) -> ET.Element:
 
 
 def _section(title: str, about: str, *parts: ET.Element) -> ET.Element:
-    return element("section", element("h2", title), element("p", about), *parts)
+    # A chart that is wider than a phone is moved sideways, as tables are; shrunk, nobody could read it.
+    wide = (element("div", part, class_="wide") if part.tag == "svg" else part for part in parts)
+    return element("section", element("h2", title), element("p", about), *wide)
 
 
 def _tile(figure: str, name: str, under: str) -> ET.Element:

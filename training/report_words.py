@@ -18,6 +18,21 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Judged on the first order of each customer in the last {days:.3g} days, everything before as history.",
         "以最近 {days:.3g} 天内每位顾客的第一笔订单评估，此前的全部订单作为历史。",
     ),
+    "made_at": ("Written {at} (UTC) by Regulars {release}.", "{at}(UTC)由 Regulars {release} 生成。"),
+    "made": ("Written by Regulars {release}.", "由 Regulars {release} 生成。"),
+    "live": (
+        "The version in service was {live}; what is judged was learned anew for this page.",
+        "当时线上版本为 {live};此处评估的模型为本报告重新训练。",
+    ),
+    "window": (
+        "Orders from {first} to {last}: {baskets} baskets of {customers} customers, {items} dishes.",
+        "订单时间 {first} 至 {last}:{customers} 位顾客的 {baskets} 笔订单，{items} 道菜品。",
+    ),
+    "no_window": (
+        "Orders without dates: {baskets} baskets of {customers} customers, {items} dishes.",
+        "订单无日期：{customers} 位顾客的 {baskets} 笔订单，{items} 道菜品。",
+    ),
+    "split": ("Judged from {split} on.", "评估自 {split} 起。"),
     "fair": (
         "All dishes are candidates, repeats are allowed, and nothing later than the split was seen by anything judged. "
         "Intervals are bootstrap 95 % over customers.",

@@ -70,6 +70,29 @@ def test_the_page_shows_every_model_and_group_with_its_figures(found, language) 
     assert f"{found['customers']:,}" in text
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_says_when_and_by_what_it_was_made_and_of_which_data(found, language) -> None:
+    made = found["made"] | {"at": "2026-03-01T09:30:00+00:00", "live": "20260226T030000000000Z"}
+    text = texts(report_html(found | {"made": made}, language=language))
+    for told in ("2026-03-01 09:30", f"Regulars {made['regulars']}", made["live"], f"{found['data']['baskets']:,}"):
+        assert told in text
+    for name in ("first_at", "last_at", "split_at"):
+        assert found["data"][name][:10] in text
+    undated = found["data"] | dict.fromkeys(("first_at", "last_at", "split_at"))
+    without = texts(report_html(found | {"data": undated}, language=language))
+    assert words(language)["no_window"].split("{")[0] in without
+
+
+def test_what_stands_beside_a_row_ends_before_the_charts_edge(found) -> None:
+    page = parsed(report_html(found, language="en"))
+    values = [each for each in page.iter(f"{SVG}text") if each.get("class") in {"value", "strong"}]
+    beside = [each for each in values if each.get("x") == "552"]
+    signed = [each.text for each in beside if each.text and each.text[0] in "+-"]
+    assert signed
+    # Bold digits of the widest usual font at 11.5 px are 8 px wide.
+    assert all(552 + 8 * len(each.text or "") <= 760 for each in beside)
+
+
 def test_hostile_names_stay_text(found) -> None:
     assert any(group["name"] == HOSTILE for group in found["groups"])
     page = report_html(found, language="en")
@@ -142,7 +165,7 @@ def test_any_figures_and_names_give_a_chart_that_parses_and_stays_inside(rows) -
         chart = parsed(ET.tostring(draw(told, "any")))
         assert chart.tag == f"{SVG}svg"
         for circle in chart.iter(f"{SVG}circle"):
-            assert 190 <= float(circle.get("cx")) <= 760 - 172
+            assert 190 <= float(circle.get("cx")) <= 760 - 216
 
 
 @given(st.text())
