@@ -149,6 +149,7 @@ def status(target: Known, home: HomeOption = None, json: JsonOption = False) -> 
             ]
             for run in found.runs
         ),
+        whole=["run"],
     )
 
 
@@ -198,6 +199,7 @@ def list_all(home: HomeOption = None, json: JsonOption = False) -> None:
             ]
             for each in known
         ),
+        whole=["id"],
     )
     out.print(f"ready definitions: {', '.join(ready_names())}")
 
@@ -297,6 +299,7 @@ def _show_plan(made: Plan) -> None:
         "What they would read",
         ["customer", "language", "title", "body"],
         ([escape(m.customer_id), m.language, escape(m.title or "-"), escape(m.body)] for m in made.messages),
+        whole=["customer"],
     )
 
 

@@ -243,6 +243,7 @@ def show(
         f"Latest {len(history)} orders",
         ["at", "order", "status", "vendor", "amount, minor units", "rating"],
         [[o["ordered_at"], o["order_id"], o["status"], o["vendor_id"], o["order_cents"], o["rating"]] for o in history],
+        whole=["order"],
     )
 
 

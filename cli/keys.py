@@ -71,7 +71,7 @@ def list_(home: HomeOption = None, json: JsonOption = False) -> None:
     else:
         columns = ["id", "name", "scopes", "created_at", "revoked_at"]
         shown = [{**row, "scopes": " ".join(row["scopes"] or [])} for row in rows]
-        print_table("API keys", columns, ([row[column] for column in columns] for row in shown))
+        print_table("API keys", columns, ([row[column] for column in columns] for row in shown), whole=["id"])
 
 
 @keys.command()

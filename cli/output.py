@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import orjson
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -31,6 +32,7 @@ HomeOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout instead of tables.")]
 
+MOST_UNBROKEN = 40
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
@@ -52,13 +54,27 @@ def print_json(value: Any) -> None:
     )
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; figures are right-aligned, None shows as a dash."""
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, whole: Sequence[str] = ()
+) -> None:
+    """Print a table; figures are right-aligned, None shows as a dash.
+
+    Figures, and the columns `whole`, whose ids other commands take, stand on one line however narrow the terminal;
+    the rest is folded, and nothing is cut.
+    """
     table = Table(title=title, title_justify="left", title_style="bold")
     kept = [list(row) for row in rows]
     for i, name in enumerate(columns):
         numeric = all(isinstance(row[i], int | float) or row[i] is None for row in kept)
-        table.add_column(name, justify="right" if numeric and kept else "left")
+        longest = max((cell_len(_cell(row[i])) for row in kept), default=0)
+        unbroken = (numeric or name in whole) and longest <= MOST_UNBROKEN
+        table.add_column(
+            name,
+            justify="right" if numeric and kept else "left",
+            no_wrap=unbroken,
+            overflow="fold",
+            min_width=longest if unbroken else None,
+        )
     for row in kept:
         table.add_row(*(_cell(value) for value in row))
     out.print(table)

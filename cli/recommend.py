@@ -217,6 +217,7 @@ def vendors(
             [n, v.vendor_id, v.name, v.score, v.distance_km, v.reason.text, ", ".join(v.dishes)]
             for n, v in enumerate(answer.vendors, 1)
         ],
+        whole=["vendor"],
     )
     _tell_notes(notes, answer.unknown_ids, answer.why_short)
 
@@ -262,6 +263,7 @@ def for_segment(
         f"Dishes for {segment}: {answer.sampled} of {answer.members:,} members beside {answer.everybody} of everybody",
         ["", "dish", "name", "suits", "share", "lift", "why"],
         [[n, d.item_id, d.name, d.fits, d.share, d.lift, d.reason.text] for n, d in enumerate(answer.dishes, 1)],
+        whole=["dish"],
     )
     _tell_notes(notes, answer.unknown_ids, answer.why_short)
 
@@ -354,7 +356,7 @@ def _show_dishes(opened: Opened, answer: DishAnswer, title: str, *, json: bool) 
             row.append(", ".join(f"{name} {value:.3f}" for name, value in adds if value) or "-")
         rows.append(row)
     columns = ["", "dish", "name", "score", "source", "why", *(["made of"] if explain else [])]
-    print_table(title, columns, rows)
+    print_table(title, columns, rows, whole=["dish"])
     if answer.filters is not None:
         err.print("Filters: " + ", ".join(f"{name} {n:,}" for name, n in answer.filters.items()), markup=False)
     _tell_notes((*answer.notes, *opened.notes), answer.unknown_ids, answer.why_short)

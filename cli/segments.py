@@ -138,6 +138,7 @@ def preview(
         "Some of them",
         ["customer", "language", "zone", "birthday", "registered"],
         [[escape(str(value)) if value is not None else None for value in row.values()] for row in found.sample],
+        whole=["customer"],
     )
 
 
@@ -211,6 +212,7 @@ def list_(home: HomeOption = None, json: JsonOption = False) -> None:
         "Segments",
         ["name", "version", "in Chinese", "who"],
         [[e.name, e.version or "ready", e.definition.title.get("zh"), e.definition.about.get("en")] for e in found],
+        whole=["name"],
     )
 
 

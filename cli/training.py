@@ -166,7 +166,8 @@ def list_artifacts(home: HomeOption = None, json: JsonOption = False) -> None:
         print_json(rows)
     else:
         columns = ["version", "live", "created_at", "customers", "items", "ndcg@10"]
-        print_table("Artifacts", columns, ([row[column] for column in columns] for row in rows))
+        shown = [row | {"created_at": row["created_at"][:16].replace("T", " ")} for row in rows]
+        print_table("Artifacts", columns, ([row[name] for name in columns] for row in shown), whole=["version"])
 
 
 @artifacts.command("activate")
