@@ -18,7 +18,7 @@ from training.split import Lesson, Target, chunks
 
 LEAST_TARGETS = 50
 # More held-out baskets move the weights by less than they move from day to day.
-MOST_TARGETS, MOST_TARGETS_QUICK = 4_000, 2_500
+MOST_TARGETS = 4_000
 K = 10
 LEAST_GAIN = 0.25
 # What may be given up to ask fewer models: every one takes its time of every request, more where history is large.
@@ -37,17 +37,17 @@ def learn_blend(lessons: Sequence[Lesson], *, repeats: bool = True, quick: bool 
     Those of customers with orders teach the weights, those without what strangers are shown, each by itself. Metzler
     and Croft (2007): coordinate ascent optimises the figure itself and needs no gradient. With fewer than 50 targets
     the defaults are kept, because noise would choose. Where nobody `repeats`, only new dishes are ranked. Models that
-    together add less than .0005 to the figure are left out, or .0015 where learning and answers should be `quick`.
+    together add less than .0005 to the figure are left out, or .0015 where answers should be `quick`.
     """
-    worth, most = (LEAST_WORTH_QUICK, MOST_TARGETS_QUICK) if quick else (LEAST_WORTH, MOST_TARGETS)
+    worth = LEAST_WORTH_QUICK if quick else LEAST_WORTH
     names = [model.name for model in lessons[0].models]
     # What strangers hear is little, and next month's first orders are not last month's: nothing of what everybody
     # orders is left out of it. Whether language or friends tell anything differs from place to place.
     return Blend(
-        _learn(names, _asked_by(lessons, names, most, known=True), repeats=repeats, worth=worth, may_drop=names),
+        _learn(names, _asked_by(lessons, names, known=True), repeats=repeats, worth=worth, may_drop=names),
         _learn(
             [name for name in names if name in IMPERSONAL],
-            _asked_by(lessons, IMPERSONAL, most, known=False),
+            _asked_by(lessons, IMPERSONAL, known=False),
             repeats=True,
             worth=worth,
             may_drop=TO_BE_EARNED,
@@ -55,13 +55,13 @@ def learn_blend(lessons: Sequence[Lesson], *, repeats: bool = True, quick: bool 
     )
 
 
-def _asked_by(lessons: Sequence[Lesson], names: Collection[str], most: int, *, known: bool) -> list[Lesson]:
-    """Return the lessons of customers with orders, or of strangers, with the named models; at most `most` targets."""
+def _asked_by(lessons: Sequence[Lesson], names: Collection[str], *, known: bool) -> list[Lesson]:
+    """Return the lessons of customers with orders, or of strangers, with the named models; at most 4,000 targets."""
     found = []
     for lesson in lessons:
         targets = [target for target in lesson.split.targets if target.query.known == known]
         models = [model for model in lesson.models if model.name in names]
-        found.append(Lesson(models, replace(lesson.split, targets=targets[: most // len(lessons)])))
+        found.append(Lesson(models, replace(lesson.split, targets=targets[: MOST_TARGETS // len(lessons)])))
     return found
 
 
