@@ -76,7 +76,7 @@ class Evaluation:
         # One draw of customers serves every model: the draws cost more than the figures.
         bounds = iter(resampled(np.concatenate([judged.values for judged in self.judged.values()], axis=1), rng))
         intervals = {name: {metric: next(bounds) for metric in judged.metrics} for name, judged in self.judged.items()}
-        returning = sum(1 for target in self.targets if target.query.baskets)
+        returning = sum(1 for target in self.targets if target.query.known)
         best = self.best_single()
         pairs = [(self.served, BLEND), (self.served, best), (BLEND, best)]
         return {

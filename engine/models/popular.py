@@ -216,9 +216,8 @@ class Popular(Recommender):
         return found
 
     def _top(self, links: Links) -> float:
-        there = [self.counts[self.start[at] : self.start[at + 1]].max(initial=0.0) for at in links.places.tolist()]
         most = links.everywhere * float(self.overall.max(initial=0.0))
-        return most + float(np.dot(links.weights, np.array(there, np.float32)))
+        return most + float(np.dot(links.weights, _largest(self.start, self.counts, links.places)))
 
     def _stands_for_itself(self, zone: int) -> bool:
         known = self._alone.get(zone)
@@ -276,6 +275,16 @@ class Trending(Popular):
 
     name: str = "trending"
     half_life_days: float = 7.0
+
+
+@compiled
+def _largest(start: LongArray, counts: FloatArray, places: LongArray) -> FloatArray:
+    """Return each place's largest count, 0 where it has none."""
+    found = np.zeros(len(places), dtype=np.float32)
+    for i in range(len(places)):
+        for entry in range(start[places[i]], start[places[i] + 1]):
+            found[i] = max(found[i], counts[entry])
+    return found
 
 
 @compiled
