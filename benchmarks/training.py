@@ -316,6 +316,7 @@ def main() -> None:
     parser.add_argument("--lines", type=int, action="append", help="another size; repeatable")
     parser.add_argument("--repeats", type=int, help="turns a size; 5, from 50 M lines on 1")
     parser.add_argument("--folder", type=Path, help="where homes are made and deleted again; default the system's")
+    parser.add_argument("--home", type=Path, help="a home made before, of as many --lines; its versions are removed")
     parser.add_argument("--make", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--matrix", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -327,8 +328,10 @@ def main() -> None:
         return
     if given.lines and min(given.lines) < 5_000:
         parser.error("--lines: fewer than 5,000 give too few customers to judge by")
+    if given.home and len(given.lines or ()) != 1:
+        parser.error("--home: say with one --lines how many it holds")
     sizes = given.lines or (QUICK if given.quick else FULL)
-    # --folder names only where, not what: it stays out of the page.
+    # --folder and --home name only where, not what: they stay out of the page.
     words = ["--quick"] * given.quick + [f"--lines {size}" for size in given.lines or ()]
     where = circumstances(
         " ".join(["python -m benchmarks.training", *words]), "regulars", "implicit", "lightgbm", "polars"
@@ -336,15 +339,15 @@ def main() -> None:
     found, sections = [], {}
     for lines in sizes:
         with tempfile.TemporaryDirectory(prefix="regulars-training-", dir=given.folder) as folder:
-            home = Path(folder) / "home"
-            home.mkdir()
-            own = [sys.executable, "-m", "benchmarks.training"]
-            made = subprocess.run(
-                [*own, "--make", str(home), str(lines)], check=True, stdout=subprocess.PIPE, text=True
-            )
+            own, told = [sys.executable, "-m", "benchmarks.training"], ""
+            home = given.home or Path(folder) / "home"
+            if not given.home:
+                home.mkdir()
+                made = [*own, "--make", str(home), str(lines)]
+                told = subprocess.run(made, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
             subprocess.run([*own, "--matrix", str(home)], check=True)
             repeats = given.repeats or (1 if given.quick or lines >= HUGE else REPEATS)
-            found.append(measure(home, repeats, warm=lines < HUGE and not given.quick, imported=made.stdout.strip()))
+            found.append(measure(home, repeats, warm=lines < HUGE and not given.quick, imported=told))
         sections[f"{lines:,} lines"] = section(found[-1], where)
         print(f"## {lines:,} lines\n\n{sections[f'{lines:,} lines']}\n", flush=True)
     if len(found) > 2:
