@@ -190,6 +190,7 @@ class EventsAnswer(Shape):
     accepted: int
     duplicates: int
     fresh: bool
+    unknown_items: list[str] | None = Field(None, description="Dishes nobody knows; left out where all are known.")
 
 
 class Favourite(Shape):

@@ -22,11 +22,13 @@ from engine.consents import ANY_CHANNEL, MARKETING, append
 from engine.database import transaction
 from engine.errors import BadRequest, DatabaseUnavailable, did_you_mean
 from engine.events import EVENT_TYPES, SURVEYS, Event, store
+from engine.ranking.served import ordered_items
 
 router = APIRouter(prefix="/v1", tags=["events"], route_class=JsonRoute)
 # Clocks of phones run ahead; more than this is a mistake, and would outrank everything that follows.
 AHEAD = timedelta(hours=24)
 MOST_LINES = 200
+MOST_NAMED = 20
 
 
 @router.post(
@@ -41,7 +43,8 @@ async def events(
     """Store a batch of up to 1,000 events, all or none; repeated `event_id`s are counted as duplicates.
 
     When the answer leaves, the events are on disk. `fresh` is false while Redis is away: they are kept, and count for
-    recommendations as soon as it is back.
+    recommendations as soon as it is back. `unknown_items` names dishes that neither history nor the items table knew at
+    the last training, up to 20: their events are kept, and count once training knows them.
     """
     live: Live = request.app.state.live
     now = utc_now()
@@ -53,9 +56,24 @@ async def events(
             "events cannot be stored: the database does not answer; send the batch again"
         ) from error
     fresh = await live.fold(new)
-    response = as_bytes({"accepted": len(new), "duplicates": len(told) - len(new), "fresh": fresh})
+    answer: dict[str, object] = {"accepted": len(new), "duplicates": len(told) - len(new), "fresh": fresh}
+    if strange := unknown_items(live, new):
+        answer["unknown_items"] = strange
+    response = as_bytes(answer)
     response.status_code = 202
     return response
+
+
+def unknown_items(live: Live, told: list[Event]) -> list[str]:
+    """Return up to MOST_NAMED dishes of these events that the version in service does not know; none before any is."""
+    if live.answering is None:
+        return []
+    ids: dict[str, None] = {}
+    for event in told:
+        item = event.properties.get("item_id")
+        ids.update(dict.fromkeys([*ordered_items(event), *([item] if isinstance(item, str) else [])]))
+    rows = live.answering.served.items.rows_of(list(ids))
+    return [item for item, row in zip(ids, rows.tolist(), strict=True) if row < 0][:MOST_NAMED]
 
 
 def checked(shape: EventShape, now: datetime, path: str) -> Event:

@@ -24,6 +24,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from engine.errors import MissingFile
 from engine.settings import Settings
 
 HomeOption = Annotated[
@@ -40,6 +41,17 @@ err = Console(stderr=True, highlight=False)
 def settings_for(home: Path | None) -> Settings:
     """Build the settings of this call from the environment and `--home`."""
     return Settings.from_environment(os.environ, home=home)
+
+
+def settings_of_home(home: Path | None) -> Settings:
+    """Build the settings as `settings_for` does, for a verb that only works on what was imported.
+
+    Raises MissingFile where there is no such home: a typing error must not make one.
+    """
+    settings = settings_for(home)
+    if not settings.home.is_dir():
+        raise MissingFile("no such home; `regulars import` makes one", where=str(settings.home))
+    return settings
 
 
 def actor() -> str:

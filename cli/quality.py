@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.app import app
-from cli.output import HomeOption, JsonOption, out, print_facts, print_json, print_table, progress, settings_for
+from cli.output import HomeOption, JsonOption, out, print_facts, print_json, print_table, progress, settings_of_home
 from engine.columns import LANGUAGES
 from engine.database import connect
 from engine.errors import InputError
@@ -21,6 +21,7 @@ HorizonOption = Annotated[
     str, typer.Option("--horizon", help="How much of the newest history judges the models, e.g. 28d or 4w.")
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Equal seed and history give equal models.")]
+MOST_DAYS = 3650
 SHOWN = {
     "recall": "recall",
     "ndcg": "ndcg",
@@ -79,7 +80,7 @@ def evaluate(
     if logged and future is not None:
         raise InputError("a file of what came next has no log; leave out --future", where="--logged")
     found = _judge(
-        settings_for(home),
+        settings_of_home(home),
         logged=logged,
         horizon_days=days_of(horizon),
         within_days=days_of(within, where="--within"),
@@ -190,7 +191,9 @@ def days_of(text: str, *, where: str = "--horizon") -> float:
     Raises InputError for anything else, or more than ten years.
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([dw]?)", text.strip().lower())
-    days = float(found[1]) * (7 if found[2] == "w" else 1) if found else 0.0
-    if not 0 < days <= 3650:
+    if found is None:
         raise InputError(f"{text!r} is not a span such as 28d or 4w", where=where)
+    days = float(found[1]) * (7 if found[2] == "w" else 1)
+    if not 0 < days <= MOST_DAYS:
+        raise InputError(f"{text!r} is not above 0 and up to {MOST_DAYS}d (ten years)", where=where)
     return days

@@ -18,6 +18,7 @@ from cli.output import (
     print_table,
     progress,
     settings_for,
+    settings_of_home,
 )
 from cli.quality import HorizonOption, SeedOption, days_of, print_quality
 from engine.artifact import activate, live_version, manifest_of, versions
@@ -58,7 +59,7 @@ def train(
     """
     from training import run  # noqa: PLC0415 - loads scipy and implicit, which other verbs need not wait for
 
-    settings = settings_for(home)
+    settings = settings_of_home(home)
     horizon_days = days_of(horizon)
     now = datetime.now(UTC)
     engine = connect(settings)

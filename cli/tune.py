@@ -9,13 +9,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.app import app
-from cli.output import HomeOption, JsonOption, actor, out, print_facts, print_json, print_table, progress, settings_for
+from cli.output import (
+    HomeOption,
+    JsonOption,
+    actor,
+    err,
+    out,
+    print_facts,
+    print_json,
+    print_table,
+    progress,
+    settings_of_home,
+)
 from cli.quality import HorizonOption, SeedOption, days_of
 from engine.audit import record
 from engine.database import connect, transaction
+from engine.settings import Settings
 
 if TYPE_CHECKING:
-    from training.tune import Found, Tuned
+    from training.tune import Found, Step, Tuned
 
 
 @app.command()
@@ -46,23 +58,9 @@ def tune(
     from training import tune as search  # noqa: PLC0415 - loads optuna, scipy and implicit
     from training.model_settings import FILE  # noqa: PLC0415 - the same
 
-    settings = settings_for(home)
+    settings, horizon_days = settings_of_home(home), days_of(horizon)
     now = datetime.now(UTC)
-    with progress() as bar:
-        task = bar.add_task("read history", total=round(60 * minutes))
-        found = search.tune(
-            settings,
-            now=now,
-            minutes=minutes,
-            most_trials=trials,
-            horizon_days=days_of(horizon),
-            seed=seed,
-            report=lambda step: bar.update(
-                task,
-                completed=int(step.seconds),
-                description=f"{step.of}, trial {step.trials}: best ndcg@10 {step.best:.4f}",
-            ),
-        )
+    found = _searched(settings, now=now, minutes=minutes, most_trials=trials, horizon_days=horizon_days, seed=seed)
     changed = search.changes(found.settings, thorough=found.thorough)
     engine = connect(settings)
     try:
@@ -74,6 +72,31 @@ def tune(
     if json:
         print_json(_as_dict(found, changed) | {"file": str(settings.home / FILE) if found.adopted else None})
         return
+    _print(found, changed)
+
+
+def _searched(settings: Settings, *, minutes: float, **how: Any) -> Tuned:
+    """Search with a progress bar; `how` goes to `training.tune.tune` as it is. Stopped, it says what is kept."""
+    from training import tune as search  # noqa: PLC0415 - loads optuna, scipy and implicit
+
+    complete: dict[str, int] = {}
+    with progress() as bar:
+        task = bar.add_task("read history", total=round(60 * minutes))
+
+        def tell(step: Step) -> None:
+            complete[step.of] = step.trials
+            told = f"{step.of}, trial {step.trials}: best ndcg@10 {step.best:.4f}"
+            bar.update(task, completed=int(step.seconds), description=told)
+
+        try:
+            return search.tune(settings, minutes=minutes, report=tell, **how)
+        except KeyboardInterrupt:
+            kept = f"{sum(complete.values()):,} complete trials are" if complete else "all complete trials are"
+            err.print(f"{kept} kept: the same command goes on from there", markup=False)
+            raise
+
+
+def _print(found: Tuned, changed: list[tuple[str, str, float, float]]) -> None:
     facts = {"ndcg@10 of the defaults": found.models.default_value, "ndcg@10 of the best": found.models.best_value}
     if found.ranker:
         facts |= {

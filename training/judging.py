@@ -97,16 +97,17 @@ def evaluate_home(
         "logged": logged,
         "protocol": PROTOCOLS[str(ground.basis["kind"])].format(**ground.basis),
         "basis": ground.basis,
-        "made": {
-            "at": None if now is None else now.astimezone(UTC).isoformat(),
-            "regulars": installed("regulars"),
-            "live": live_version(settings.artifacts_folder),
-        },
+        "made": _made(settings, now),
         "data": _window(data, ground.at if future is None else None),
         "model_settings": chosen.as_dict(),
         "weights": dict(learned.blend.weights),
         "unseen_items": sum(target.unseen for target in targets),
     }
+
+
+def _made(settings: Settings, now: datetime | None) -> dict[str, str | None]:
+    at = None if now is None else now.astimezone(UTC).isoformat()
+    return {"at": at, "regulars": installed("regulars"), "live": live_version(settings.artifacts_folder)}
 
 
 def _window(data: TrainingSet, split_at: int | None) -> dict[str, Any]:

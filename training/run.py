@@ -158,14 +158,7 @@ def train(
         manifest = _manifest(data, learned, evaluation, recipe, fingerprint, inbox_through, now)
         verdict = judge_candidate(manifest, live, arrays, protection)
         if not verdict.passed and not force:
-            raise CandidateRefused(
-                "; ".join(verdict.problems)
-                + (f"; live stays {live['version']}" if live else "; nothing is live")
-                + " (--force publishes all the same)",
-                problems=verdict.problems,
-                notes=verdict.notes,
-                manifest=manifest,
-            )
+            raise _refusal(verdict, manifest, live)
         manifest["verdict"] = {"problems": verdict.problems, "notes": verdict.notes, "forced": not verdict.passed}
         report("publish")
         write(root, version, arrays, manifest)
@@ -299,6 +292,16 @@ def _clocks(settings: Settings, data: TrainingSet) -> Clocks:
     names = own["timezone"].drop_nulls().unique().sort().to_list()
     numbers = own["timezone"].replace_strict(names, range(len(names)), default=-1, return_dtype=pl.Int16)
     return Clocks(tuple(names), numbers.to_numpy().astype(np.int16))
+
+
+def _refusal(verdict: Verdict, manifest: dict[str, Any], live: dict[str, Any] | None) -> CandidateRefused:
+    stays = f"live stays {live['version']}" if live else "nothing is live"
+    return CandidateRefused(
+        f"{'; '.join(verdict.problems)}; {stays} (--force publishes all the same)",
+        problems=verdict.problems,
+        notes=verdict.notes,
+        manifest=manifest,
+    )
 
 
 def _live_manifest(settings: Settings) -> dict[str, Any] | None:

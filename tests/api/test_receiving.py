@@ -39,6 +39,15 @@ def test_events_are_on_disk_before_the_answer_and_counted_once(app) -> None:
     assert [e.event_id for e in stored(app.settings)] == ["e1", "e2", "e3"]
 
 
+def test_dishes_nobody_knows_are_named_and_their_events_kept(app) -> None:
+    lines = [{"item_id": "d02"}, {"item_id": "nowhere"}]
+    told = app.tell(event(number=1, item_id="d99"), event("order", 2, order_id="o", items=lines), event(number=3))
+    assert told == {"accepted": 3, "duplicates": 0, "fresh": True, "unknown_items": ["d99", "nowhere"]}
+    assert len(stored(app.settings)) == 3
+    many = [event(number=n, item_id=f"gone-{n}") for n in range(10, 60)]
+    assert len(app.tell(*many)["unknown_items"]) == 20
+
+
 def test_events_survive_a_restart_and_still_count(app, open_app) -> None:
     order = event("order", order_id="n1", items=[{"item_id": "d11"}]) | {"customer_id": "stranger"}
     app.tell(order)

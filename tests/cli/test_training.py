@@ -68,3 +68,42 @@ def test_a_refused_candidate_is_told_as_json_too(
     assert told["evaluation"]["models"]
     (line,) = [each for each in printed.err.splitlines() if each.strip()]
     assert line.startswith("error[candidate_refused]: ndcg@10 is 0.1 below live")
+
+
+@pytest.mark.parametrize("verb", ["train", "tune", "evaluate"])
+def test_a_home_that_is_not_there_is_not_made(verb, settings, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(sys, "argv", ["regulars", verb, "--home", str(settings.home)])
+    with pytest.raises(SystemExit) as left:
+        run()
+    assert left.value.code == 2
+    assert "no such home; `regulars import` makes one" in capsys.readouterr().err
+    assert not settings.home.exists()
+
+
+@pytest.mark.parametrize(
+    ("span", "says"), [("5000d", "not above 0 and up to 3650d"), ("0d", "up to 3650d"), ("soon", "such as 28d or 4w")]
+)
+def test_a_span_out_of_bounds_is_told_the_bound(span, says, settings, monkeypatch, capsys) -> None:
+    settings.home.mkdir()
+    monkeypatch.setattr(sys, "argv", ["regulars", "train", "--horizon", span, "--home", str(settings.home)])
+    with pytest.raises(SystemExit) as left:
+        run()
+    assert left.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_search_that_is_stopped_says_how_many_trials_are_kept(settings, monkeypatch, capsys) -> None:
+    from training.tune import Step
+
+    def stopped(*_args, report, **_more):
+        report(Step(4, 0.2, 1.0, "models"))
+        report(Step(2, 0.2, 2.0, "ranker"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("training.tune.tune", stopped)
+    settings.home.mkdir()
+    monkeypatch.setattr(sys, "argv", ["regulars", "tune", "--home", str(settings.home)])
+    with pytest.raises(SystemExit) as left:
+        run()
+    assert left.value.code == 130
+    assert "6 complete trials are kept" in capsys.readouterr().err
