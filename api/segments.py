@@ -213,7 +213,7 @@ def rule_asked(engine: Engine, settings: Settings, segment: str | dict[str, Any]
     """Return the rule of a segment by name, with its parameters, or of a tree. Raises BadDefinition, NotFound."""
     if isinstance(segment, dict) and parameters:
         raise BadDefinition("only a segment by name takes parameters", where="parameters")
-    tree = {"segment": {"name": segment, **parameters}} if isinstance(segment, str) else segment
+    tree = library.named(segment, parameters, where="parameters") if isinstance(segment, str) else segment
     with transaction(engine) as session:
         return parse_rule(tree, currency=settings.currency, lookup=library.lookup_in(session))
 

@@ -307,7 +307,7 @@ def opened_segment(
 ) -> Iterator[Opened]:
     from engine.compaction import compact_inbox  # noqa: PLC0415
     from engine.database import connect, transaction  # noqa: PLC0415
-    from engine.segments.library import lookup_in  # noqa: PLC0415
+    from engine.segments.library import lookup_in, named  # noqa: PLC0415
     from engine.segments.parse import parse_rule  # noqa: PLC0415
     from engine.segments.sources import instant_asked  # noqa: PLC0415
 
@@ -322,7 +322,7 @@ def opened_segment(
             lookup = lookup_in(session)
             written = _file(target)
             tree = (
-                {"segment": {"name": target, **parameters}}
+                named(target, parameters, where="--with")
                 if written is None
                 else written.filled(parameters, where="--with")
             )

@@ -159,6 +159,17 @@ def lookup_in(session: Session | None) -> Lookup:
     return find
 
 
+def named(name: str, parameters: Mapping[str, object], *, where: str) -> dict[str, object]:
+    """Return the clause of the segment `name` with its parameters.
+
+    Raises BadDefinition for those that would put another segment, or a rule, in its place.
+    """
+    for taken in ("name", "rule"):
+        if taken in parameters:
+            raise BadDefinition(f"no segment takes a parameter {taken!r}", where=where)
+    return {"segment": {"name": name, **parameters}}
+
+
 def find_definition(session: Session | None, name: str) -> Definition:
     """Return the ready segment `name`, or the newest version of the saved one. Raises NotFound."""
     if name in ready_names():

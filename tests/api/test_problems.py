@@ -7,8 +7,6 @@ import json
 import pytest
 from structlog.testing import capture_logs
 
-ORDER = {"order_id": "o", "items": [{"item_id": "d01"}]}
-
 
 def posted(standing, path, body):
     answer = standing.client.post(path, json=body)
@@ -111,3 +109,10 @@ def test_a_fault_nobody_foresaw_is_a_problem_and_is_logged_under_its_request_id(
     (line,) = [each for each in logged if each["event"] == "request_failed"]
     assert (line["request_id"], line["route"]) == (found["request_id"], path)
     assert line["log_level"] == "error"
+
+
+@pytest.mark.parametrize("taken", [{"name": "new"}, {"rule": {"orders": {"at_least": 1}}}])
+@pytest.mark.parametrize("path", ["/v1/segments/count", "/v1/recommend/for-segment"])
+def test_no_parameter_puts_another_segment_in_the_place_of_the_one_asked_for(standing, path, taken) -> None:
+    found = posted(standing, path, {"segment": "dormant", "parameters": taken})
+    assert (found["code"], found["field"]) == ("bad_definition", "parameters")
