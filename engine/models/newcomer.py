@@ -70,8 +70,9 @@ class PopularByLanguage(Popular):
         """Return float32 (languages, items)."""
         weight = np.exp2(-np.maximum(now - baskets.at, 0) / DAY_S / self.half_life_days)
         n = len(LANGUAGES)
+        told = baskets.language if len(baskets.language) else np.full(baskets.n_customers, -1, np.int8)
         # One group more for those of whom nobody knows.
-        group = np.repeat(baskets.language, np.diff(baskets.customer_start)).astype(np.int64) % (n + 1)
+        group = np.repeat(told, np.diff(baskets.customer_start)).astype(np.int64) % (n + 1)
         ordered = dense_sums(group, n + 1, weight, baskets.basket_start, baskets.items, baskets.n_items)[:n]
         placed = np.bincount(group, weights=weight, minlength=n + 1)[:n]
         share = ordered.sum(axis=0) / max(placed.sum(), 1e-9)
