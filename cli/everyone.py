@@ -6,13 +6,17 @@ import os
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.output import HomeOption, JsonOption, print_facts, print_json, progress, settings_for
 from cli.recommend import recommend
 from engine.errors import BadRequest, NotFound
+
+if TYPE_CHECKING:
+    from engine.ranking.list_file import Recipe
+    from engine.settings import Settings
 
 
 class Way(StrEnum):
@@ -55,27 +59,12 @@ def everyone(
 
       regulars recommend everyone --top 20 --model als --out lists.parquet --json
     """
-    from engine.artifact import live_version, manifest_of  # noqa: PLC0415 - with the others: help loads no model
-    from engine.customers.moment import read_moment  # noqa: PLC0415
-    from engine.ranking.list_file import Recipe, tables_digest, write_lists  # noqa: PLC0415
+    from engine.ranking.list_file import write_lists  # noqa: PLC0415 - with the others: help loads no model
 
     settings = settings_for(home)
     if out.suffix != ".parquet":
         raise BadRequest(f"{str(out)!r} does not end in .parquet, which is what is written", where="--out")
-    version = live_version(settings.artifacts_folder)
-    if version is None:
-        raise NotFound("nothing has been trained yet; run `regulars train`", where=str(settings.home))
-    if at is None:
-        asked_at = datetime.fromisoformat(manifest_of(settings.artifacts_folder, version)["data"]["last_at"])
-    else:
-        asked_at = read_moment(at, settings.timezone, where="--at").at
-    recipe = Recipe(
-        version=version,
-        model=model.value,
-        top=top,
-        at_s=int(asked_at.timestamp()),
-        tables=tables_digest(settings),
-    )
+    recipe = _recipe(settings, model, top, at)
     with progress() as bar:
         task = bar.add_task("lists by customer", total=None)
         done = write_lists(
@@ -87,7 +76,7 @@ def everyone(
         )
     facts = {
         "model": recipe.model,
-        "model_version": version,
+        "model_version": recipe.version,
         "at": datetime.fromtimestamp(recipe.at_s, UTC).isoformat(),
         "customers": done.customers,
         "without_order": done.newcomers,
@@ -98,3 +87,20 @@ def everyone(
         print_json({"file": str(done.file), "top": top, **facts})
     else:
         print_facts(f"Best {top} in {done.file}", facts)
+
+
+def _recipe(settings: Settings, model: Way, top: int, at: str | None) -> Recipe:
+    """Return what the live version is asked. Raises NotFound before the first training, BadRequest for a wrong `at`."""
+    from engine.artifact import live_version, manifest_of  # noqa: PLC0415
+    from engine.customers.moment import read_moment  # noqa: PLC0415
+    from engine.ranking.list_file import Recipe, tables_digest  # noqa: PLC0415
+
+    version = live_version(settings.artifacts_folder)
+    if version is None:
+        raise NotFound("nothing has been trained yet; run `regulars train`", where=str(settings.home))
+    if at is None:
+        asked_at = datetime.fromisoformat(manifest_of(settings.artifacts_folder, version)["data"]["last_at"])
+    else:
+        asked_at = read_moment(at, settings.timezone, where="--at").at
+    tables = tables_digest(settings)
+    return Recipe(version=version, model=model.value, top=top, at_s=int(asked_at.timestamp()), tables=tables)

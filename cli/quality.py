@@ -71,14 +71,9 @@ def evaluate(
 
       regulars evaluate --future next_orders.csv --k 10 --json
     """
-    from training.report import check_writable, write_report  # noqa: PLC0415 - loads scipy and implicit
+    from training.report import write_report  # noqa: PLC0415 - loads scipy and implicit
 
-    if language not in LANGUAGES:
-        raise InputError(f"{language!r} is no language of the page; use {' or '.join(LANGUAGES)}", where="--language")
-    if report is not None:
-        check_writable(report)
-    if logged and future is not None:
-        raise InputError("a file of what came next has no log; leave out --future", where="--logged")
+    _check(language, report, logged=logged, future=future)
     found = _judge(
         settings_of_home(home),
         logged=logged,
@@ -96,6 +91,18 @@ def evaluate(
     _print_all(found)
     if report is not None:
         print_facts("Wrote the report", {"page": report})
+
+
+def _check(language: str, report: Path | None, *, logged: bool, future: Path | None) -> None:
+    """Refuse before minutes are spent what could only be refused after them. Raises InputError."""
+    from training.report import check_writable  # noqa: PLC0415 - loads scipy and implicit
+
+    if language not in LANGUAGES:
+        raise InputError(f"{language!r} is no language of the page; use {' or '.join(LANGUAGES)}", where="--language")
+    if report is not None:
+        check_writable(report)
+    if logged and future is not None:
+        raise InputError("a file of what came next has no log; leave out --future", where="--logged")
 
 
 def _print_all(found: Mapping[str, Any]) -> None:

@@ -194,6 +194,23 @@ def features(board: Board, rows: IntArray, blended: FloatArray, query: Query, fa
 
 
 @compiled
+def _own_features(table: FloatArray, own: FloatArray, at: LongArray, now: int, n_baskets: int, went: int) -> None:
+    """Write OWN, in its order."""
+    count, last, first = own[COUNT], int(own[LAST]), int(own[FIRST])
+    days = (now - at[last]) / 86_400
+    table[0] = count
+    table[1] = count / n_baskets
+    table[2] = n_baskets - last
+    table[3] = days
+    if count > 1:
+        table[4] = days / max((at[last] - at[first]) / 86_400 / (count - 1), 0.5)
+    table[5] = own[RECENT]
+    table[6] = own[HERE]
+    if went:
+        table[7] = own[HERE] / went
+
+
+@compiled
 def _features(
     columns: IntArray,
     parts: FloatArray,
@@ -228,18 +245,7 @@ def _features(
         table[i, n_models + 1] = i
         table[i, base] = 0
         if row < n_own:
-            count, last, first = own[row, COUNT], int(own[row, LAST]), int(own[row, FIRST])
-            days = (now - at[last]) / 86_400
-            table[i, base] = count
-            table[i, base + 1] = count / n_baskets
-            table[i, base + 2] = n_baskets - last
-            table[i, base + 3] = days
-            if count > 1:
-                table[i, base + 4] = days / max((at[last] - at[first]) / 86_400 / (count - 1), 0.5)
-            table[i, base + 5] = own[row, RECENT]
-            table[i, base + 6] = own[row, HERE]
-            if went:
-                table[i, base + 7] = own[row, HERE] / went
+            _own_features(table[i, base:], own[row], at, now, n_baskets, went)
         table[i, base + 8] = n_baskets
         table[i, base + 12] = went
         if n_baskets:
