@@ -71,6 +71,7 @@ class Popular(Recommender):
     baskets: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
     weight: float = 0.0
     _best: IntArray = field(default_factory=lambda: np.empty(0, np.int32), repr=False)
+    _order: IntArray = field(default_factory=lambda: np.empty(0, np.int32), repr=False)
     _links: dict[tuple[int, int, int], Links] = field(default_factory=dict, repr=False)
     _alone: dict[int, bool] = field(default_factory=dict, repr=False)
 
@@ -89,7 +90,7 @@ class Popular(Recommender):
         everywhere = np.zeros(baskets.n_baskets, np.int64)
         overall = dense_sums(everywhere, 1, weight, baskets.basket_start, baskets.items, baskets.n_items)[0]
         self.overall = sealed((overall / self.weight).astype(np.float32))
-        self._best = self._ranked()
+        self._best, self._order = self._ranked(), np.empty(0, np.int32)
         self._count_places(baskets, weight)
         self._links.clear()
         self._alone.clear()
@@ -112,7 +113,13 @@ class Popular(Recommender):
             board.parts,
         )
         if found < MOST and not board.add_columns(self._best, mask, MOST):
-            board.add_columns(sealed(np.argsort(-self.overall, kind="stable").astype(np.int32)), mask, MOST)
+            board.add_columns(self._whole_order(), mask, MOST)
+
+    def _whole_order(self) -> IntArray:
+        """Return all columns, best first, sorted once: at night, when all the best are closed, all requests ask."""
+        if len(self._order) != len(self.overall):
+            self._order = sealed(np.argsort(-self.overall, kind="stable").astype(np.int32))
+        return self._order
 
     def fill(self, query: Query, board: Board, part: int, rows: IntArray) -> None:
         """Add the share of everywhere's baskets with the dish, as far as the place does not know better."""
