@@ -60,9 +60,9 @@ BYTES = "BENCHMARK_BYTES"
 ASKED = 20_000
 ROUNDS, SECONDS = 5, 6.0
 # Runs at half of the load, of twice the seconds.
-LATE_ROUNDS = 5
+LATE_ROUNDS = 3
 # Versions taken in under load; how long each time is driven, and when the other one is made live.
-SWAPS, SWAP_SECONDS, SWAP_AT = 8, 24.0, 8.0
+SWAPS, SWAP_SECONDS, SWAP_AT = 6, 20.0, 8.0
 LIMITS = "## What limits it"
 
 
