@@ -35,7 +35,19 @@ from fastapi.responses import Response
 from redis.asyncio import Redis
 
 from api.keys import create_key
-from benchmarks.load import Late, Target, cpu_of, finish, memory_of, process, saturate, start_steady, steady, wait_for
+from benchmarks.load import (
+    ASKED,
+    Late,
+    Target,
+    cpu_of,
+    finish,
+    memory_of,
+    process,
+    saturate,
+    start_steady,
+    steady,
+    wait_for,
+)
 from demo.city import write_city
 from demo.world import CityScale
 from engine.artifact import MANIFEST, activate, live_version, load
@@ -158,7 +170,7 @@ def one_answer(target: Target) -> bytes:
     """Return the bytes of one answer of ours."""
     request = urllib.request.Request(  # noqa: S310
         target.url,
-        json.dumps({"customer_id": target.customers[0], "limit": 10}).encode(),
+        ASKED.replace("WHO", target.customers[0]).encode(),
         {"Content-Type": "application/json", "Authorization": f"Bearer {target.key}"},
     )
     with urllib.request.urlopen(request) as answer:  # noqa: S310

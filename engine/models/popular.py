@@ -12,7 +12,7 @@ import numpy.typing as npt
 from engine.compiled import compiled
 from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Place, Query, Recommender
-from engine.models.board import Board, Rows, sealed
+from engine.models.board import Board, Rows, best_of, sealed
 from engine.models.cells import ZONE_LEVEL, cell_of, cells_around, place_keys
 from engine.models.sums import dense_sums, held, sums
 from engine.models.top import top_k
@@ -71,7 +71,6 @@ class Popular(Recommender):
     baskets: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
     weight: float = 0.0
     _best: IntArray = field(default_factory=lambda: np.empty(0, np.int32), repr=False)
-    _order: IntArray = field(default_factory=lambda: np.empty(0, np.int32), repr=False)
     _links: dict[tuple[int, int, int], Links] = field(default_factory=dict, repr=False)
     _alone: dict[int, bool] = field(default_factory=dict, repr=False)
 
@@ -90,7 +89,7 @@ class Popular(Recommender):
         everywhere = np.zeros(baskets.n_baskets, np.int64)
         overall = dense_sums(everywhere, 1, weight, baskets.basket_start, baskets.items, baskets.n_items)[0]
         self.overall = sealed((overall / self.weight).astype(np.float32))
-        self._best, self._order = self._ranked(), np.empty(0, np.int32)
+        self._best = self._ranked()
         self._count_places(baskets, weight)
         self._links.clear()
         self._alone.clear()
@@ -113,13 +112,10 @@ class Popular(Recommender):
             board.parts,
         )
         if found < MOST and not board.add_columns(self._best, mask, MOST):
-            board.add_columns(self._whole_order(), mask, MOST)
-
-    def _whole_order(self) -> IntArray:
-        """Return all columns, best first, sorted once: at night, when all the best are closed, all requests ask."""
-        if len(self._order) != len(self.overall):
-            self._order = sealed(np.argsort(-self.overall, kind="stable").astype(np.int32))
-        return self._order
+            # At night little of what is liked everywhere may be shown: only what may be is looked at, not all there is.
+            shown = np.flatnonzero(mask).astype(np.int32)
+            best = best_of(self.overall[shown], shown, MOST, -np.inf)
+            board.add_columns(sealed(shown[best]), mask, MOST)
 
     def fill(self, query: Query, board: Board, part: int, rows: IntArray) -> None:
         """Add the share of everywhere's baskets with the dish, as far as the place does not know better."""
