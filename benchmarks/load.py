@@ -36,7 +36,7 @@ TURN = 8
 ANSWER_WITHIN_S = 60.0
 LENGTH = re.compile(rb"(?i)content-length: *(\d+)")
 # The hour decides how many kitchens are open, and with it what an answer takes: half past twelve in the city, today.
-ASKED = f'{{"customer_id":"WHO","limit":10,"context":{{"at":"{datetime.now(UTC):%Y-%m-%d}T12:30:00+08:00"}}}}'
+QUESTION = f'{{"customer_id":"WHO","limit":10,"context":{{"at":"{datetime.now(UTC):%Y-%m-%d}T12:30:00+08:00"}}}}'
 WRK = """
 local ids = {{}}
 for line in io.lines({ids}) do ids[#ids + 1] = line end
@@ -72,7 +72,8 @@ def saturate(target: Target, seconds: float, *, seed: int = 1) -> float:
         ids, script = Path(folder) / "ids", Path(folder) / "ask.lua"
         ids.write_text("\n".join(target.customers), encoding="utf-8")
         script.write_text(
-            WRK.format(ids=json.dumps(str(ids)), key=target.key, seed=seed, asked=json.dumps(ASKED)), encoding="utf-8"
+            WRK.format(ids=json.dumps(str(ids)), key=target.key, seed=seed, asked=json.dumps(QUESTION)),
+            encoding="utf-8",
         )
         wrk = shutil.which("wrk") or "wrk"
         command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds:.0f}s", "-s", str(script)]
@@ -197,7 +198,7 @@ async def _drive(url: str, key: str, customers: list[str], rate: float, seconds:
             await asyncio.sleep(early)
         elif i % TURN == 0:
             await asyncio.sleep(0)
-        body = ASKED.replace("WHO", rng.choice(customers))
+        body = QUESTION.replace("WHO", rng.choice(customers))
         request = f"{head}{len(body)}\r\n\r\n{body}".encode()
         # More would not fit into the line before the server, and be reset; lateness counts from when it was due.
         while not idle and i - len(at) >= MOST_LINES:

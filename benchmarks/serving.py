@@ -36,7 +36,7 @@ from redis.asyncio import Redis
 
 from api.keys import create_key
 from benchmarks.load import (
-    ASKED,
+    QUESTION,
     Late,
     Target,
     cpu_of,
@@ -170,7 +170,7 @@ def one_answer(target: Target) -> bytes:
     """Return the bytes of one answer of ours."""
     request = urllib.request.Request(  # noqa: S310
         target.url,
-        ASKED.replace("WHO", target.customers[0]).encode(),
+        QUESTION.replace("WHO", target.customers[0]).encode(),
         {"Content-Type": "application/json", "Authorization": f"Bearer {target.key}"},
     )
     with urllib.request.urlopen(request) as answer:  # noqa: S310
