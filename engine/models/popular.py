@@ -34,13 +34,14 @@ FORGOTTEN = 2.0**-10
 class Links:
     """What one place's shares are made of: counted places, what a basket of each counts and everywhere's shares.
 
-    `top` is the share of the most popular item there, or a little more where several places are counted.
+    `top` holds, once somebody asked, the share of the most popular item there, or a little more where several places
+    are counted.
     """
 
     places: LongArray
     weights: FloatArray
     everywhere: float
-    top: float = 0.0
+    top: list[float] = field(default_factory=list)
 
 
 NO_CELL = (-1, -1)
@@ -125,7 +126,11 @@ class Popular(Recommender):
     def top(self, place: Place) -> tuple[float, bool]:
         """Return about the share of the most popular item at the place, and whether anybody ordered near there."""
         links = self._links_of(place)
-        return links.top, len(links.places) > 0
+        if not links.top:
+            everywhere = links.everywhere * float(self.overall.max(initial=0.0))
+            largest = _largest(self.start, self.counts, links.places)
+            links.top.append(everywhere + float(np.dot(links.weights, largest)))
+        return links.top[0], len(links.places) > 0
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
         """Return (queries, items) float32: the expected share of baskets with the item; never NaN."""
@@ -214,13 +219,10 @@ class Popular(Recommender):
         if found is None:
             if len(self._links) >= MOST_LINKS:
                 self._links.clear()
-            links = self._in_zone(place.zone, self._around(cell))
-            found = self._links[*cell, place.zone] = replace(links, top=self._top(links))
+            # A list of its own: what is around nowhere is one for all models.
+            found = replace(self._in_zone(place.zone, self._around(cell)), top=[])
+            self._links[*cell, place.zone] = found
         return found
-
-    def _top(self, links: Links) -> float:
-        most = links.everywhere * float(self.overall.max(initial=0.0))
-        return most + float(np.dot(links.weights, _largest(self.start, self.counts, links.places)))
 
     def _stands_for_itself(self, zone: int) -> bool:
         known = self._alone.get(zone)

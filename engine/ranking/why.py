@@ -79,8 +79,11 @@ def _surely(asking: Asking, pool: Pool, sources: Sources) -> tuple[list[bool], b
 
     A dish far behind the most popular there is not popular, and a taste of next to nothing matches nothing.
     """
-    least, near = [0.0] * len(pool.names), False
+    least, near, loudest = [0.0] * len(pool.names), False, set(sources.model.tolist())
     for number, model in asking.served.claiming:
+        # What a model the blend does not ask would say of a place has not been worked out.
+        if number not in loudest:
+            continue
         if isinstance(model, Popular):
             top, here = model.top(asking.query.place)
             least[number], near = POPULAR * top, near or here
