@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from secrets import token_hex
 from typing import Annotated, Any
-from uuid import uuid4
 
 import polars as pl
 from fastapi import APIRouter, Depends, Request
@@ -106,7 +106,7 @@ def answer(
     ranked = rank((each for each in judged if isinstance(each, Qualified)), facts, basket)[: body.limit]
     refused = [each for each in judged if isinstance(each, NotQualified) and each.reason.code in OPENABLE]
     return {
-        "request_id": uuid4().hex,
+        "request_id": token_hex(16),
         "items": [_item(each, code_of[id(each)], facts, language) for each in ranked],
         "not_yet": [
             {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from secrets import token_hex
 from typing import Any
-from uuid import uuid4
 
 import orjson
 import structlog
@@ -131,7 +131,7 @@ class Caught:
         except Exception:
             if begun or scope["type"] != "http":
                 raise
-            request_id = uuid4().hex
+            request_id = token_hex(16)
             route = getattr(scope.get("route"), "path", "unknown")
             log.exception("request_failed", request_id=request_id, method=scope["method"], route=route)
             detail = "a fault of the service, not of the request; its log says more under this request_id"

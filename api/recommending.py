@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from secrets import token_hex
 from typing import Annotated, Any
-from uuid import uuid4
 
 import orjson
 from fastapi import APIRouter, Depends, Request
@@ -95,7 +95,7 @@ async def opened(
         options=answering.options
         if lists is None
         else replace(answering.options, lists=options_for(lists, answering.options.lists)),
-        request_id=body.request_id or uuid4().hex,
+        request_id=body.request_id or token_hex(16),
     )
     return answering, asked, fresh, notes
 

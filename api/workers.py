@@ -20,6 +20,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from api.supervisor import SIGNALS
+from api.wire import OneWrite
 
 APP = "api.app:from_environment"
 # Polars' allocator hands memory back by a thread of its own, which a forked process does not have: at once, then.
@@ -38,7 +39,8 @@ def become(bound: socket.socket, workers: int, folder: str) -> None:
 
 def configured(app: ASGIApp | str) -> uvicorn.Config:
     """Return how the service runs, whatever the number of processes; `app` or where its maker is."""
-    return uvicorn.Config(app, factory=isinstance(app, str), log_level="warning", access_log=False)
+    factory = isinstance(app, str)
+    return uvicorn.Config(app, factory=factory, http=OneWrite, log_level="warning", access_log=False)
 
 
 def main() -> None:

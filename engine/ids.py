@@ -10,9 +10,14 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from engine.compiled import compiled
+
 
 def _digest(name: bytes) -> int:
     return int.from_bytes(blake2b(name, digest_size=8).digest(), "little")
+
+
+LITTLE = np.dtype("<u8")
 
 
 def _cut(text: bytes, begin: npt.NDArray[np.int64], end: npt.NDArray[np.int64]) -> list[str]:
@@ -71,13 +76,8 @@ class IdMap:
     def row(self, name: str) -> int:
         """Return the number of `name`, -1 where it is unknown."""
         encoded = name.encode(errors="replace")
-        wanted = np.uint64(_digest(encoded))
-        at = int(self.digests.searchsorted(wanted))
-        while at < len(self.digests) and self.digests[at] == wanted:
-            if self._bytes(int(self.rows[at])) == encoded:
-                return int(self.rows[at])
-            at += 1
-        return -1
+        digest = np.frombuffer(blake2b(encoded, digest_size=8).digest(), LITTLE)
+        return _row(self.digests, self.rows, self.start, self.text, digest, np.frombuffer(encoded, np.uint8))
 
     def rows_of(self, names: Sequence[str]) -> npt.NDArray[np.int32]:
         """Return the numbers of `names` in their order, -1 where one is unknown: `row` for many at once."""
@@ -104,3 +104,32 @@ class IdMap:
 
     def _bytes(self, row: int) -> bytes:
         return self.text[self.start[row] : self.start[row + 1]].tobytes()
+
+
+@compiled
+def _row(
+    digests: npt.NDArray[np.uint64],
+    rows: npt.NDArray[np.int32],
+    start: npt.NDArray[np.int64],
+    text: npt.NDArray[np.uint8],
+    digest: npt.NDArray[np.uint64],
+    name: npt.NDArray[np.uint8],
+) -> int:
+    """Return the row of the id that is `name` and has `digest` (1), -1 where there is none."""
+    wanted, low, high = digest[0], 0, len(digests)
+    while low < high:
+        middle = (low + high) // 2
+        if digests[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    # Two ids may share a digest.
+    while low < len(digests) and digests[low] == wanted:
+        row = rows[low]
+        first, same = start[row], start[row + 1] - start[row] == len(name)
+        for i in range(len(name) if same else 0):
+            same = same and text[first + i] == name[i]
+        if same:
+            return int(row)
+        low += 1
+    return -1

@@ -73,7 +73,8 @@ class Popular(Recommender):
     weight: float = 0.0
     _best: IntArray = field(default_factory=lambda: np.empty(0, np.int32), repr=False)
     _links: dict[tuple[int, int, int], Links] = field(default_factory=dict, repr=False)
-    _alone: dict[int, bool] = field(default_factory=dict, repr=False)
+    # By zone what holds anywhere in it, None where that depends on the address.
+    _zones: dict[int, Links | None] = field(default_factory=dict, repr=False)
 
     def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
         """Count baskets by item, overall and by place; `rng` is not used.
@@ -93,7 +94,7 @@ class Popular(Recommender):
         self._best = self._ranked()
         self._count_places(baskets, weight)
         self._links.clear()
-        self._alone.clear()
+        self._zones.clear()
         return self
 
     def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
@@ -213,24 +214,28 @@ class Popular(Recommender):
 
     def _links_of(self, place: Place) -> Links:
         # Addresses are many, zones few: where the zone stands for itself nothing is worked out for an address.
-        on_map = place.located and not self._stands_for_itself(place.zone)
-        cell = cell_of(place.latitude, place.longitude) if on_map else NO_CELL
-        found = self._links.get((*cell, place.zone))
+        zone = place.zone
+        found = self._zones[zone] if zone in self._zones else self._all_over(zone)
+        if found is not None:
+            return found
+        cell = cell_of(place.latitude, place.longitude) if place.located else NO_CELL
+        found = self._links.get((*cell, zone))
         if found is None:
             if len(self._links) >= MOST_LINKS:
                 self._links.clear()
-            # A list of its own: what is around nowhere is one for all models.
-            found = replace(self._in_zone(place.zone, self._around(cell)), top=[])
-            self._links[*cell, place.zone] = found
+            found = self._links[*cell, zone] = self._at(cell, zone)
         return found
 
-    def _stands_for_itself(self, zone: int) -> bool:
-        known = self._alone.get(zone)
-        if known is None:
-            at = self._zone_at(zone)
-            known = not self.on_map or (at >= 0 and float(self.baskets[at]) >= ENOUGH * self.shrink)
-            self._alone[zone] = known
-        return known
+    def _all_over(self, zone: int) -> Links | None:
+        """Return, and keep, what holds wherever in the zone; None where it does not stand for itself."""
+        at = self._zone_at(zone)
+        alone = not self.on_map or (at >= 0 and float(self.baskets[at]) >= ENOUGH * self.shrink)
+        found = self._zones[zone] = self._at(NO_CELL, zone) if alone else None
+        return found
+
+    def _at(self, cell: tuple[int, int], zone: int) -> Links:
+        # A list of its own: what is around nowhere is one for all models.
+        return replace(self._in_zone(zone, self._around(cell)), top=[])
 
     def _zone_at(self, zone: int) -> int:
         """Return where the zone is among the places, -1 where no order names it."""

@@ -29,6 +29,8 @@ DEFAULT_WEIGHTS = {
 NEAR_TIE = 1e-6
 # What can be said to somebody without an order.
 IMPERSONAL = ("popular", "trending", "popular_by_daypart", "popular_by_language", "referral")
+# What says something of every dish, so that nothing ties.
+OF_EVERYTHING = ("popular", "popular_by_daypart")
 FOR_NEW = {name: DEFAULT_WEIGHTS[name] for name in IMPERSONAL}
 
 
@@ -44,12 +46,14 @@ class Blend:
     for_new: Mapping[str, float] = field(default_factory=lambda: FOR_NEW)
 
     def vector(self, names: Sequence[str], *, known: bool = True) -> FloatArray:
-        """Return each model's weight, near ties broken by `popular`.
+        """Return each model's weight; near ties are broken by `popular` where no popularity has a say.
 
         Raises ValueError when no model weighs anything.
         """
         chosen = self.weights if known else self.for_new
-        weights = [chosen.get(name, 0.0) + (NEAR_TIE if name == "popular" else 0.0) for name in names]
+        weights = [chosen.get(name, 0.0) for name in names]
+        if "popular" in names and not any(chosen.get(name) for name in OF_EVERYTHING if name in names):
+            weights[list(names).index("popular")] = NEAR_TIE
         if known and not any(weights):
             raise ValueError("a blend needs at least one model with a weight above 0")
         return np.array(weights, dtype=np.float32)

@@ -17,6 +17,8 @@ from engine.models.together import Together
 
 DAY_S = 86_400
 HALF_LIFE_DAYS = 60.0
+# Fewer baskets than this say little of a dish.
+RARE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +167,7 @@ def dish_counts(extras: Extras, n_items: int) -> FloatArray:
     return np.full(n_items, np.inf, np.float32) if extras.together is None else extras.together.baskets
 
 
-def first_ordered(extras: Extras, columns: IntArray) -> LongArray:
-    """Return when each of `columns` was first ordered; the largest number where it never was, 0 where nobody knows."""
-    return np.zeros(len(columns), np.int64) if extras.first_at is None else extras.first_at[columns]
-
-
-def newest(columns: IntArray, extras: Extras, *, least: float = 5.0) -> npt.NDArray[np.bool_]:
+def newest(columns: IntArray, extras: Extras, *, least: float = RARE) -> npt.NDArray[np.bool_]:
     """Return, for each of `columns`, whether fewer than `least` baskets ever held it."""
     if extras.together is None:
         return np.zeros(len(columns), dtype=bool)

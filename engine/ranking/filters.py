@@ -122,7 +122,8 @@ def apply(catalog: Catalog, limits: Limits) -> Allowed:
         mask = mask & catalog.labels.suits(limits.allergens, limits.diets)
     if len(limits.ordered):
         mask = _without(mask, limits.ordered)
-    return Allowed(mask, only, np.concatenate([limits.excluded, limits.cart, limits.disliked]))
+    blocked = [columns for columns in (limits.excluded, limits.cart, limits.disliked) if len(columns)]
+    return Allowed(mask, only, np.concatenate(blocked) if blocked else NO_DISH)
 
 
 def disliked_dishes(served: Served, fresh: Sequence[Event]) -> IntArray:

@@ -100,10 +100,10 @@ def dishes_of_pool(
     reasons = reasons_for(pool, asking, sources, signals)
     ids, dish_names, models = asking.catalog.ids, asking.catalog.names_in(language), pool.names
     dishes = [
-        Dish(ids[column], dish_names[column], round(score, 6), models[model] if adds else UNSAID, reason)
+        Dish(ids[column], dish_names[column], score, models[model] if adds else UNSAID, reason)
         for column, score, model, adds, reason in zip(
             pool.columns.tolist(),
-            pool.scores.tolist(),
+            pool.scores.astype(np.float64).round(6).tolist(),
             sources.model.tolist(),
             sources.adds.tolist(),
             reasons,

@@ -171,11 +171,9 @@ def check_instant(served: Served, at: datetime, now: datetime) -> tuple[str, ...
     """
     if at > now + AHEAD:
         raise BadRequest(f"lies more than a year ahead ({at.isoformat()}); check the clock", where="context.at")
-    first = datetime.fromtimestamp(0, UTC)
-    data = served.manifest.get("data", {})
-    if data.get("clock") == "time":
-        first = datetime.fromisoformat(data["first_at"])
-    if at < first:
+    began = served.began_at or 0
+    if at.timestamp() < began:
+        first = datetime.fromtimestamp(began, UTC)
         raise BadRequest(f"lies before the first order we know ({first.isoformat()})", where="context.at")
     return ("past_at",) if at < now - PAST else ()
 

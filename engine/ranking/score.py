@@ -75,15 +75,13 @@ class Scorer:
     _known: Asked = field(init=False)
     _new: Asked = field(init=False)
     _own: threading.local = field(init=False, default_factory=threading.local)
+    # The models' names, in the order of a pool's parts.
+    names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         """Line the blend's weights up with the models, for customers with and without an order."""
+        self.names = tuple(model.name for model in self.models)
         self._known, self._new = (Asked.of(self.models, self.blend, known=known) for known in (True, False))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The models' names, in the order of a pool's parts."""
-        return tuple(model.name for model in self.models)
 
     def weights(self, *, known: bool) -> FloatArray:
         """Return each model's weight, read-only, for customers with an order or for those without."""

@@ -79,6 +79,8 @@ class Served:
     scorer: Scorer = field(init=False, repr=False)
     _last: list[tuple[str | None, int]] = field(init=False, repr=False, compare=False)
     _clock: str | None = field(init=False, repr=False, compare=False)
+    # The first order's instant, seconds since 1970; None where instants are not told.
+    began_at: int | None = field(init=False, repr=False, compare=False)
     # Models that recommend by what she ordered: their numbers, their links, how many of her last baskets (0: all).
     linking: tuple[tuple[int, Rows, int], ...] = field(init=False, repr=False, compare=False)
     # Models that say of every dish how popular it is, or how much to her taste: their numbers.
@@ -97,17 +99,14 @@ class Served:
         claiming = tuple((n, model) for n, model in enumerate(self.models) if isinstance(model, Popular | Als))
         object.__setattr__(self, "claiming", claiming)
         object.__setattr__(self, "_clock", self.manifest.get("data", {}).get("clock"))
+        first = self.manifest.get("data", {}).get("first_at")
+        began = int(datetime.fromisoformat(first).timestamp()) if first and self.keeps_time else None
+        object.__setattr__(self, "began_at", began)
 
     @property
     def repeats(self) -> bool:
         """Whether customers order the same dish again; where they do not, lists hold only dishes new to them."""
         return bool(self.manifest.get("data", {}).get("repeats", True))
-
-    @property
-    def began_at(self) -> int | None:
-        """The first order's instant, seconds since 1970; None where instants are not told."""
-        first = self.manifest.get("data", {}).get("first_at")
-        return int(datetime.fromisoformat(first).timestamp()) if first and self.keeps_time else None
 
     @property
     def keeps_time(self) -> bool:

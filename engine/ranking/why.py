@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.compiled import compiled
-from engine.models.base import FloatArray, IntArray
+from engine.models.base import FloatArray, IntArray, LongArray
 from engine.models.links import strongest
 from engine.models.popular import Popular
 from engine.ranking.blend import IMPERSONAL
-from engine.ranking.extras import first_ordered, newest
+from engine.ranking.extras import RARE
 from engine.ranking.habits import habits, worded
 from engine.ranking.reasons import Reason, about, said
 from engine.ranking.request import Asking
@@ -50,7 +50,7 @@ def reasons_for(pool: Pool, asking: Asking, sources: Sources, signals: Signals) 
         clock = served.extras.clocks.zone_info(query.row, asking.catalog.timezone)
     times, codes, local = habits(columns, query, clock)
     looked = looked_at(served, signals, columns).tolist() if signals.looked else None
-    fresh = _new(asking, columns).tolist()
+    fresh = _new(asking, columns)
     seeds = _seeds(asking, columns, sources, times)
     surely, near = _surely(asking, pool, sources)
     found = []
@@ -100,14 +100,22 @@ def _says(parts: FloatArray, model: IntArray, adds: npt.NDArray[np.bool_], least
     return found
 
 
-def _new(asking: Asking, columns: IntArray) -> npt.NDArray[np.bool_]:
+def _new(asking: Asking, columns: IntArray) -> list[bool]:
     """Say which dishes are new: hardly ever ordered and, in a history old enough to tell, not before the last month."""
-    served, now = asking.served, asking.query.now
-    found = newest(columns, served.extras)
-    if found.any():
-        if served.began_at is None or now - served.began_at < 2 * NEW_S:
-            return np.zeros(len(columns), dtype=bool)
-        found &= first_ordered(served.extras, columns) >= now - NEW_S
+    extras, began, now = asking.served.extras, asking.served.began_at, asking.query.now
+    if extras.together is None or extras.first_at is None or began is None or now - began < 2 * NEW_S:
+        return [False] * len(columns)
+    found: list[bool] = _rare_since(columns, extras.together.baskets, extras.first_at, RARE, now - NEW_S).tolist()
+    return found
+
+
+@compiled
+def _rare_since(
+    columns: IntArray, baskets: FloatArray, first_at: LongArray, rare: float, since: int
+) -> npt.NDArray[np.bool_]:
+    found = np.zeros(len(columns), dtype=np.bool_)
+    for row in range(len(columns)):
+        found[row] = baskets[columns[row]] < rare and first_at[columns[row]] >= since
     return found
 
 

@@ -174,6 +174,11 @@ def test_a_blends_weights_follow_the_models_and_popularity_breaks_near_ties() ->
     assert 0 < vector[0] < 1e-5
 
 
+def test_popularity_is_not_asked_to_break_ties_where_another_tells_dishes_apart() -> None:
+    blend = Blend({"repeat": 1.0, "popular_by_daypart": 0.5})
+    assert blend.vector(["popular", "repeat", "popular_by_daypart"]).tolist() == [0.0, 1.0, 0.5]
+
+
 def test_strangers_are_shown_what_everybody_likes_whatever_the_weights_of_regulars() -> None:
     blend = Blend({"repeat": 1.0})
     assert blend.vector(["popular", "repeat"], known=False).tolist() == pytest.approx([0.1, 0.0], abs=1e-4)

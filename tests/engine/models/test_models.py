@@ -83,7 +83,7 @@ def test_in_a_zone_that_stands_for_itself_nothing_is_kept_for_each_address() -> 
     spots = np.linspace(31, 31.5, 30).astype(np.float32)
     placed = replace(data, baskets=replace(data.baskets, latitude=spots, longitude=np.full(30, 121, np.float32)))
     asked = [asks(data, place=Place(zone=0, latitude=float(spot), longitude=121.0)) for spot in spots]
-    for shrink, kept in ((0.1, 1), (20.0, 30)):
+    for shrink, kept in ((0.1, 0), (20.0, 30)):
         model = fit(Popular(shrink=shrink), placed)
         model.score(asked)
         assert len(model._links) == kept
