@@ -22,6 +22,7 @@ from engine.consents import ANY_CHANNEL, MARKETING, append
 from engine.database import transaction
 from engine.errors import BadRequest, DatabaseUnavailable, did_you_mean
 from engine.events import EVENT_TYPES, SURVEYS, Event, store
+from engine.ranking.request import check_point
 from engine.ranking.served import ordered_items
 
 router = APIRouter(prefix="/v1", tags=["events"], route_class=JsonRoute)
@@ -93,6 +94,7 @@ def checked(shape: EventShape, now: datetime, path: str) -> Event:
             raise BadRequest("is missing", where=f"{path}.properties.{name}")
     for name, value in shape.properties.items():
         _check_property(name, value, f"{path}.properties.{name}")
+    check_point(shape.properties.get("latitude"), shape.properties.get("longitude"), f"{path}.properties")
     if shape.type == "survey":
         _check_answer(shape.properties["kind"], shape.properties["score"], f"{path}.properties")
     return Event(shape.event_id, shape.type, shape.customer_id, at, shape.properties)

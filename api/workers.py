@@ -14,12 +14,13 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from api.supervisor import SIGNALS
+from api.supervisor import SIGNALS, sign_of_life
 from api.wire import OneWrite
 
 APP = "api.app:from_environment"
@@ -55,7 +56,7 @@ def main() -> None:
 
     app, settings = from_environment(), Settings.from_environment(os.environ)
     if not workers:
-        _serve(app, descriptor)
+        _serve(app, descriptor, folder)
         return
     # They wait until the supervisor waits for them.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
@@ -64,7 +65,7 @@ def main() -> None:
     gc.collect()
     # A collection writes to every object it looks at, and what is written to is shared no longer.
     gc.freeze()
-    started = [str(_forked(lambda: _serve(app, descriptor))) for _ in range(workers)]
+    started = [str(_forked(lambda: _serve(app, descriptor, folder))) for _ in range(workers)]
     # What this process has counted itself, which is nothing, would be counted for as long as the service runs.
     for file in Path(folder).glob(f"*_{os.getpid()}.db"):
         file.unlink()
@@ -73,8 +74,24 @@ def main() -> None:
     os.execv(command[0], command)  # noqa: S606 - our own interpreter and file
 
 
-def _serve(app: ASGIApp, descriptor: int) -> None:
-    uvicorn.Server(configured(app)).run(sockets=[socket.socket(fileno=descriptor)])
+class Alive(uvicorn.Server):
+    """A server that touches its file every second, for as long as its loop turns."""
+
+    def __init__(self, config: uvicorn.Config, folder: str) -> None:
+        super().__init__(config)
+        self._sign = Path(sign_of_life(folder, os.getpid()))
+
+    async def on_tick(self, counter: int) -> bool:
+        """Do what is done ten times a second."""
+        if counter % 10 == 0:
+            # Where the folder was cleared away nobody looks; that is no reason to stop.
+            with suppress(OSError):
+                self._sign.touch()
+        return await super().on_tick(counter)
+
+
+def _serve(app: ASGIApp, descriptor: int, folder: str) -> None:
+    Alive(configured(app), folder).run(sockets=[socket.socket(fileno=descriptor)])
 
 
 def _forked(work: Callable[[], None]) -> int:

@@ -178,12 +178,12 @@ def check_instant(served: Served, at: datetime, now: datetime) -> tuple[str, ...
     return ("past_at",) if at < now - PAST else ()
 
 
-def check_point(latitude: float | None, longitude: float | None) -> None:
+def check_point(latitude: object, longitude: object, where: str = "context") -> None:
     """Raise BadRequest where one of the two is given: alone neither says anything."""
     if (latitude is None) is not (longitude is None):
         lacking = "latitude" if latitude is None else "longitude"
         raise BadRequest(
-            f"latitude and longitude belong together, and {lacking} is missing", where=f"context.{lacking}"
+            f"latitude and longitude belong together, and {lacking} is missing", where=f"{where}.{lacking}"
         )
 
 

@@ -204,3 +204,12 @@ def test_an_impression_is_kept_with_its_propensity(app) -> None:
     shown = {"item_id": "d01", "request_id": "r1", "slot": 2, "propensity": 0.05, "source": "dishes"}
     assert app.tell(event("impression", **shown))["accepted"] == 1
     assert stored(app.settings)[0].properties == shown
+
+
+@pytest.mark.parametrize(("told", "lacking"), [("latitude", "longitude"), ("longitude", "latitude")])
+def test_half_a_point_is_refused(app, told, lacking) -> None:
+    lines = [{"item_id": "d01", "quantity": 1}]
+    refused = app.tell(event("order", order_id="o1", items=lines, **{told: 31.2}), status=422)
+    assert refused["field"] == f"events[0].properties.{lacking}"
+    assert f"{lacking} is missing" in refused["detail"]
+    assert stored(app.settings) == []

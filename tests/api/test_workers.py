@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import httpx2
 
 from api import live
 from api.live import compile_ahead, release_stamp
+from api.supervisor import HUNG_S, Supervisor, sign_of_life
 from tests.api.conftest import key_for
 
 
@@ -101,6 +103,50 @@ def test_all_end_with_their_supervisor_and_their_metrics_are_removed(served_home
         process.wait(20)
         assert not folder.exists()
         assert not [worker for worker in workers if Path(f"/proc/{worker}").exists()]
+
+
+def test_workers_give_signs_of_life(served_home, redis_url) -> None:
+    with two_workers(served_home, redis_url) as (process, address):
+        httpx2.get(f"{address}/health/ready", timeout=20)
+        workers = supervised(process)
+        folder = next(word for word in command_of(process.pid) if "regulars-metrics-" in word)
+        signs = [Path(sign_of_life(folder, worker)) for worker in workers]
+        first = wait_for(lambda: all(sign.exists() for sign in signs) and [s.stat().st_mtime_ns for s in signs])
+        wait_for(lambda: all(sign.stat().st_mtime_ns > was for sign, was in zip(signs, first, strict=True)))
+        os.kill(min(workers), signal.SIGKILL)
+        wait_for(lambda: not Path(sign_of_life(folder, min(workers))).exists())
+
+
+def test_a_worker_without_a_sign_of_life_is_killed_and_one_with_is_not(tmp_path, capfd) -> None:
+    hung, well, starting = (subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) for _ in "123")
+    try:
+        for worker in (hung, well):
+            Path(sign_of_life(str(tmp_path), worker.pid)).touch()
+        supervisor = Supervisor(-1, str(tmp_path), {worker.pid: 0.0 for worker in (hung, well, starting)})
+        supervisor.look(0.0)
+        supervisor.look(HUNG_S)
+        assert hung.poll() is None
+        os.utime(sign_of_life(str(tmp_path), well.pid), ns=(1, 1))
+        supervisor.look(HUNG_S + 1)
+        assert hung.wait(10) == -signal.SIGKILL
+        assert (well.poll(), starting.poll()) == (None, None)
+        assert f"worker {hung.pid} has hung for 31 s: killed" in capfd.readouterr().err
+    finally:
+        for worker in (hung, well, starting):
+            worker.kill()
+            worker.communicate()
+
+
+def test_a_service_whose_folder_was_cleared_away_goes_on(served_home, redis_url) -> None:
+    with two_workers(served_home, redis_url) as (process, address):
+        httpx2.get(f"{address}/health/ready", timeout=20)
+        workers = supervised(process)
+        folder = next(Path(word) for word in command_of(process.pid) if "regulars-metrics-" in word)
+        wait_for(lambda: all(Path(sign_of_life(str(folder), worker)).exists() for worker in workers))
+        shutil.rmtree(folder)
+        time.sleep(1.5)
+        assert httpx2.get(f"{address}/health/live", timeout=20).status_code == 200
+        assert workers_of(process) == workers
 
 
 def test_loops_are_compiled_ahead_once_a_release(served_home, monkeypatch) -> None:
