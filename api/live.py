@@ -44,7 +44,7 @@ LOOK_EVERY_S = 1.0
 SPARE_S = 1.0
 FOLD_BATCH = 2_000
 # While a version is taken in beside requests: how long its thread rests after every few milliseconds of work.
-BREATH_S = 0.02
+BREATH_S = 0.01
 TURN = ".taking-in"
 COMPILED = ".compiled"
 ENGINE = Path(engine.__file__).parent

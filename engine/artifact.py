@@ -28,8 +28,8 @@ from engine.hashing import hash_aside, hash_of
 FORMAT = 1
 LIVE = "LIVE"
 MANIFEST = "manifest.json"
-# Files mapped between two pauses: about a millisecond.
-PAUSE_EVERY = 8
+# Files mapped between two pauses: about half a millisecond.
+PAUSE_EVERY = 4
 # Bytes unmapped between two pauses: about half a millisecond.
 PIECE = 8 * 1024**2
 

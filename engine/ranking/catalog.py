@@ -27,9 +27,8 @@ KEPT_MINUTES = 32
 NOWHERE = ""
 # From this share of the dishes that were ordered on, the items table is taken for the whole menu.
 MENU = 0.5
-# Vendors read, and dishes named, between two pauses: about a millisecond.
-PAUSE_EVERY = 200
-BLOCK = 10_000
+# Vendors read, dishes named and labels taken apart between two pauses: about a third of a millisecond.
+PAUSE_EVERY, BLOCK, LABELS = 50, 2_500, 250
 POSITION = ("latitude", "longitude")
 
 
@@ -195,7 +194,6 @@ def build_catalog(
         described[row["vendor_id"]], opened[row["vendor_id"]] = row, _vendor(row, timezone)
         if number % PAUSE_EVERY == 0:
             pause()
-    found = [described.get(vendor, {}) for vendor in vendor_ids]
     names: dict[str, list[str]] = {}
     for language, first, second in (("en", "name", "name_zh"), ("zh", "name_zh", "name")):
         column = listed.select(pl.coalesce(_told(first), _told(second), "item_id")).to_series()
@@ -215,9 +213,15 @@ def build_catalog(
         # A table that lists nearly everything is the menu: what it leaves out is a typing error, or no longer sold.
         available = available & on_menu
     pause()
-    nowhere = float("nan")
-    positions = [[nowhere if row.get(name) is None else row[name] for name in POSITION] for row in found]
-    pause()
+    nowhere, places = float("nan"), np.empty((len(vendor_ids), len(POSITION)), dtype=np.float64)
+    called: dict[str, list[str]] = {"en": [], "zh": []}
+    for number, vendor in enumerate(vendor_ids):
+        told = described.get(vendor, {})
+        places[number] = [nowhere if told.get(name) is None else told[name] for name in POSITION]
+        called["en"].append(told.get("name") or told.get("name_zh") or vendor)
+        called["zh"].append(told.get("name_zh") or told.get("name") or vendor)
+        if number % PAUSE_EVERY == 0:
+            pause()
     return Catalog(
         available=np.array(available.to_numpy(), dtype=bool),
         ids=item_ids,
@@ -229,11 +233,8 @@ def build_catalog(
         timezone=timezone,
         labels=labels,
         groups=groups,
-        places=np.array(positions, dtype=np.float64).reshape(-1, 2),
-        vendor_names={
-            "en": [row.get("name") or row.get("name_zh") or v for v, row in zip(vendor_ids, found, strict=True)],
-            "zh": [row.get("name_zh") or row.get("name") or v for v, row in zip(vendor_ids, found, strict=True)],
-        },
+        places=places,
+        vendor_names=called,
         vendor_number={vendor: i for i, vendor in enumerate(vendor_ids)},
     )
 
@@ -269,7 +270,7 @@ def _labels(listed: pl.DataFrame, pause: Pause) -> Labels:
     for kind, by_word in found.items():
         columns = np.flatnonzero(listed[kind].is_not_null().to_numpy())
         for number, (column, cell) in enumerate(zip(columns.tolist(), listed[kind].drop_nulls(), strict=True)):
-            if number % BLOCK == 0:
+            if number % LABELS == 0:
                 pause()
             for word in plain_words(cell):
                 by_word.setdefault(word, np.zeros(listed.height, dtype=bool))[column] = True
