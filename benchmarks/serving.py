@@ -30,11 +30,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
 from redis.asyncio import Redis
 
 from api.keys import create_key
+from benchmarks.bare import BYTES, REDIS
 from benchmarks.load import (
     QUESTION,
     Late,
@@ -68,7 +67,6 @@ FULL = CityScale(1_000_000, 2_500, 333, 20)
 QUICK = CityScale(2_000, 60, 8, 10)
 BARE_PORT, OURS_PORT, REDIS_PORT = 18731, 18732, 18733
 REDIS_URL = f"redis://127.0.0.1:{REDIS_PORT}/0"
-BYTES = "BENCHMARK_BYTES"
 ASKED = 20_000
 ROUNDS, SECONDS = 5, 6.0
 # Runs at half of the load, of twice the seconds.
@@ -76,21 +74,6 @@ LATE_ROUNDS = 3
 # Versions taken in under load; how long each time is driven, and when the other one is made live.
 SWAPS, SWAP_SECONDS, SWAP_AT = 6, 20.0, 8.0
 LIMITS = "## What limits it"
-
-
-def bare() -> Any:
-    """Return the floor: FastAPI, one ZRANGE, ready bytes."""
-    app = FastAPI()
-    redis: Redis = Redis.from_url(REDIS_URL)
-    ready = Path(os.environ[BYTES]).read_bytes()
-
-    @app.post("/v1/recommend/dishes")
-    async def dishes(request: Request) -> Response:
-        body = json.loads(await request.body())
-        await redis.zrange(f"regulars:recent:{{{body['customer_id']}}}", 0, -1)
-        return Response(ready, media_type="application/json")
-
-    return app
 
 
 def prepare(home: Path, scale: CityScale) -> Settings:
@@ -203,8 +186,9 @@ def throughput(ours: Target, server: int, rounds: int, seconds: float) -> list[R
     with tempfile.NamedTemporaryFile() as ready:
         ready.write(one_answer(ours))
         ready.flush()
-        floor = [sys.executable, "-m", "uvicorn", "--factory", "benchmarks.serving:bare", "--port", str(BARE_PORT)]
-        with process([*floor, "--log-level", "warning", "--no-access-log"], **{BYTES: ready.name}) as bare_server:
+        floor = [sys.executable, "-m", "uvicorn", "--factory", "benchmarks.bare:bare", "--port", str(BARE_PORT)]
+        floor += ["--log-level", "warning", "--no-access-log"]
+        with process(floor, **{BYTES: ready.name, REDIS: REDIS_URL}) as bare_server:
             wait_for(f"http://127.0.0.1:{BARE_PORT}/openapi.json")
             bare_target = Target(BARE_PORT, ours.key, ours.customers)
             found = []
