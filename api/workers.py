@@ -41,7 +41,8 @@ def become(bound: socket.socket, workers: int, folder: str) -> None:
 def configured(app: ASGIApp | str) -> uvicorn.Config:
     """Return how the service runs, whatever the number of processes; `app` or where its maker is."""
     factory = isinstance(app, str)
-    return uvicorn.Config(app, factory=factory, http=OneWrite, log_level="warning", access_log=False)
+    # There are no websockets here, and what speaks them need not be loaded.
+    return uvicorn.Config(app, factory=factory, http=OneWrite, ws="none", log_level="warning", access_log=False)
 
 
 def main() -> None:

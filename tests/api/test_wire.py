@@ -133,3 +133,10 @@ def test_a_failure_after_the_head_closes_the_connection(port) -> None:
     got = said_to(port, b"POST /broken HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\none")
     assert got.startswith(b"HTTP/1.1 200 OK")
     assert not got.endswith(b"one")
+
+
+def test_who_wants_a_websocket_gets_an_ordinary_answer(port) -> None:
+    head = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as line:
+        line.sendall(head + b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+        assert line.recv(65536).startswith(b"HTTP/1.1 200 OK")
