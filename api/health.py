@@ -89,7 +89,11 @@ def note(route: str, status: int, seconds: float) -> None:
     found = _series.get((route, status))
     if found is None:
         # Looking a series up by its labels takes longer than counting in it; routes and statuses are few.
-        found = _series[route, status] = (REQUESTS.labels(route, str(status)), SECONDS.labels(route))
+        try:
+            found = _series[route, status] = (REQUESTS.labels(route, str(status)), SECONDS.labels(route))
+        except OSError:
+            # Several workers count in files: where those cannot be made, an answer is worth more than its count.
+            return
     found[0].inc()
     found[1].observe(seconds)
 

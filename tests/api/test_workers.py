@@ -145,7 +145,9 @@ def test_a_service_whose_folder_was_cleared_away_goes_on(served_home, redis_url)
         wait_for(lambda: all(Path(sign_of_life(str(folder), worker)).exists() for worker in workers))
         shutil.rmtree(folder)
         time.sleep(1.5)
-        assert httpx2.get(f"{address}/health/live", timeout=20).status_code == 200
+        for _ in range(4):
+            assert httpx2.get(f"{address}/health/live", timeout=20).status_code == 200
+            assert httpx2.get(f"{address}/nowhere", timeout=20).status_code == 404
         assert workers_of(process) == workers
 
 
