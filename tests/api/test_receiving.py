@@ -71,6 +71,21 @@ def test_after_training_an_event_counts_once_as_history(app) -> None:
     ].to_list() == [700]
 
 
+def test_an_order_on_its_way_while_training_ran_counts_before_and_after_it_arrived(app) -> None:
+    from training import run
+
+    told = event("order", 1, order_id="n1", status="placed", items=[{"item_id": "d11"}]) | {"customer_id": "new"}
+    app.tell(told)
+    engine = connect(app.settings)
+    through = compact_inbox(engine, app.settings)
+    engine.dispose()
+    run.train(app.settings, now=datetime.now(UTC), inbox_through=through)
+    app.client.portal.call(app.client.app.state.live.refresh)
+    assert app.dishes("new", limit=1)["items"][0]["reason"]["code"] == "ordered_once"
+    app.tell(event("order_status", 2, order_id="n1", status="delivered") | {"customer_id": "new"})
+    assert app.dishes("new", limit=1)["items"][0]["reason"]["code"] == "ordered_once"
+
+
 def test_consent_told_by_event_enters_the_log(app) -> None:
     app.tell(event("consent", 1, granted=True), event("consent", 2, granted=False, channel="sms"))
     engine = connect(app.settings)

@@ -157,6 +157,15 @@ async def test_only_what_lists_look_at_is_kept(store) -> None:
     assert (kept.event_id, kept.at) == ("", AT.replace(microsecond=123000))
 
 
+async def test_of_an_orders_status_is_kept_that_it_is_on_its_way_or_undone(store) -> None:
+    statuses = ("placed", "delivered", "cancelled", "rejected", "refunded")
+    for seq, status in enumerate(statuses, start=1):
+        told = {"order_id": f"o{seq}", "status": status, "items": [{"item_id": "a"}]}
+        await store.fold([Event(f"e{seq}", "order", "ann", AT, told, seq)])
+    kept = [event.properties.get("status") for event in await store.recent("ann")]
+    assert kept == ["placed", None, "cancelled", "rejected", "refunded"]
+
+
 async def test_what_lists_never_look_at_is_not_kept(store) -> None:
     said = {"survey": {"kind": "nps", "score": 9}, "order_status": {"order_id": "o1", "status": "delivered"}}
     await store.fold([Event(f"e{seq}", kind, "ann", AT, said[kind], seq) for seq, kind in enumerate(said, start=1)])
