@@ -47,7 +47,7 @@ def recommend_dishes(served: Served, catalog: Catalog, request: DishRequest, fre
     asking = open_request(served, catalog, request, fresh)
     options, limit = request.options.lists, request.limit
     signals = read_signals(asking, request.options.signals)
-    wide = options.rearranges or signals or request.explain
+    wide = options.rearranges or signals
     size = max(CHOICE * limit, LEAST_CHOICE) if wide else limit
     query = stand_in(asking, signals) if signals else asking.query
     pool = score_pool(served, query, asking.allowed, size=size)

@@ -272,3 +272,13 @@ def test_a_list_as_long_as_asked_has_nothing_to_excuse(town) -> None:
     assert answer.why_short is None
     assert answer.filters is None
     assert answer.unknown_ids == {}
+
+
+@pytest.mark.parametrize("limit", [1, 3, 5])
+def test_asking_for_explanations_changes_no_list(town, monkeypatch, limit) -> None:
+    # Beyond so many candidates the list asked for decides how many are looked at.
+    monkeypatch.setattr("engine.ranking.score.CANDIDATES", 1)
+    for customer in ("rita", "nina", None, *(f"c{n:03d}" for n in range(1, 60))):
+        plain, explained = town.ask(customer, limit=limit), town.ask(customer, limit=limit, explain=True)
+        assert [dish._replace(explained=None) for dish in explained.dishes] == list(plain.dishes)
+        assert [dish.explained.rank for dish in explained.dishes] == list(range(1, limit + 1))
