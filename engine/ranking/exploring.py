@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from engine.experiments.assignment import bucket
 from engine.models.base import FloatArray, IntArray
 from engine.ranking.extras import newest
 from engine.ranking.habits import OwnLines
+from engine.ranking.lists import Alike
 from engine.ranking.options import ListOptions
 from engine.ranking.request import Asking
 
@@ -32,10 +34,11 @@ class Slot(NamedTuple):
     explored: bool
 
 
-def eligible(asking: Asking, own: OwnLines, shown: IntArray) -> tuple[IntArray, FloatArray]:
+def eligible(asking: Asking, own: OwnLines, shown: IntArray, alike: Alike | None = None) -> tuple[IntArray, FloatArray]:
     """Return (columns, weights) of the new dishes that may be drawn: allowed, never ordered by her, not in `shown`.
 
-    New is what fewer than five baskets ever held. Weights are .1 plus the likeness to what she ordered last, or tapped.
+    New is what fewer than five baskets ever held; what is `alike` to a dish shown is left out. Weights are .1 plus the
+    likeness to what she ordered last, or tapped.
     """
     extras = asking.served.extras
     if extras.together is None:
@@ -48,7 +51,11 @@ def eligible(asking: Asking, own: OwnLines, shown: IntArray) -> tuple[IntArray, 
     tasted = np.unique(asking.clicked if len(asking.clicked) else own.items[-TASTED:])
     if extras.content is not None and len(tasted) and len(columns):
         weights += extras.content.taste(tasted)[columns]
-    best = np.lexsort((columns, -weights))[:MOST_ELIGIBLE]
+    best = np.lexsort((columns, -weights))
+    if alike is not None:
+        fine = (n for n in best.tolist() if not any(alike(int(columns[n]), other) for other in shown.tolist()))
+        best = np.array(list(islice(fine, MOST_ELIGIBLE)), dtype=np.int64)
+    best = best[:MOST_ELIGIBLE]
     return columns[best], weights[best]
 
 
@@ -60,13 +67,15 @@ def explore(
     *,
     seed: str,
     limits: Sequence[tuple[IntArray, int]] = (),
+    alike: Alike | None = None,
 ) -> list[Slot]:
     """Return the list with some slots given to `drawn` by lot; as long as `columns`, of which as many fall out.
 
     Each slot after the first `explore_after` is given away with one chance, such that `explore_share` of all slots are
     expected to be; the dish is drawn by weight among those not yet shown. `drawn` and `columns` share no dish. `limits`
     are (items) groups (-1: none) and the most of one, which `columns` keep: only dishes beside which the rest of the
-    list can keep them are drawn, and the lowest dishes that would break one fall out first.
+    list can keep them are drawn, and the lowest dishes that would break one fall out first. Of dishes that are `alike`
+    one is drawn at most.
     """
     length = len(columns)
     open_slots = max(length - options.explore_after, 0)
@@ -84,6 +93,8 @@ def explore(
             point, total = bucket(f"{seed}:{number}:dish", "") * sum(weight), sum(weight)
             pick = fitting[min(int(np.searchsorted(np.cumsum(weight), point, side="right")), len(fitting) - 1)]
             slots.append(Slot(pick, here * left.pop(pick) / total, explored=True))
+            if alike is not None:
+                left = {column: each for column, each in left.items() if not alike(pick, column)}
         else:
             pick = next((column for column in rest if room.fits(column)), rest[0])
             slots.append(Slot(pick, 1.0 - here, explored=False))

@@ -9,7 +9,7 @@ them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, floor
 
@@ -25,6 +25,10 @@ from engine.ranking.score import Pool
 
 DAY_S = 86_400
 IMPRESSION = "impression"
+# A list that is arranged chooses from this many times what was asked for, and at least from this many; where these do
+# not suffice, from so many times more.
+CHOICE, LEAST_CHOICE, FURTHER = 3, 100, 10
+Alike = Callable[[int, int], bool]
 # A share of ten dishes such as .3 must not become four because of binary fractions.
 ROUNDING = 1e-9
 
@@ -51,23 +55,40 @@ def arrange(pool: Pool, asking: Asking, own: OwnLines, options: ListOptions) -> 
         scores, discounted = _less_of_the_shown(pool, asking, own, options)
         order = np.lexsort((pool.columns, -scores)).tolist()
         changes |= dict.fromkeys(discounted, "shown_in_vain")
-    duplicates: set[int] = set()
-    if options.near_duplicates < 1:
-        duplicates = _near_duplicates(pool.columns, order, asking, options.near_duplicates, 3 * limit)
-        order = [place for place in order if place not in duplicates]
     ordered = (own.times(pool.columns) > 0).tolist()
     groups = [(numbers[pool.columns].tolist(), most) for numbers, most in limits_of(asking, options)]
-    chosen = _choose(order, ordered, groups, limit, options)
-    relaxed = len(chosen) < min(limit, len(order))
-    if relaxed:
-        # The quota gives way first, the limits only where that is not enough.
-        anyhow = replace(options, repeat_min=0.0, repeat_max=1.0)
-        chosen = _choose(order, ordered, groups, limit, anyhow, chosen)
-        taken = set(chosen)
-        chosen += [place for place in order if place not in taken][: limit - len(chosen)]
-    first = order[: len(chosen)]
-    changes |= {place: "variety" for place in chosen if place not in first and place not in changes}
-    return Arranged(chosen, changes, relaxed, len(duplicates))
+    chosen = _Chosen(pool.columns.tolist(), ordered, likeness(asking, options))
+    chosen.fill(order, groups, limit, options)
+    kept = len(chosen.places)
+    # The quota gives way first, the limits only where that is not enough.
+    anyhow = replace(options, repeat_min=0.0, repeat_max=1.0)
+    chosen.fill(order, groups, limit, anyhow)
+    chosen.fill(order, [], limit, anyhow)
+    first = set([place for place in order if place not in chosen.twice][: len(chosen.places)])
+    changes |= {place: "variety" for place in chosen.places if place not in first and place not in changes}
+    return Arranged(chosen.places, changes, len(chosen.places) > kept, len(chosen.twice))
+
+
+def choice(limit: int) -> int:
+    """Return how many dishes to arrange for a list of `limit`."""
+    return max(CHOICE * limit, LEAST_CHOICE)
+
+
+def arrange_enough(
+    pool_of: Callable[[int], Pool], size: int, asking: Asking, own: OwnLines, options: ListOptions
+) -> tuple[Pool, Arranged]:
+    """Return a pool of at least `size` dishes, where there are such, and its arrangement.
+
+    What would fit may stand further down: before anything gives way, or the list stays short, ten times as many are
+    looked at.
+    """
+    pool = pool_of(size)
+    found = arrange(pool, asking, own, options)
+    if (found.relaxed or len(found.places) < asking.request.limit) and len(pool.columns) >= size:
+        wider = pool_of(FURTHER * size)
+        if len(wider.columns) > len(pool.columns):
+            return wider, arrange(wider, asking, own, options)
+    return pool, found
 
 
 def reordered(pool: Pool, order: npt.NDArray[np.integer] | Sequence[int] | slice) -> Pool:
@@ -126,22 +147,27 @@ def _less_of_the_shown(pool: Pool, asking: Asking, own: OwnLines, options: ListO
     return scores.astype(np.float32), discounted
 
 
-def _near_duplicates(columns: IntArray, order: list[int], asking: Asking, share: float, most: int) -> set[int]:
-    """Return places whose name shares at least `share` of its words (Jaccard) with a dish that ranks higher.
+def likeness(asking: Asking, options: ListOptions) -> Alike | None:
+    """Return what says of two dishes (columns) whether their names share so many words (Jaccard) that one will do.
 
-    The same name at another vendor is a duplicate too. Looks at names in the language asked, as the customer will.
+    None where the options leave none out. The same name at another vendor is a duplicate too. Names are those in the
+    language asked, as the customer will see them; a name without a word is like none.
     """
-    kept: list[frozenset[str]] = []
-    found: set[int] = set()
-    for place in order:
-        words = frozenset(words_of(asking.catalog.name(int(columns[place]), asking.language)))
-        if words and any(len(words & other) >= share * len(words | other) for other in kept):
-            found.add(place)
-            continue
-        kept.append(words)
-        if len(kept) >= most:
-            break
-    return found
+    share = options.near_duplicates
+    if share >= 1:
+        return None
+    known: dict[int, frozenset[str]] = {}
+
+    def words(column: int) -> frozenset[str]:
+        if column not in known:
+            known[column] = frozenset(words_of(asking.catalog.name(column, asking.language)))
+        return known[column]
+
+    def alike(one: int, other: int) -> bool:
+        first, second = words(one), words(other)
+        return bool(first) and len(first & second) >= share * len(first | second)
+
+    return alike
 
 
 def least_repeats(limit: int, options: ListOptions) -> int:
@@ -160,39 +186,54 @@ def limits_of(asking: Asking, options: ListOptions) -> list[tuple[IntArray, int]
     return [(numbers, most) for numbers, most in wanted if most and numbers is not None]
 
 
-def _choose(
-    order: list[int],
-    ordered: list[bool],
-    groups: list[tuple[list[int], int]],
-    limit: int,
-    options: ListOptions,
-    already: Sequence[int] = (),
-) -> list[int]:
-    """Return `already` and the places that follow them, each the best that still fits; fewer where none fits."""
-    most_repeats = floor(limit * options.repeat_max + ROUNDING)
-    least = min(least_repeats(limit, options), most_repeats)
-    counts = [Counter(numbers[place] for place in already) for numbers, _ in groups]
+class _Chosen:
+    """The places chosen so far, and those left out because a dish that was chosen has nearly their name."""
 
-    def fits(place: int) -> bool:
-        return all(
-            numbers[place] < 0 or count[numbers[place]] < most
-            for (numbers, most), count in zip(groups, counts, strict=True)
-        )
+    def __init__(self, columns: list[int], ordered: list[bool], alike: Alike | None) -> None:
+        self._columns, self._ordered, self._alike = columns, ordered, alike
+        self.places: list[int] = []
+        self.twice: set[int] = set()
 
-    taken, chosen, repeats = set(already), list(already), sum(ordered[place] for place in already)
-    waiting = [place for place in order if place not in taken]
-    while waiting and len(chosen) < limit:
-        # The slots left are promised to dishes she knows, while there are such; full of them, only others may follow.
-        must = least - repeats >= limit - len(chosen)
-        full = repeats >= most_repeats
-        fitting = (place for place in waiting if fits(place) and not (full and ordered[place]))
-        place = next((each for each in waiting if must and ordered[each] and fits(each)), None)
-        place = next(fitting, None) if place is None else place
-        if place is None:
-            break
-        waiting.remove(place)
-        chosen.append(place)
-        repeats += ordered[place]
-        for (numbers, _), count in zip(groups, counts, strict=True):
-            count[numbers[place]] += 1
-    return chosen
+    def fill(self, order: list[int], groups: list[tuple[list[int], int]], limit: int, options: ListOptions) -> None:
+        """Choose up to `limit` places in all, each the best of `order` that still fits; fewer where none fits."""
+        ordered, taken = self._ordered, {*self.places, *self.twice}
+        most_repeats = floor(limit * options.repeat_max + ROUNDING)
+        least = min(least_repeats(limit, options), most_repeats)
+        counts = [Counter(numbers[place] for place in self.places) for numbers, _ in groups]
+
+        def fits(place: int) -> bool:
+            return (
+                place not in taken
+                and all(
+                    numbers[place] < 0 or count[numbers[place]] < most
+                    for (numbers, most), count in zip(groups, counts, strict=True)
+                )
+                and not self._shown_already(place)
+            )
+
+        repeats, at = sum(ordered[place] for place in self.places), 0
+        while len(self.places) < limit:
+            # The slots left are promised to dishes she knows, while there are such; full of them, only others follow.
+            must = least - repeats >= limit - len(self.places)
+            full = repeats >= most_repeats
+            place = next((each for each in order[at:] if ordered[each] and fits(each)), None) if must else None
+            if place is None:
+                # Groups and quota only fill up: what does not fit now never will.
+                while at < len(order) and ((full and ordered[order[at]]) or not fits(order[at])):
+                    at += 1
+                if at == len(order):
+                    return
+                place = order[at]
+            self.places.append(place)
+            taken.add(place)
+            repeats += ordered[place]
+            for (numbers, _), count in zip(groups, counts, strict=True):
+                count[numbers[place]] += 1
+
+    def _shown_already(self, place: int) -> bool:
+        """Say whether a dish that was chosen has nearly the name of this one."""
+        alike, own = self._alike, self._columns[place]
+        if place in self.twice or (alike and any(alike(own, self._columns[each]) for each in self.places)):
+            self.twice.add(place)
+            return True
+        return False

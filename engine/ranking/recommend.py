@@ -14,18 +14,16 @@ from engine.ranking.exploring import Slot, eligible, explore
 from engine.ranking.features import names
 from engine.ranking.filters import removed
 from engine.ranking.habits import OwnLines
-from engine.ranking.lists import arrange, joined, least_repeats, limits_of, reordered
+from engine.ranking.lists import arrange_enough, choice, joined, least_repeats, likeness, limits_of, reordered
 from engine.ranking.options import ListOptions
 from engine.ranking.reasons import shortage, why_short
 from engine.ranking.request import Asking, DishRequest, open_request
 from engine.ranking.score import Pool, score_pool
 from engine.ranking.served import Served
-from engine.ranking.signals import Signals, moving, read_signals, stand_in, steer
+from engine.ranking.signals import NOTHING, Signals, moving, read_signals, stand_in, steer
 from engine.ranking.why import reasons_for, sources_of
 
 __all__ = ["DishAnswer", "DishRequest", "recommend_dishes"]
-# A list that is arranged chooses from this many times what was asked for, and at least from this many.
-CHOICE, LEAST_CHOICE = 3, 100
 # Where a dish comes from of which no model says anything.
 UNSAID = "menu"
 
@@ -47,24 +45,29 @@ def recommend_dishes(served: Served, catalog: Catalog, request: DishRequest, fre
     asking = open_request(served, catalog, request, fresh)
     options, limit = request.options.lists, request.limit
     signals = read_signals(asking, request.options.signals)
-    wide = options.rearranges or signals
-    size = max(CHOICE * limit, LEAST_CHOICE) if wide else limit
-    query = stand_in(asking, signals) if signals else asking.query
-    pool = score_pool(served, query, asking.allowed, size=size)
-    ranks = {column: place for place, column in enumerate(pool.columns.tolist(), 1)} if request.explain else {}
-    changes: dict[int, str] = {}
+    query, left = (stand_in(asking, signals), moving(asking, signals)) if signals else (asking.query, NOTHING)
+    size = choice(limit) if options.rearranges or signals else limit
     own = OwnLines.of(asking.query)
-    if signals and (left := moving(asking, signals)):
-        pool = steer(pool, asking, left, request.options.signals)
+    ranks: dict[int, int] = {}
+    changes: dict[int, str] = {}
+
+    def pool_of(size: int) -> Pool:
+        pool = score_pool(served, query, asking.allowed, size=size)
+        if request.explain:
+            ranks.update((column, place) for place, column in enumerate(pool.columns.tolist(), 1))
+        return steer(pool, asking, left, request.options.signals) if left else pool
+
     if signals:
         changes = dict.fromkeys(signals.touched, "signals") | dict.fromkeys(signals.bad, "signals")
     duplicates = 0
     if options.rearranges:
-        arranged = arrange(pool, asking, own, options)
+        pool, arranged = arrange_enough(pool_of, size, asking, own, options)
         changes |= {int(pool.columns[place]): change for place, change in arranged.changes.items()}
         pool, duplicates = reordered(pool, arranged.places), arranged.duplicates
         if arranged.relaxed:
             asking.notes.append("list_relaxed")
+    else:
+        pool = pool_of(size)
     pool = reordered(pool, slice(limit)) if len(pool.columns) > limit else pool
     pool, slots = _by_lot(pool, asking, own, options)
     dishes = dishes_of_pool(pool, asking, slots, signals, Told(changes, ranks))
@@ -148,9 +151,9 @@ def _by_lot(pool: Pool, asking: Asking, own: OwnLines, options: ListOptions) -> 
     if options.explore_share <= 0 or not len(pool.columns):
         return pool, None
     columns = pool.columns.tolist()
-    drawn, weights = eligible(asking, own, pool.columns)
-    limits = limits_of(asking, options)
-    slots = explore(columns, drawn, weights, options, seed=asking.request.request_id, limits=limits)
+    alike, limits = likeness(asking, options), limits_of(asking, options)
+    drawn, weights = eligible(asking, own, pool.columns, alike)
+    slots = explore(columns, drawn, weights, options, seed=asking.request.request_id, limits=limits, alike=alike)
     if _fewer_repeats(columns, slots, own, options) and "list_relaxed" not in asking.notes:
         asking.notes.append("list_relaxed")
     added = np.array([slot.column for slot in slots if slot.explored], dtype=np.int32)

@@ -20,7 +20,7 @@ from engine.ranking.score import Pool, score_pool
 from engine.ranking.served import Served
 from engine.ranking.signals import NOTHING
 from engine.ranking.why import reasons_for, sources_of
-from engine.shelves.shelf import best_allowed, choice, shelved
+from engine.shelves.shelf import best_allowed, shelved
 
 # What her own baskets say beside everybody's: of those with a dish of the cart, the share that holds this one too.
 OWN_WEIGHT = 0.3
@@ -40,13 +40,15 @@ def addon_dishes(served: Served, catalog: Catalog, request: DishRequest, fresh: 
     own = OwnLines.of(asking.query)
     together, history = _beside(asking, cart), _own_share(asking, own, cart)
     parts = {"together": together, "own": OWN_WEIGHT * history}
-    pool = best_allowed(asking, together + OWN_WEIGHT * history, parts, without=cart)
-    filled = _filled(asking, pool)
+
+    def pool_of(size: int) -> Pool:
+        pool = best_allowed(asking, together + OWN_WEIGHT * history, parts, without=cart, size=size)
+        return _filled(asking, pool, size)
 
     def word(found: Pool) -> list[Reason]:
         return _reasons(asking, found, cart)
 
-    return shelved(asking, filled, word, shortest="menu")
+    return shelved(asking, pool_of, word, shortest="menu")
 
 
 def _beside(asking: Asking, cart: IntArray) -> FloatArray:
@@ -71,9 +73,8 @@ def _same_vendors(catalog: Catalog, cart: IntArray) -> IntArray | None:
     return np.flatnonzero(np.isin(catalog.vendor_of, vendors)).astype(np.int32) if len(vendors) else None
 
 
-def _filled(asking: Asking, pool: Pool) -> Pool:
-    """Return the pool with the dishes she would be shown anyway behind it, in their order, while there is room."""
-    size = choice(asking)
+def _filled(asking: Asking, pool: Pool, size: int) -> Pool:
+    """Return the pool with the dishes she would be shown anyway behind it, in their order, up to `size`."""
     if len(pool.columns) >= size:
         return pool
     usual = score_pool(asking.served, asking.query, asking.allowed, size=size).columns

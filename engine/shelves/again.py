@@ -18,7 +18,7 @@ from engine.ranking.score import Pool, score_pool
 from engine.ranking.served import Served
 from engine.ranking.signals import read_signals, steer
 from engine.ranking.why import reasons_for, sources_of
-from engine.shelves.shelf import choice, shelved
+from engine.shelves.shelf import shelved
 
 # Due: her usual gap is nearly over, and not so long over that she gave the dish up.
 DUE_FROM, DUE_UNTIL = 0.8, 2.0
@@ -41,7 +41,7 @@ def dishes_again(served: Served, catalog: Catalog, request: DishRequest, fresh: 
     only = ordered if asking.allowed.only is None else np.intersect1d(ordered, asking.allowed.only)
     allowed = Allowed(asking.allowed.mask, only.astype(np.int32), asking.allowed.blocked)
     asking = replace(asking, allowed=allowed, limits=replace(asking.limits, candidates=only.astype(np.int32)))
-    pool = score_pool(served, asking.query, allowed, size=max(choice(asking), len(only)))
+    pool = score_pool(served, asking.query, allowed, size=max(len(only), 1))
     signals = read_signals(asking, request.options.signals)
     if signals:
         pool = steer(pool, asking, signals, request.options.signals)
@@ -51,7 +51,8 @@ def dishes_again(served: Served, catalog: Catalog, request: DishRequest, fresh: 
         return [_due(asking, own, column) or told[row] for row, column in enumerate(found.columns.tolist())]
 
     weighted = pool.parts * np.array([served.blend.weights.get(name, 0.0) for name in pool.names], np.float32)
-    answer = shelved(asking, replace(pool, parts=weighted), word, shortest="no_orders")
+    pool = replace(pool, parts=weighted)
+    answer = shelved(asking, lambda _size: pool, word, shortest="no_orders")
     if request.candidates is None and answer.why_short is not None and answer.why_short.code == "candidates":
         # The candidates are ours: the dishes she ordered.
         return replace(answer, why_short=why_short("no_orders", asking.language, empty=not answer.dishes))

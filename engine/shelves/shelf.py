@@ -11,9 +11,9 @@ from engine.ids import IdMap
 from engine.models.base import FloatArray, IntArray
 from engine.ranking.answer import Dish, DishAnswer, Explained
 from engine.ranking.habits import OwnLines
-from engine.ranking.lists import arrange, reordered
+from engine.ranking.lists import arrange_enough, choice, reordered
 from engine.ranking.reasons import Reason
-from engine.ranking.recommend import CHOICE, LEAST_CHOICE, answered
+from engine.ranking.recommend import answered
 from engine.ranking.request import Asking
 from engine.ranking.score import Pool
 
@@ -23,29 +23,32 @@ USUAL = "dishes"
 MOST_COMPARED = 2_000
 
 
-def choice(asking: Asking) -> int:
-    """Return how many dishes a pool should hold: what was asked for, or more where the list is arranged."""
-    wide = asking.request.options.lists.rearranges
-    return max(CHOICE * asking.request.limit, LEAST_CHOICE) if wide else asking.request.limit
-
-
-def best_allowed(asking: Asking, scores: FloatArray, parts: dict[str, FloatArray], *, without: IntArray) -> Pool:
-    """Return the allowed dishes with a score above 0, best first, none of `without`; all arrays are (items,).
+def best_allowed(
+    asking: Asking, scores: FloatArray, parts: dict[str, FloatArray], *, without: IntArray, size: int
+) -> Pool:
+    """Return the `size` best allowed dishes with a score above 0, best first, none of `without`; arrays are (items,).
 
     `parts` are what makes up the score, already weighted.
     """
     mask = asking.allowed.as_mask()
     mask[without] = False
     columns = np.flatnonzero(mask & (scores > 0)).astype(np.int32)
-    columns = columns[np.lexsort((columns, -scores[columns]))][: choice(asking)]
+    columns = columns[np.lexsort((columns, -scores[columns]))][:size]
     told = np.stack([part[columns] for part in parts.values()], axis=1)
     return Pool(columns, scores[columns].astype(np.float32), told.astype(np.float32), tuple(parts))
 
 
 def shelved(
-    asking: Asking, pool: Pool, word: Callable[[Pool], Sequence[Reason]], *, shortest: str, source: str | None = None
+    asking: Asking,
+    pool_of: Callable[[int], Pool],
+    word: Callable[[Pool], Sequence[Reason]],
+    *,
+    shortest: str,
+    source: str | None = None,
 ) -> DishAnswer:
-    """Return the answer: the pool arranged as asked, with the reasons `word` gives its dishes.
+    """Return the answer: the best dishes arranged as asked, with the reasons `word` gives them.
+
+    `pool_of` returns the so many best, or fewer where there are fewer.
 
     `shortest` says why the list may be short where no filter took anything; `source` names where dishes come from,
     None: the part that says most, or `dishes` where none says anything and the usual list filled the place.
@@ -53,12 +56,14 @@ def shelved(
     options, limit = asking.request.options.lists, asking.request.limit
     changes: dict[int, str] = {}
     if options.rearranges:
-        arranged = arrange(pool, asking, OwnLines.of(asking.query), options)
+        pool, arranged = arrange_enough(pool_of, choice(limit), asking, OwnLines.of(asking.query), options)
         changes = {int(pool.columns[place]): change for place, change in arranged.changes.items()}
         pool = reordered(pool, arranged.places)
         shortest = "near_duplicates" if arranged.duplicates else shortest
         if arranged.relaxed:
             asking.notes.append("list_relaxed")
+    else:
+        pool = pool_of(limit)
     pool = reordered(pool, slice(limit))
     reasons = word(pool)
     most = pool.parts.argmax(axis=1).tolist() if len(pool.columns) else []

@@ -42,8 +42,13 @@ def similar_dishes(
     asking = open_request(served, catalog, request, fresh)
     parts = _likeness(served, column)
     total = np.stack(list(parts.values())).sum(axis=0)
-    pool = best_allowed(asking, total, parts, without=np.array([column], np.int32))
-    return shelved(asking, pool, lambda found: _reasons(asking, found, column), shortest="nothing_alike")
+    itself = np.array([column], np.int32)
+    return shelved(
+        asking,
+        lambda size: best_allowed(asking, total, parts, without=itself, size=size),
+        lambda found: _reasons(asking, found, column),
+        shortest="nothing_alike",
+    )
 
 
 def _likeness(served: Served, column: int) -> dict[str, FloatArray]:

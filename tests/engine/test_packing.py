@@ -48,7 +48,10 @@ def typical(**more) -> Event:
     return Event("e-1", "order", "ann", datetime(2026, 3, 1, tzinfo=UTC), properties, 123_456_789)
 
 
-@pytest.mark.parametrize("more", [{}, {"zone": "riverside", "status": "placed"}, {"zone": "z-001", "latitude": 31.2, "longitude": 121.4}])
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"zone": "riverside", "status": "placed"}, {"zone": "z-001", "latitude": 31.2, "longitude": 121.4}],
+)
 def test_a_common_order_fits_the_block_redis_keeps(more) -> None:
     assert len(pack(slim(typical(**more)))) <= LISTPACK
 

@@ -13,9 +13,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from engine.errors import BadDefinition
+from engine.models.content import words_of
 from engine.ranking.exploring import explore
 from engine.ranking.options import ListOptions, Options, described, parse_options, read_options
 from engine.ranking.reasons import SHORT
+from engine.shelves.similar import similar_dishes
 from tests.engine.ranking.conftest import NEW, OLD, VENDOR, bought, told
 
 
@@ -79,6 +81,38 @@ def test_dishes_whose_names_share_their_words_are_shown_once(town) -> None:
     assert max(kinds.values()) == 1
     assert answer.why_short.code == "near_duplicates"
     assert "fewer_than_asked" in answer.notes
+
+
+def words(town, dish) -> frozenset[str]:
+    return frozenset(words_of(town.catalog.name(town.served.items.row(dish), "en")))
+
+
+@pytest.mark.parametrize("lists", [{}, {"explore_share": 0.5, "explore_after": 0}, {"most_per_vendor": 1}])
+def test_no_list_holds_two_dishes_of_nearly_one_name_however_they_came_there(town, lists) -> None:
+    for n in range(40):
+        answer = town.ask(f"c{n:03d}", limit=5, lists={"near_duplicates": 0.5, **lists}, request_id=f"r{n}")
+        names = [words(town, dish.item_id) for dish in answer.dishes]
+        assert all(2 * len(a & b) < len(a | b) for i, a in enumerate(names) for b in names[:i])
+
+
+def test_a_dish_is_no_duplicate_of_one_that_a_quota_keeps_out(town) -> None:
+    for n in range(40):
+        customer = f"c{n:03d}"
+        own = own_dishes(town, customer)
+        best = next(dish for dish in town.shown(customer, limit=19) if dish not in own)
+        assert town.shown(customer, limit=3, lists={"near_duplicates": 0.5, "repeat_max": 0})[0] == best
+
+
+def test_what_fits_is_looked_for_further_down_before_anything_gives_way(town, monkeypatch) -> None:
+    monkeypatch.setattr("engine.ranking.lists.CHOICE", 1)
+    monkeypatch.setattr("engine.ranking.lists.LEAST_CHOICE", 1)
+    for n in range(40):
+        for lists in ({"most_per_vendor": 1}, {"repeat_max": 0}, {"near_duplicates": 0.5}):
+            answer = town.ask(f"c{n:03d}", limit=4, lists=lists)
+            assert len(answer.dishes) == 4
+            assert "list_relaxed" not in answer.notes
+            alike = similar_dishes(*town.of(None, limit=3, options=Options(ListOptions(**lists))), [], item_id="d05")
+            assert "list_relaxed" not in alike.notes
 
 
 def impressions(dish, times, hours_ago=5):
