@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from engine.compiled import compiled
 from engine.models.base import IntArray, LongArray
 from training.split import Target
 
@@ -47,25 +48,30 @@ NAMES = ("recall", "ndcg", "ndcg_full", "hit", "repeat_recall", "explore_recall"
 class Truth:
     """What was ordered, by target: `size` and `size_again` (targets) count dishes, and those she had had before.
 
-    `keys` and `keys_again` name target and dish of each; dishes no model knows count in `size` alone.
+    Target i ordered `items` from start[i] to start[i + 1], `again` says which of them she had had; dishes no model
+    knows count in `size` alone.
     """
 
     size: LongArray
     size_again: LongArray
-    keys: LongArray
-    keys_again: LongArray
+    start: LongArray
+    items: IntArray
+    again: npt.NDArray[np.bool_]
 
     @classmethod
     def of(cls, targets: Sequence[Target]) -> Truth:
         """Read it from the targets, once for every ranking that is judged by it."""
-        rows = np.repeat(np.arange(len(targets)), [len(target.truth) for target in targets])
-        keys = _key(rows, np.concatenate([target.truth for target in targets]) if targets else rows)
-        past_rows = np.repeat(np.arange(len(targets)), [len(target.query.items) for target in targets])
-        past = np.concatenate([target.query.items for target in targets]) if targets else past_rows
-        again = np.isin(keys, _key(past_rows, past))
-        n, unseen = len(targets), np.array([target.unseen for target in targets], dtype=np.int64)
-        size, size_again = np.bincount(rows, minlength=n), np.bincount(rows[again], minlength=n)
-        return cls(size + unseen, size_again, keys, keys[again])
+        start, items = _laid([target.truth for target in targets])
+        again = _among(start, items, *_laid([target.query.items for target in targets]))
+        unseen = np.array([target.unseen for target in targets], dtype=np.int64)
+        before = np.concatenate([[0], np.cumsum(again)])[start]
+        return cls(np.diff(start) + unseen, np.diff(before), start, items, again)
+
+
+def _laid(parts: Sequence[IntArray]) -> tuple[LongArray, IntArray]:
+    """Return the parts one after the other, and where each begins and the last ends."""
+    start = np.concatenate([[0], np.cumsum([len(part) for part in parts], dtype=np.int64)])
+    return start, np.concatenate([np.empty(0, np.int32), *parts]).astype(np.int32)
 
 
 def judge(ranked: IntArray, targets: Sequence[Target], k: int) -> Judged:
@@ -75,10 +81,8 @@ def judge(ranked: IntArray, targets: Sequence[Target], k: int) -> Judged:
 
 def judge_by(ranked: IntArray, truth: Truth, k: int) -> Judged:
     """Return what `judge` does, of a truth read before."""
-    ranked, size, n_again = ranked[:, :k], truth.size, truth.size_again
-    keys = np.where(ranked >= 0, _key(np.arange(len(size))[:, None], ranked), -1)
-    hits = np.isin(keys, truth.keys)
-    hits_again = np.isin(keys, truth.keys_again).sum(axis=1)
+    ranked, size, n_again = np.ascontiguousarray(ranked[:, :k], dtype=np.int32), truth.size, truth.size_again
+    hits, hits_again = _hits(ranked, truth.start, truth.items, truth.again)
     hits_new = hits.sum(axis=1) - hits_again
     discount = 1 / np.log2(np.arange(2, k + 2))
     ideal = np.concatenate([[np.nan], np.cumsum(1 / np.log2(np.arange(2, max(int(size.max(initial=1)), k) + 2)))])
@@ -96,8 +100,33 @@ def judge_by(ranked: IntArray, truth: Truth, k: int) -> Judged:
     return Judged(tuple(f"{name}@{k}" for name in NAMES), values)
 
 
-def _key(rows: npt.NDArray[np.integer], items: npt.NDArray[np.integer]) -> LongArray:
-    return rows.astype(np.int64) << 32 | items.astype(np.int64)
+@compiled
+def _among(start: LongArray, items: IntArray, other_start: LongArray, others: IntArray) -> npt.NDArray[np.bool_]:
+    """Say of each of `items` whether it is among the `others` of the same target; each has its own part of both."""
+    found = np.zeros(len(items), dtype=np.bool_)
+    for target in range(len(start) - 1):
+        for at in range(start[target], start[target + 1]):
+            for other in others[other_start[target] : other_start[target + 1]]:
+                if other == items[at]:
+                    found[at] = True
+                    break
+    return found
+
+
+@compiled
+def _hits(
+    ranked: IntArray, start: LongArray, items: IntArray, again: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.bool_], LongArray]:
+    """Return (targets, k) whether the dish was ordered, (targets,) how many such dishes she had had before."""
+    hits, hits_again = np.zeros(ranked.shape, dtype=np.bool_), np.zeros(len(ranked), dtype=np.int64)
+    for target in range(len(ranked)):
+        for place in range(ranked.shape[1]):
+            for at in range(start[target], start[target + 1]):
+                # -1 stands for no dish at all, and was not ordered.
+                if items[at] == ranked[target, place]:
+                    hits[target, place] = True
+                    hits_again[target] += again[at]
+    return hits, hits_again
 
 
 def coverage(ranked: IntArray, k: int, n_items: int) -> float:

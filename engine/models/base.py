@@ -19,6 +19,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from engine.models.board import Board, FloatArray, IntArray, LongArray
+from engine.models.sums import newest_sums
 from engine.models.top import top_k
 
 __all__ = [
@@ -72,7 +73,8 @@ class Baskets:
     timezone: str = ""
     language: npt.NDArray[np.int8] = field(default_factory=lambda: np.empty(0, np.int8))
     referrer: IntArray = field(default_factory=lambda: np.empty(0, np.int32))
-    _counts: list[sparse.csr_matrix] = field(default_factory=list, init=False, repr=False, compare=False)
+    # What several models count alike is counted once, and stays here under a name of its own; not to be changed.
+    shared: dict[object, object] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def n_customers(self) -> int:
@@ -200,17 +202,15 @@ def user_items(baskets: Baskets) -> sparse.csr_matrix:
 
     Counted once and shared by whoever asks again: not to be changed.
     """
-    if not baskets._counts:
-        # A customer's lines lie together already, so nothing but their order within her row has to be found.
-        lines = (
-            np.ones(len(baskets.items), np.float32),
-            baskets.items.copy(),
-            baskets.basket_start[baskets.customer_start],
-        )
+    counts = baskets.shared.get(user_items)
+    if not isinstance(counts, sparse.csr_matrix):
+        first, end = baskets.customer_start[:-1], baskets.customer_start[1:]
+        found = newest_sums(first, end, np.ones(1, np.float32), baskets.basket_start, baskets.items, baskets.n_items)
         # implicit takes the older matrix class.
-        counts = sparse.csr_matrix(lines, shape=(baskets.n_customers, baskets.n_items))
-        counts.sum_duplicates()
+        shape = baskets.n_customers, baskets.n_items
+        counts = sparse.csr_matrix((found.values, found.columns, found.start), shape=shape)
+        counts.has_canonical_format = True
         for array in (counts.data, counts.indices, counts.indptr):
             array.setflags(write=False)
-        baskets._counts.append(counts)
-    return baskets._counts[0]
+        baskets.shared[user_items] = counts
+    return counts

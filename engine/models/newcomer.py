@@ -13,7 +13,8 @@ from engine.columns import LANGUAGES
 from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, Query, Recommender, user_items
 from engine.models.board import Board, sealed
-from engine.models.popular import DAY_S, Popular, weigh_rows
+from engine.models.cells import DAY_S
+from engine.models.popular import Popular, weigh_rows
 from engine.models.repeat import basket_shares
 from engine.models.sums import dense_sums
 

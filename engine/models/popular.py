@@ -12,22 +12,17 @@ import numpy.typing as npt
 from engine.compiled import compiled
 from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Place, Query, Recommender
-from engine.models.board import Board, Rows, best_of, sealed
-from engine.models.cells import ZONE_LEVEL, cell_of, cells_around, place_keys
-from engine.models.sums import dense_sums, held, sums
+from engine.models.board import Board, best_of, sealed
+from engine.models.cells import ZONE_LEVEL, Counted, cell_of, cells_around
 from engine.models.top import top_k
 
-DAY_S = 86_400
 KM_PER_DEGREE = 111.2
 # How far the rest of the world is taken to be, in degrees.
 FAR_DEGREES = 1.0
-# A cell, and a time of day in a zone, speaks for at most so many dishes, those ordered there most.
-MOST_IN_CELL = 300
 # How many of the best of a place are candidates, and how many are ranked so that enough remain after the filters.
 MOST, MOST_RANKED = 200, 2_000
 MOST_LINKS = 4_096
 ENOUGH = 100.0
-FORGOTTEN = 2.0**-10
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +78,14 @@ class Popular(Recommender):
         """
         if not baskets.n_baskets:
             raise NoHistory("no basket to learn from; import orders with items first")
-        age_days = np.maximum(now - baskets.at, 0) / DAY_S
-        weight = np.exp2(-age_days / self.half_life_days).astype(np.float32)
-        # Counts so old that all weights vanish would divide by zero; the newest basket always counts as 1.
-        weight /= weight.max()
-        self.weight = float(weight.sum())
-        everywhere = np.zeros(baskets.n_baskets, np.int64)
-        overall = dense_sums(everywhere, 1, weight, baskets.basket_start, baskets.items, baskets.n_items)[0]
-        self.overall = sealed((overall / self.weight).astype(np.float32))
+        counted = baskets.shared.get((Popular.name, self.half_life_days, now))
+        if not isinstance(counted, Counted) or self.on_map:
+            counted = Counted.of(baskets, now, self.half_life_days, on_map=self.on_map)
+            # Models of a time of day or a language begin with the same counts: without the map, which takes room.
+            baskets.shared[Popular.name, self.half_life_days, now] = replace(counted, cells=[])
+        self.weight, self.overall = counted.weight, counted.overall
         self._best = self._ranked()
-        self._count_places(baskets, weight)
+        self._take(counted)
         self._links.clear()
         self._zones.clear()
         return self
@@ -176,38 +169,16 @@ class Popular(Recommender):
         model._best = model._ranked()
         return model
 
-    def _count_places(self, baskets: Baskets, weight: FloatArray) -> None:
-        # Baskets lie sorted by customer, and most of hers go to one place: stays are far fewer than baskets.
-        stay = np.flatnonzero(_moved(baskets.zone, baskets.latitude, baskets.longitude))
-        where = list(place_keys(baskets.zone[stay], baskets.latitude[stay], baskets.longitude[stay]))
-        # Each smallest cell's part of each zone is counted once; larger cells, and zones, are sums of those.
-        zone = baskets.zone[stay].astype(np.int64) + 1
-        cell = np.unique(where[-2][1], return_inverse=True)[1] if self.on_map else 0
-        parts, part = np.unique(cell * (zone.max() + 1) + zone, return_inverse=True)
-        lengths = np.diff(stay, append=baskets.n_baskets)
-        part_of = np.where(weight > FORGOTTEN, np.repeat(part, lengths), -1)
-        ordered = sums(part_of, len(parts), weight, held(baskets.basket_start, baskets.items), baskets.n_items)
-        placed = np.bincount(part_of + 1, weights=weight, minlength=len(parts) + 1)[1:]
-        one_of = np.empty(len(parts), np.int64)
-        one_of[part] = np.arange(len(stay))
-        levels: list[tuple[LongArray, npt.NDArray[np.float64], Rows]] = []
-        for level, keys in where:
-            own = np.where(placed > 0, keys[one_of], 0)
-            if not own.any() or not (self.on_map or level == ZONE_LEVEL):
-                continue
-            here, place = np.unique(own, return_inverse=True)
-            unknown = int(here[0] == 0)
-            here, place = here[unknown:], place - unknown
-            total = np.bincount(place + 1, placed, len(here) + 1)[1:].astype(np.float64)
-            there = sums(place, len(here), np.ones(len(place), np.float32), ordered, baskets.n_items)
-            levels.append((here, total, there if level == ZONE_LEVEL and self.on_map else _most_ordered(there)))
+    def _take(self, counted: Counted) -> None:
+        zones = [counted.zones] if counted.zones else []
+        levels = counted.cells + zones if self.on_map else [zone.most_ordered() for zone in zones]
         # A key's level stands in front, so keys of all levels one after another are in order.
-        self.keys = sealed(np.concatenate([np.empty(0, np.int64), *(keys for keys, _, _ in levels)]))
-        self.baskets = sealed(np.concatenate([np.empty(0), *(total for _, total, _ in levels)]).astype(np.float32))
-        sizes = [np.diff(rows.start) for _, _, rows in levels]
+        self.keys = sealed(np.concatenate([np.empty(0, np.int64), *(level.keys for level in levels)]))
+        self.baskets = sealed(np.concatenate([np.empty(0), *(level.baskets for level in levels)]).astype(np.float32))
+        sizes = [np.diff(level.ordered.start) for level in levels]
         self.start = sealed(np.cumsum(np.concatenate([np.zeros(1, np.int64), *sizes])))
-        self.items = sealed(np.concatenate([np.empty(0, np.int32), *(rows.columns for _, _, rows in levels)]))
-        self.counts = sealed(np.concatenate([np.empty(0, np.float32), *(rows.values for _, _, rows in levels)]))
+        self.items = sealed(np.concatenate([np.empty(0, np.int32), *(level.ordered.columns for level in levels)]))
+        self.counts = sealed(np.concatenate([np.empty(0, np.float32), *(level.ordered.values for level in levels)]))
 
     def _ranked(self) -> IntArray:
         return sealed(top_k(self.overall[None], MOST_RANKED)[0])
@@ -346,21 +317,3 @@ def weigh_rows(
     """Multiply what `part` says of `rows` by the factor (groups, items) that each dish has in `group`."""
     for row in rows:
         parts[row, part] *= factors[group, columns[row]]
-
-
-def _most_ordered(cells: Rows) -> Rows:
-    """Return each row with its `MOST_IN_CELL` largest counts only."""
-    kept = np.ones(len(cells.columns), dtype=bool)
-    for row in np.flatnonzero(np.diff(cells.start) > MOST_IN_CELL):
-        own = slice(cells.start[row], cells.start[row + 1])
-        kept[own][np.argpartition(-cells.values[own], MOST_IN_CELL)[MOST_IN_CELL:]] = False
-    start = np.concatenate([[0], np.cumsum(kept)])[cells.start]
-    return Rows(start, cells.columns[kept], cells.values[kept])
-
-
-def _moved(zone: IntArray, latitude: FloatArray, longitude: FloatArray) -> npt.NDArray[np.bool_]:
-    """Say of each basket whether it went elsewhere than the one before; positions as bits, as NaN equals nothing."""
-    moved = np.ones(len(zone), dtype=bool)
-    bits = (zone, latitude.view(np.int32), longitude.view(np.int32))
-    np.logical_or.reduce([each[1:] != each[:-1] for each in bits], out=moved[1:])
-    return moved

@@ -13,6 +13,8 @@ from engine.models.board import FloatArray, IntArray, LongArray, Rows
 Weights = npt.NDArray[np.floating[Any]]
 # Room for so many entries at first; it doubles as often as it must.
 ROOM = 1 << 16
+# Numbers up to which sorting by insertion is quickest.
+SHORT = 64
 
 
 def sums(groups: LongArray, n_groups: int, weights: Weights, rows: Rows, n_items: int) -> Rows:
@@ -35,6 +37,18 @@ def held(start: LongArray, items: IntArray) -> Rows:
     """Return baskets as rows: row i holds 1 at each of `items` from start[i] to start[i + 1]."""
     # One number seen from everywhere: ten million ones take no memory.
     return Rows(start, items, np.broadcast_to(np.float32(1), items.shape))
+
+
+def newest_sums(
+    first: LongArray, end: LongArray, by_age: FloatArray, start: LongArray, items: IntArray, n_items: int
+) -> Rows:
+    """Return (groups, items): what the baskets of each group hold, which lie from first[g] to end[g], newest last.
+
+    A basket weighs `by_age` of how many of its group are newer, the oldest weight from where there are no more. Added
+    in float64.
+    """
+    groups = _seen(first), _seen(end), _seen(by_age)
+    return Rows(*_newest_sums(*groups, _seen(start), _seen(items), n_items))
 
 
 def transitions(
@@ -83,6 +97,50 @@ def _sums(
         n = _told(total, touched, columns, added, n)
         found[group + 1] = n
     return found, columns[:n].copy(), added[:n].copy()
+
+
+@compiled
+def _newest_sums(
+    first: LongArray, end: LongArray, by_age: FloatArray, start: LongArray, items: IntArray, n_items: int
+) -> tuple[LongArray, IntArray, FloatArray]:
+    total, seen = np.zeros(n_items, np.float64), np.zeros(n_items, np.bool_)
+    found, room = np.zeros(len(first) + 1, np.int64), np.int64(0)
+    for group in range(len(first)):
+        room += start[end[group]] - start[first[group]]
+    columns, added = np.empty(room, np.int32), np.empty(room, np.float32)
+    n = 0
+    for group in range(len(first)):
+        begin = n
+        for basket in range(first[group], end[group]):
+            weight = by_age[min(end[group] - 1 - basket, len(by_age) - 1)]
+            for line in range(start[basket], start[basket + 1]):
+                item = items[line]
+                total[item] += weight
+                if not seen[item]:
+                    seen[item] = True
+                    columns[n] = item
+                    n += 1
+        own = columns[begin:n]
+        _sort(own)
+        for at in range(len(own)):
+            added[begin + at] = total[own[at]]
+            total[own[at]], seen[own[at]] = 0, False
+        found[group + 1] = n
+    return found, columns[:n].copy(), added[:n].copy()
+
+
+@compiled
+def _sort(own: IntArray) -> None:
+    """Sort in place: most are a few dozen, for which nothing beats putting each where it belongs."""
+    if len(own) > SHORT:
+        own[:] = np.sort(own)
+        return
+    for at in range(1, len(own)):
+        item, place = own[at], at
+        while place > 0 and own[place - 1] > item:
+            own[place] = own[place - 1]
+            place -= 1
+        own[place] = item
 
 
 @compiled

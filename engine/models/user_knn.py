@@ -13,7 +13,7 @@ from engine.compiled import compiled
 from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Query, Recommender, user_items
 from engine.models.board import COUNT, Board, Rows, best_of, bound_of, sealed
-from engine.models.sums import held, sums
+from engine.models.sums import newest_sums
 
 
 @dataclass(slots=True)
@@ -106,18 +106,10 @@ class UserKnn(Recommender):
 
     def _recent_votes(self, baskets: Baskets) -> Rows:
         """Return (members, items): the weights of each one's last baskets with the item."""
-        customer = np.repeat(np.arange(baskets.n_customers), np.diff(baskets.customer_start))
-        age = baskets.customer_start[customer + 1] - 1 - np.arange(baskets.n_baskets)
-        member = np.full(baskets.n_customers, -1, dtype=np.int64)
-        member[self.members] = np.arange(len(self.members))
-        weights = (self.decay ** np.arange(self.last)).astype(np.float32)[np.minimum(age, self.last - 1)]
-        votes = sums(
-            np.where(age < self.last, member[customer], -1),
-            len(self.members),
-            weights,
-            held(baskets.basket_start, baskets.items),
-            baskets.n_items,
-        )
+        end = baskets.customer_start[self.members + 1]
+        first = np.maximum(baskets.customer_start[self.members], end - self.last)
+        by_age = (self.decay ** np.arange(self.last)).astype(np.float32)
+        votes = newest_sums(first, end, by_age, baskets.basket_start, baskets.items, baskets.n_items)
         return Rows(*(sealed(array) for array in (votes.start, votes.columns, votes.values)))
 
     def _index(self, by_item: Rows, votes: Rows) -> None:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from engine.ids import IdMap
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray
 from engine.models.content import Content
+from engine.models.sums import held, sums
 from engine.models.together import Together
 
 DAY_S = 86_400
@@ -36,13 +37,18 @@ class VendorShares:
     def of(cls, baskets: Baskets, *, n_vendors: int, now: int) -> Self:
         """Count the baskets that name their vendor; `now` is the newest instant, seconds since 1970."""
         named = baskets.vendor >= 0
-        zone, vendor = baskets.zone[named].astype(np.int64), baskets.vendor[named].astype(np.int64)
+        zone, vendor = baskets.zone[named].astype(np.int64), baskets.vendor[named].astype(np.int32)
         weight = np.exp2(-np.maximum(now - baskets.at[named], 0) / DAY_S / HALF_LIFE_DAYS)
-        placed = zone >= 0
-        keys = np.concatenate([vendor, (zone[placed] + 1) * n_vendors + vendor[placed]])
-        distinct, inverse = np.unique(keys, return_inverse=True)
-        total = np.bincount(inverse, weights=np.concatenate([weight, weight[placed]]), minlength=len(distinct))
-        return cls(distinct, total.astype(np.float32), n_vendors)
+        rows, everywhere = held(np.arange(len(vendor) + 1), vendor), np.zeros(len(vendor), np.int64)
+        whole = sums(everywhere, 1, weight, rows, n_vendors)
+        # Whose zone nobody knows counts in none: zones are numbered from 1 here.
+        by_zone = sums(np.where(zone >= 0, zone + 1, -1), int(zone.max(initial=-1)) + 2, weight, rows, n_vendors)
+        keys = np.repeat(np.arange(len(by_zone.start) - 1), np.diff(by_zone.start)) * n_vendors + by_zone.columns
+        return cls(
+            np.concatenate([whole.columns.astype(np.int64), keys]),
+            np.concatenate([whole.values, by_zone.values]),
+            n_vendors,
+        )
 
     def shares(self, zone: int) -> FloatArray:
         """Return (vendors,): each one's share of what is ordered in `zone`; of everything for -1 or a silent zone."""

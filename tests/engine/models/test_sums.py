@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 
 from engine.models.board import Rows
-from engine.models.sums import dense_sums, held, sums, transitions
+from engine.models.sums import dense_sums, held, newest_sums, sums, transitions
 from tests.baskets import learned_from, random_town
 
 SEEDS = [1, 2, 3]
@@ -65,3 +65,26 @@ def test_what_follows_is_what_the_product_of_baskets_and_those_after_says(seed) 
     found, total = transitions(*given, baskets.customer_start[:-1], nothing, none)
     np.testing.assert_allclose(dense(found, baskets.n_items), (votes.T @ holds[followed + 1]).toarray(), rtol=1e-5)
     np.testing.assert_allclose(total, np.asarray(votes.sum(axis=0)).ravel(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_newest_baskets_of_a_group_add_up_each_weighed_by_how_many_are_newer(seed) -> None:
+    baskets, _, _, holds = town(seed)
+    end = baskets.customer_start[1:]
+    first = np.maximum(baskets.customer_start[:-1], end - 4)
+    by_age = np.array([1, 0.5, 0.25], np.float32)
+    wanted = np.zeros((len(end), baskets.n_items))
+    for group, (begin, stop) in enumerate(zip(first.tolist(), end.tolist(), strict=True)):
+        for basket in range(begin, stop):
+            wanted[group] += by_age[min(stop - 1 - basket, 2)] * holds[[basket]].toarray()[0]
+    found = newest_sums(first, end, by_age, baskets.basket_start, baskets.items, baskets.n_items)
+    np.testing.assert_allclose(dense(found, baskets.n_items), wanted, rtol=1e-6)
+    assert all((np.diff(found.columns[a:b]) > 0).all() for a, b in zip(found.start, found.start[1:], strict=False))
+
+
+def test_a_group_with_many_items_is_sorted_too() -> None:
+    items = np.random.default_rng(1).permutation(500).astype(np.int32)
+    one, start = np.ones(1, np.float32), np.arange(501)
+    found = newest_sums(np.array([0]), np.array([500]), one, start, items, 500)
+    assert found.columns.tolist() == list(range(500))
+    assert found.values.tolist() == [1] * 500
