@@ -50,6 +50,11 @@ class VendorShares:
             n_vendors,
         )
 
+    def speaks(self, zone: int) -> bool:
+        """Say whether anything was ordered in `zone`, so that its shares are its own."""
+        first, end = np.searchsorted(self.keys, [(zone + 1) * self.n_vendors, (zone + 2) * self.n_vendors])
+        return zone >= 0 and bool(end > first)
+
     def shares(self, zone: int) -> FloatArray:
         """Return (vendors,): each one's share of what is ordered in `zone`; of everything for -1 or a silent zone."""
         for number in (zone + 1, 0):

@@ -50,7 +50,7 @@ SENTENCES: dict[str, dict[str, str]] = {
     "vendor_once": {"en": "You ordered here before", "zh": "您在这里点过"},
     "vendor_suits": {"en": "They make {dish}, which suits your taste", "zh": "有符合您口味的{dish}"},
     "vendor_near": {"en": "{distance} km from you", "zh": "距您 {distance} 公里"},
-    "vendor_open": {"en": "Open now", "zh": "营业中"},
+    "vendor_open": {"en": "Open for orders", "zh": "可下单"},
 }
 SHORT: dict[str, dict[str, str]] = {
     "closed": {"en": "Closed at that time", "zh": "该时间不营业"},

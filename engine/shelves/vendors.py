@@ -12,17 +12,24 @@ from engine.events import UNDOING, Event
 from engine.models.base import FloatArray, IntArray
 from engine.ranking.catalog import Catalog
 from engine.ranking.extras import DAY_S, HALF_LIFE_DAYS
-from engine.ranking.filters import removed
-from engine.ranking.reasons import Reason, reason, shortage, why_short
+from engine.ranking.filters import Allowed, removed
+from engine.ranking.lists import reordered
+from engine.ranking.reasons import Reason, about, reason, shortage, why_short
 from engine.ranking.request import Asking, DishRequest, open_request
-from engine.ranking.score import score_pool
+from engine.ranking.score import Pool, score_pool
 from engine.ranking.served import ORDERED, Served, delivered, order_of
+from engine.ranking.signals import NOTHING
+from engine.ranking.why import POPULAR, reasons_for, sources_of
 
 # Hand-set and plain: what she orders from counts most, then what they cook for her taste, then what is usual here.
 OWN, TASTE, USUAL = 1.0, 0.3, 0.1
 SHOWN_DISHES = 3
 POOL = 300
 EARTH_KM = 6_371.0
+# Reasons that say something of her own taste.
+OF_HER_OWN = frozenset({"follows_last", "because_you_ordered", "people_like_you", "your_taste"})
+# Filters that hold whatever is asked of dishes.
+OF_VENDORS = frozenset({"unavailable", "out_of_zone", "closed"})
 # At this distance the parts that are not hers count for a third.
 FAR_KM = 5.0
 
@@ -70,19 +77,25 @@ def recommend_vendors(served: Served, catalog: Catalog, request: DishRequest, fr
     best = _best_dishes(catalog, pool.columns)
     own, times = _own_share(asking, n)
     taste = _taste(best, pool.scores, n)
-    usual = _usual(asking, n)
+    shares = _shares(asking, n)
     distance = distances_km(catalog.places, request.latitude, request.longitude)
     near = np.where(np.isnan(distance), 1.0, np.exp(-np.nan_to_num(distance) / FAR_KM))
-    parts = {"own": OWN * own, "taste": TASTE * taste * near, "usual": USUAL * usual * near}
+    parts = {"own": OWN * own, "taste": TASTE * taste * near, "usual": USUAL * shares * near}
     score = np.sum(list(parts.values()), axis=0)
     order = cooks[np.lexsort((cooks, -score[cooks]))][: request.limit]
+    popular = shares >= max(POPULAR * float(shares.max(initial=0.0)), 1e-9)
+    dishes = {v: pool.columns[rows[:SHOWN_DISHES]].tolist() for v, rows in best.items()}
+    dishes |= _beyond_pool(asking, [v for v in order.tolist() if v not in dishes])
+    suits = _suiting(asking, pool, {v: best[v][0] for v in order.tolist() if v in best})
+    vendors = served.extras.vendors
+    usual = "popular_nearby" if vendors is not None and vendors.speaks(asking.query.place.zone) else "popular"
     found = tuple(
         RankedVendor(
             catalog.vendor_ids[v],
             catalog.vendor_names["zh" if asking.language == "zh" else "en"][v],
             round(float(score[v]), 6),
-            _reason(asking, int(times[v]), pool.columns[best.get(v, [])], parts, v, float(distance[v])),
-            tuple(served.items.name(int(pool.columns[row])) for row in best.get(v, [])[:SHOWN_DISHES]),
+            _reason(asking, int(times[v]), suits.get(v), usual if popular[v] else None, float(distance[v])),
+            tuple(served.items.name(column) for column in dishes[v]),
             None if np.isnan(distance[v]) else round(float(distance[v]), 2),
             {name: round(float(part[v]), 6) for name, part in parts.items()},
         )
@@ -91,18 +104,21 @@ def recommend_vendors(served: Served, catalog: Catalog, request: DishRequest, fr
     notes = list(asking.notes) + (["fewer_than_asked"] if len(found) < request.limit else [])
     short = len(found) < request.limit
     filters = removed(catalog, asking.limits) if short or request.explain else {}
-    why = _why_short(asking, filters, empty=not found) if short else None
+    why = _why_short(asking, filters, len(found)) if short else None
     return VendorAnswer(
         found, len(asking.query.at) > 0, tuple(notes), asking.unknown_ids, why, filters if request.explain else None
     )
 
 
-def _why_short(asking: Asking, filters: Mapping[str, int], *, empty: bool) -> Reason:
-    """Return why there are so few: while dishes are left, because no more vendors cook them."""
-    code = "no_vendors"
+def _why_short(asking: Asking, filters: Mapping[str, int], found: int) -> Reason:
+    """Return why there are so few: no more vendors serve there, or what was asked of dishes took all of theirs."""
+    catalog, limits, code = asking.catalog, asking.limits, "no_vendors"
+    serving = np.unique(catalog.vendor_of[catalog.orderable(limits.zone, limits.at)])
     if not filters["left"]:
         code = shortage(filters, vendor_known="unknown_vendor" not in asking.notes)
-    return why_short(code, asking.language, empty=empty)
+    elif (serving >= 0).sum() > found:
+        code = shortage({name: n for name, n in filters.items() if name not in OF_VENDORS}, vendor_known=True)
+    return why_short(code, asking.language, empty=not found)
 
 
 def distances_km(
@@ -126,18 +142,48 @@ def _best_dishes(catalog: Catalog, columns: IntArray) -> dict[int, list[int]]:
     return found
 
 
+def _beyond_pool(asking: Asking, vendors: list[int]) -> dict[int, list[int]]:
+    """Return the best dishes, as columns, of vendors none of whose dishes is among the best of all."""
+    if not vendors:
+        return {}
+    cooked_by = asking.catalog.vendor_of
+    only = np.flatnonzero(np.isin(cooked_by, vendors) & asking.allowed.as_mask()).astype(np.int32)
+    theirs = Allowed(asking.allowed.mask, only, asking.allowed.blocked)
+    columns = score_pool(asking.served, asking.query, theirs, size=len(only)).columns
+    return {v: columns[cooked_by[columns] == v][:SHOWN_DISHES].tolist() for v in vendors}
+
+
+def _suiting(asking: Asking, pool: Pool, first: Mapping[int, int]) -> dict[int, str]:
+    """Return the name of each vendor's best dish where something of her own speaks for it; `first` are pool rows."""
+    if not len(asking.query.at) or not first:
+        return {}
+    best = reordered(pool, list(first.values()))
+    told = reasons_for(best, asking, sources_of(asking.served, best, known=True), NOTHING)
+    return {
+        vendor: asking.catalog.name(column, asking.language)
+        for vendor, column, why in zip(first, best.columns.tolist(), told, strict=True)
+        if why.code in OF_HER_OWN
+    }
+
+
 def _own_share(asking: Asking, n: int) -> tuple[FloatArray, npt.NDArray[np.int64]]:
-    """Return (vendors,) the share of her orders, an order counting half after 60 days, and how many there are."""
+    """Return (vendors,) the share of her orders, an order counting half after 60 days, and how many there are.
+
+    Orders undone since training learned them do not count.
+    """
     served, query = asking.served, asking.query
     share, times = np.zeros(n, dtype=np.float32), np.zeros(n, dtype=np.int64)
     number = asking.catalog.vendor_number
     placed: list[tuple[int, int]] = []
+    learned: set[int] = set()
     if query.row >= 0:
         own = slice(*served.baskets.customer_start[query.row : query.row + 2].tolist())
+        learned, stand = set(served.baskets.at[own].tolist()), set(query.at.tolist())
         for vendor, at in zip(served.baskets.vendor[own].tolist(), served.baskets.at[own].tolist(), strict=True):
-            if vendor >= 0 and (known := number.get(served.vendors.name(vendor))) is not None:
+            known = number.get(served.vendors.name(vendor)) if vendor >= 0 else None
+            if known is not None and at in stand:
                 placed.append((known, at))
-    placed += _since(asking)
+    placed += [(vendor, at) for vendor, at in _since(asking) if at not in learned]
     for vendor, at in placed:
         share[vendor] += 0.5 ** (max(query.now - at, 0) / DAY_S / HALF_LIFE_DAYS)
         times[vendor] += 1
@@ -171,7 +217,7 @@ def _taste(best: dict[int, list[int]], scores: FloatArray, n: int) -> FloatArray
     return taste
 
 
-def _usual(asking: Asking, n: int) -> FloatArray:
+def _shares(asking: Asking, n: int) -> FloatArray:
     """Return (vendors,) each one's share of what is ordered in the zone asked from, by the catalogue's numbers."""
     extras, usual = asking.served.extras, np.zeros(n, dtype=np.float32)
     if extras.vendors is None:
@@ -184,16 +230,15 @@ def _usual(asking: Asking, n: int) -> FloatArray:
     return usual
 
 
-def _reason(
-    asking: Asking, times: int, dishes: IntArray, parts: dict[str, FloatArray], vendor: int, distance: float
-) -> Reason:
+def _reason(asking: Asking, times: int, suits: str | None, usual: str | None, distance: float) -> Reason:
+    """Return the first of what is so: her orders there, a dish that suits her, `usual`, how near it is."""
     language = asking.language
     if times:
         return reason("usual_vendor" if times > 1 else "vendor_once", language, times=times)
-    if len(asking.query.at) and len(dishes) and parts["taste"][vendor] > parts["usual"][vendor]:
-        return reason("vendor_suits", language, dish=asking.catalog.name(int(dishes[0]), language))
-    if parts["usual"][vendor] > 0:
-        return reason("popular_nearby" if asking.query.place.zone >= 0 else "popular", language)
+    if suits is not None:
+        return about("vendor_suits", language, suits)
+    if usual is not None:
+        return reason(usual, language)
     if not np.isnan(distance):
         return reason("vendor_near", language, distance=f"{distance:.1f}")
     return reason("vendor_open", language)

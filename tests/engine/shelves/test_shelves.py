@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
 from engine.errors import BadRequest, NotFound
+from engine.events import Event
 from engine.shelves.addons import addon_dishes
 from engine.shelves.again import dishes_again
 from engine.shelves.featured import drawn, feature_dishes
@@ -132,6 +134,51 @@ def test_only_vendors_that_are_open_and_deliver_are_shown(town) -> None:
 )
 def test_too_few_vendors_are_explained_by_what_took_their_dishes(town, asked, code) -> None:
     assert vendors(town, limit=9, **asked).why_short.code == code
+
+
+def test_vendors_that_serve_but_cook_nothing_she_can_eat_are_not_called_closed(town) -> None:
+    answer = vendors(town, limit=9, zone="z1", allergens=("gluten",))
+    assert {v.vendor_id for v in answer.vendors} == {"v0", "v1"}
+    assert answer.why_short.code == "allergens"
+    assert vendors(town, limit=9, zone="z1", vendor_id="v0").why_short.code == "vendor"
+
+
+def test_every_vendor_comes_with_dishes_however_many_better_ones_others_have(town, monkeypatch) -> None:
+    monkeypatch.setattr("engine.shelves.vendors.POOL", 3)
+    found = vendors(town, "rita", limit=9).vendors
+    assert {v.vendor_id for v in found} == {"v0", "v1", "v2", "v3"}
+    assert all(v.dishes and {VENDOR[dish] for dish in v.dishes} == {v.vendor_id} for v in found)
+
+
+def test_orders_undone_since_training_are_no_visits_to_their_vendor(town) -> None:
+    row = town.served.row_of("rita")
+    last = datetime.fromtimestamp(int(town.served.baskets.at[town.served.baskets.customer_start[row + 1] - 1]), UTC)
+    lines = {"order_id": "o1", "items": [{"item_id": "d05"}], "vendor_id": VENDOR["d05"]}
+    learned = Event("e1", "order", "rita", last, lines, 1)
+    text = vendors(town, "rita", [learned], limit=1).vendors[0].reason.text
+    assert text == "You ordered here 12 times"
+    trained = town.trained_through(1)
+    fresh = [learned, told("order_status", 2, "rita", order_id="o1", status="refunded")]
+    assert vendors(trained, "rita", fresh, limit=1).vendors[0].reason.text == "You ordered here 11 times"
+
+
+def test_a_vendor_few_order_from_is_not_called_popular(town) -> None:
+    share = town.served.extras.vendors
+    weight = np.where(share.keys % share.n_vendors == town.served.vendors.row("v3"), share.weight / 20, share.weight)
+    extras = replace(town.served.extras, vendors=replace(share, weight=weight))
+    rare = replace(town, served=replace(town.served, extras=extras))
+    for zone, code in ((None, "popular"), ("z1", "popular_nearby"), ("moon", "popular")):
+        reasons = {v.vendor_id: v.reason.code for v in vendors(rare, None, zone=zone, limit=9).vendors}
+        assert reasons["v0"] == code
+        assert reasons["v3"] == "vendor_open"
+
+
+def test_a_vendor_suits_her_taste_only_where_something_of_hers_speaks_for_its_dish(town) -> None:
+    impersonal = replace(
+        town.served, models=[m for m in town.served.models if m.name.startswith("popular")], ranker=None
+    )
+    plain = replace(town, served=impersonal)
+    assert "vendor_suits" not in {v.reason.code for v in vendors(plain, "rita", limit=9).vendors}
 
 
 def test_again_knows_no_quota_of_repeats_and_keeps_its_limits(town) -> None:
