@@ -30,7 +30,7 @@ from engine.artifact import Artifact, Pause, live_version, load, no_pause, unmap
 from engine.database import transaction
 from engine.errors import OnlineUnavailable, RegularsError
 from engine.events import Event, last_seq, read_after
-from engine.online import KEPT_DAYS, OnlineStore
+from engine.online import KEPT_DAYS, OnlineStore, forgiven
 from engine.ranking.catalog import Catalog, build_catalog
 from engine.ranking.options import FILE as OPTIONS_FILE
 from engine.ranking.options import Options, read_options
@@ -151,10 +151,10 @@ class Live:
             return []
         try:
             if session_id is None or session_id == asked:
-                return await self.online.recent(asked)
+                return forgiven(await self.online.recent(asked), datetime.now(UTC))
             # Asked together they share a round trip.
             both = await asyncio.gather(self.online.recent(asked), self.online.recent(session_id))
-            return sorted((*both[0], *both[1]), key=attrgetter("seq"))
+            return forgiven(sorted((*both[0], *both[1]), key=attrgetter("seq")), datetime.now(UTC))
         except OnlineUnavailable:
             self.online_state = "down"
             self._spare_until = time.monotonic() + SPARE_S

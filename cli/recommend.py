@@ -325,14 +325,14 @@ def _events(settings: Settings, customer: str | None) -> Sequence[Event]:
     """Return her newest events from the inbox, oldest first; the service reads the same from its cache."""
     from engine.database import connect, transaction  # noqa: PLC0415
     from engine.events import events_of  # noqa: PLC0415
-    from engine.online import KEPT_EVENTS  # noqa: PLC0415
+    from engine.online import KEPT_EVENTS, forgiven  # noqa: PLC0415
 
     if customer is None:
         return []
     engine = connect(settings)
     try:
         with transaction(engine) as session:
-            return events_of(session, customer, limit=KEPT_EVENTS)[::-1]
+            return forgiven(events_of(session, customer, limit=KEPT_EVENTS)[::-1], datetime.now(UTC))
     finally:
         engine.dispose()
 

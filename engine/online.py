@@ -17,7 +17,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import inf
 from typing import Protocol
 
@@ -249,6 +249,17 @@ class InRedis:
 def open_online(redis_url: str | None) -> OnlineStore:
     """Return the online store in force: Redis where a URL is set, else this process's memory."""
     return InRedis(redis_url) if redis_url else InProcess()
+
+
+def forgiven(events: list[Event], now: datetime) -> list[Event]:
+    """Return the events, oldest first, without those that called a dish not interesting over 90 days before `now`.
+
+    A customer who comes back keeps her events alive; what she did not want to see then, she may want to see again.
+    """
+    since = now - timedelta(days=KEPT_DAYS)
+    if not events or events[0].at >= since:
+        return events
+    return [event for event in events if event.type != "not_interested" or event.at >= since]
 
 
 def _too_many(own: dict[int, Event]) -> list[int]:

@@ -73,6 +73,10 @@ SHORT: dict[str, dict[str, str]] = {
     "no_orders": {"en": "No dish ordered before can be shown", "zh": "没有可展示的点过的菜品"},
     "nothing_alike": {"en": "Nothing else is known to be like it", "zh": "没有已知的相似菜品"},
     "no_vendors": {"en": "No more vendors are open and deliver here", "zh": "没有更多营业且可配送的商家"},
+    "suits_nobody": {
+        "en": "The other dishes are among the best of nobody in this group",
+        "zh": "其余菜品不在该人群任何人的首选之列",
+    },
     "nobody": {"en": "Nobody is in this group", "zh": "该人群没有顾客"},
 }
 # The same of a list that holds something.

@@ -74,8 +74,11 @@ def recommend_dishes(served: Served, catalog: Catalog, request: DishRequest, fre
     return answered(asking, dishes, shortest="near_duplicates" if duplicates else None)
 
 
-def answered(asking: Asking, dishes: Sequence[Dish], *, shortest: str | None = None) -> DishAnswer:
-    """Return the answer that `dishes` make; a short one says why, by `shortest` where the list itself knows better."""
+def answered(asking: Asking, dishes: Sequence[Dish], *, shortest: str | None = None, beside: int = 0) -> DishAnswer:
+    """Return the answer that `dishes` make; a short one says why, by `shortest` where the list itself knows better.
+
+    `beside` counts dishes the filters let through that are no choice: the one a list is about.
+    """
     request, notes, why, filters = asking.request, list(asking.notes), None, None
     if len(dishes) < request.limit:
         notes.append("fewer_than_asked")
@@ -83,7 +86,7 @@ def answered(asking: Asking, dishes: Sequence[Dish], *, shortest: str | None = N
         filters = removed(asking.catalog, asking.limits)
     if filters is not None and len(dishes) < request.limit:
         code = shortage(filters, vendor_known="unknown_vendor" not in notes)
-        if shortest is not None and len(dishes) < filters["left"]:
+        if shortest is not None and len(dishes) < filters["left"] - beside:
             # The filters left more than the list had a use for.
             code = shortest
         why = why_short(code, asking.language, empty=not dishes)

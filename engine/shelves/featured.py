@@ -97,6 +97,8 @@ def feature_dishes(served: Served, catalog: Catalog, request: DishRequest, membe
     if filters is not None and len(dishes) < request.limit:
         notes.append("fewer_than_asked")
         code = shortage(filters, vendor_known="unknown_vendor" not in notes) if group else "nobody"
+        if group and len(dishes) < filters["left"]:
+            code = "suits_nobody"
         why = why_short(code, asking.language, empty=not found)
     told = filters if request.explain else None
     return FeaturedAnswer(dishes, len(members), len(group), len(everybody), tuple(notes), asking.unknown_ids, why, told)
@@ -123,5 +125,8 @@ def _fits(asking: Asking, customers: Sequence[str]) -> Counter[int]:
 
 
 def _reason(share: float, lift: float, language: str) -> Reason:
-    told = {"share": round(100 * share), "lift": f"{lift:.1f}"}
+    # Nobody and everybody are said only of nobody and everybody.
+    percent = min(round(100 * share), 99) if share < 1 else 100
+    under = {"en": "less than 1", "zh": "不到 1"}["zh" if language == "zh" else "en"]
+    told = {"share": percent or under, "lift": f"{lift:.1f}"}
     return reason("group_stands_out" if lift >= STANDS_OUT else "group_likes", language, **told)

@@ -45,13 +45,15 @@ def shelved(
     *,
     shortest: str,
     source: str | None = None,
+    beside: int = 0,
 ) -> DishAnswer:
     """Return the answer: the best dishes arranged as asked, with the reasons `word` gives them.
 
     `pool_of` returns the so many best, or fewer where there are fewer.
 
     `shortest` says why the list may be short where no filter took anything; `source` names where dishes come from,
-    None: the part that says most, or `dishes` where none says anything and the usual list filled the place.
+    None: the part that says most, or `dishes` where none says anything and the usual list filled the place. `beside`
+    counts dishes the filters let through that are no choice.
     """
     options, limit = asking.request.options.lists, asking.request.limit
     changes: dict[int, str] = {}
@@ -81,7 +83,7 @@ def shelved(
             adds = {name: round(float(part), 6) for name, part in zip(pool.names, pool.parts[row], strict=True)}
             dish = dish._replace(explained=Explained(None, adds, None, tuple(filter(None, [changes.get(column)]))))
         dishes.append(dish)
-    return answered(asking, dishes, shortest=shortest)
+    return answered(asking, dishes, shortest=shortest, beside=beside)
 
 
 def near_id(ids: IdMap, wanted: str) -> str:

@@ -48,6 +48,7 @@ def similar_dishes(
         lambda size: best_allowed(asking, total, parts, without=itself, size=size),
         lambda found: _reasons(asking, found, column),
         shortest="nothing_alike",
+        beside=int(asking.allowed.let_through(itself).sum()),
     )
 
 

@@ -279,3 +279,13 @@ def test_a_bad_rating_sends_a_dish_to_the_end(app) -> None:
     rating = {"order_id": "new1", "rating": 1, "item_id": "d05"}
     app.tell({"event_id": "r", "type": "rating", "customer_id": "stranger", "properties": rating})
     assert app.dishes("stranger", limit=12)["items"][-1]["item_id"] == "d05"
+
+
+def test_a_dish_she_did_not_want_to_see_is_shown_again_after_ninety_days(app) -> None:
+    dish = app.dishes(limit=1)["items"][0]["item_id"]
+    now = datetime.now(UTC)
+    for number, days in enumerate((91, 89)):
+        told = {"event_id": f"n{number}", "type": "not_interested", "customer_id": "c001"}
+        app.tell(told | {"at": (now - timedelta(days=days)).isoformat(), "properties": {"item_id": dish}})
+        shown = {each["item_id"] for each in app.dishes(limit=100)["items"]}
+        assert (dish in shown) == (days > 90)

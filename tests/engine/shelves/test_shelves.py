@@ -12,7 +12,7 @@ from engine.errors import BadRequest, NotFound
 from engine.events import Event
 from engine.shelves.addons import addon_dishes
 from engine.shelves.again import dishes_again
-from engine.shelves.featured import drawn, feature_dishes
+from engine.shelves.featured import _reason, drawn, feature_dishes
 from engine.shelves.similar import similar_dishes
 from engine.shelves.vendors import distances_km, recommend_vendors
 from tests.engine.ranking.conftest import NEW, NOW, VENDOR, bought, told
@@ -234,6 +234,31 @@ def test_of_everybody_nothing_stands_out(town) -> None:
     answer = featured(town, everybody, limit=8)
     assert {round(dish.lift, 1) for dish in answer.dishes} == {1.0}
     assert {dish.reason.code for dish in answer.dishes} == {"group_likes"}
+
+
+def test_dishes_that_suit_nobody_in_a_group_are_not_said_to_be_gone(town, monkeypatch) -> None:
+    monkeypatch.setattr("engine.shelves.featured.SUITS_WITHIN", 3)
+    assert featured(town, ["rita"], limit=9).why_short.code == "suits_nobody"
+    assert featured(town, ["rita"], limit=9, language="zh").why_short.text.startswith("其余菜品不在")
+    few = featured(town, ["rita"], limit=9, candidates=("d05", "d00"))
+    assert (few.dishes[0].item_id, few.why_short.code) == ("d05", "unavailable")
+
+
+@pytest.mark.parametrize(
+    ("share", "en", "zh"),
+    [(1 / 300, "Suits less than 1 % of this group", "适合该人群的 不到 1 %"), (299 / 300, "Suits 99 % of", " 99 %")],
+)
+def test_a_share_of_a_group_is_never_rounded_to_nobody_or_everybody(share, en, zh) -> None:
+    assert _reason(share, 1.0, "en").text.startswith(en)
+    assert zh in _reason(share, 1.0, "zh").text
+
+
+def test_of_what_is_like_a_dish_filters_are_told_and_not_the_dish_itself(town) -> None:
+    every = {dish.item_id for dish in similar(town, "d05", limit=19).dishes}
+    answer = similar(town, "d05", limit=19, candidates=("d05", "d06", "d10"), exclude=("d06",))
+    assert {"d06", "d10"} <= every
+    assert [dish.item_id for dish in answer.dishes] == ["d10"]
+    assert answer.why_short.code == "all_excluded"
 
 
 def test_a_group_of_nobody_gets_nothing_and_is_told_so(town) -> None:
