@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Self, TypeVar
 
 from threadpoolctl import threadpool_limits
 
+# What waits for another lane holds its own: there must be one for each thing that is begun.
+MOST_LANES = 8
 Part = TypeVar("Part")
 Found = TypeVar("Found")
 Other = TypeVar("Other")
@@ -47,3 +50,30 @@ def beside(one: Callable[[], Found], other: Callable[[], Other], *, at_once: boo
     with ThreadPoolExecutor(1) as pool:
         later = pool.submit(other)
         return one(), later.result()
+
+
+class Lanes:
+    """Work that is begun and fetched later: each begun thing runs in a thread of its own where there are two cores.
+
+    With one core, or not `at_once`, each is done when it is begun. Leaving the block waits for all.
+    """
+
+    def __init__(self, *, at_once: bool = True) -> None:
+        self._pool = ThreadPoolExecutor(MOST_LANES) if at_once and cores() > 1 else None
+
+    def begin(self, work: Callable[[], Found]) -> Callable[[], Found]:
+        """Begin `work`; what is returned waits for what it gives, and raises its fault."""
+        if self._pool is None:
+            found = work()
+            return lambda: found
+        begun: Future[Found] = self._pool.submit(work)
+        return begun.result
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
+        """Wait for what was begun."""
+        if self._pool is not None:
+            self._pool.shutdown()

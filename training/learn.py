@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from engine.models.user_knn import UserKnn
 from engine.ranking.blend import Blend
 from engine.ranking.features import ItemFacts
 from engine.ranking.ranker import Ranker
-from engine.threads import beside, side_by_side
+from engine.threads import Lanes, side_by_side
 from training.learn_blend import learn_blend
 from training.learn_ranker import learn_ranker
 from training.matrices import DAY_S, TrainingSet
@@ -40,6 +41,7 @@ FEW_BASKETS, FEW_SHARE = 500, 0.05
 DEFAULTS = ModelSettings()
 
 Report = Callable[[str], None]
+Judged = TypeVar("Judged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,19 @@ class Learned:
     def served(self) -> str:
         """The name under which the served ranking is judged."""
         return "ranker" if self.ranker else "blend"
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What is learned of models before they are fitted anew."""
+
+    blend: Blend
+    ranker: Ranker | None
+    tuned_on: int
+
+    def on(self, models: Sequence[Recommender]) -> Learned:
+        """Return it with the models it is used on."""
+        return Learned(models, self.blend, self.ranker, self.tuned_on)
 
 
 def models_of(settings: ModelSettings, *, repeats: bool = False, baskets: Baskets | None = None) -> list[Recommender]:
@@ -127,65 +142,95 @@ def hold_out(data: TrainingSet, horizon_days: float) -> Split:
     return split_by_time(data, at)
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How one run learns: from `data`, held out by `horizon_days`, with `settings` in place of models' defaults."""
+
+    data: TrainingSet
+    horizon_days: float
+    seed: int
+    report: Report
+    settings: ModelSettings = DEFAULTS
+
+    def before(self, split: Split) -> Course:
+        """Return the same course on the split's past alone."""
+        return replace(self, data=replace(self.data, baskets=split.past))
+
+    def hold_out(self) -> Split | None:
+        """Hold out what is to teach blend and ranker; None where that leaves nothing to learn from or to teach by."""
+        self.report("hold out the last stretch to learn the blend and the ranker")
+        split = hold_out(self.data, self.horizon_days)
+        return split if split.past.n_baskets and split.targets else None
+
+    def fit(self, split: Split | None = None, *, earlier: Sequence[Recommender] = ()) -> list[Recommender]:
+        """Fit the models on the split's past, on everything where there is none."""
+        baskets, now = (self.data.baskets, self.data.last_at) if split is None else (split.past, split.at)
+        return fit_models(
+            baskets,
+            now=now,
+            seed=self.seed,
+            report=self.report,
+            settings=self.settings,
+            repeats=self.data.repeats,
+            earlier=earlier,
+        )
+
+    def weigh(self, fitted: Sequence[Recommender], split: Split | None) -> Weighed:
+        """Learn blend and ranker from what models `fitted` on the split's past say of what came next.
+
+        What the ranker knows of items is computed anew from all of `data`, like the models it will read.
+        """
+        data, seed, repeats = self.data, self.seed, self.data.repeats
+        if split is None:
+            return Weighed(learn_blend([Lesson(self._unfitted(), Split(data.baskets, [], data.last_at))]), None, 0)
+        thorough = data.baskets.n_baskets <= MOST_THOROUGH
+        lessons = _lessons(self, Lesson(fitted, split), thorough=thorough)
+        self.report("learn the blend")
+        blend = learn_blend(lessons, repeats=repeats, quick=not thorough)
+        self.report("learn the ranker")
+        given = self.settings.of(RANKER)
+        ranker = learn_ranker(lessons, blend, seed=seed, repeats=repeats, thorough=thorough, given=given)
+        tuned_on = sum(len(lesson.split.targets) for lesson in lessons)
+        return Weighed(blend, ranker and replace(ranker, facts=ItemFacts.of(data.baskets, now=data.last_at)), tuned_on)
+
+    def _unfitted(self) -> list[Recommender]:
+        return models_of(self.settings, repeats=self.data.repeats, baskets=self.data.baskets)
+
+
 def learn(
     data: TrainingSet, *, horizon_days: float, seed: int, report: Report, settings: ModelSettings = DEFAULTS
 ) -> Learned:
     """Learn from all of `data`: weights on its last stretch by models that never saw it, then models on everything."""
-    report("hold out the last stretch to learn the blend and the ranker")
-    inner, repeats = hold_out(data, horizon_days), data.repeats
-    if not inner.past.n_baskets or not inner.targets:
-        models = fit_models(
-            data.baskets, now=data.last_at, seed=seed, report=report, settings=settings, repeats=repeats
-        )
-        return Learned(models, learn_blend([Lesson(models, replace(inner, targets=[]))]), None, 0)
-    fitted = fit_models(inner.past, now=inner.at, seed=seed, report=report, settings=settings, repeats=repeats)
-    return learn_final(data, fitted, inner, seed=seed, report=report, settings=settings)
-
-
-def learn_final(
-    data: TrainingSet,
-    fitted: Sequence[Recommender],
-    split: Split,
-    *,
-    seed: int,
-    report: Report,
-    settings: ModelSettings = DEFAULTS,
-) -> Learned:
-    """Learn blend and ranker with models fitted on `split.past`, and fit the models on all of `data`.
-
-    What the ranker knows of items is computed anew from all of `data`, like the models it reads.
-    """
-    repeats = data.repeats
-
-    def weigh() -> tuple[Blend, Ranker | None, int]:
-        thorough = data.baskets.n_baskets <= MOST_THOROUGH
-        lessons = _lessons(data, Lesson(fitted, split), seed=seed, report=report, settings=settings, thorough=thorough)
-        report("learn the blend")
-        blend = learn_blend(lessons, repeats=repeats, quick=not thorough)
-        report("learn the ranker")
-        ranker = learn_ranker(lessons, blend, seed=seed, repeats=repeats, thorough=thorough, given=settings.of(RANKER))
-        tuned_on = sum(len(lesson.split.targets) for lesson in lessons)
-        return blend, ranker and replace(ranker, facts=ItemFacts.of(data.baskets, now=data.last_at)), tuned_on
-
-    def fit() -> list[Recommender]:
-        return fit_models(
-            data.baskets,
-            now=data.last_at,
-            seed=seed,
-            report=report,
-            settings=settings,
-            repeats=repeats,
-            earlier=fitted,
-        )
-
+    course = Course(data, horizon_days, seed, report, settings)
+    split = course.hold_out()
+    fitted = course.fit(split) if split else []
     # Neither needs the other, and the trees grow in one thread.
-    (blend, ranker, tuned_on), models = beside(weigh, fit, at_once=fits_at_once(data.baskets))
-    return Learned(models, blend, ranker, tuned_on)
+    with Lanes(at_once=fits_at_once(data.baskets)) as lanes:
+        weighed = lanes.begin(lambda: course.weigh(fitted, split))
+        models = course.fit(earlier=fitted)
+        return weighed().on(models)
 
 
-def _lessons(
-    data: TrainingSet, newest: Lesson, *, seed: int, report: Report, settings: ModelSettings, thorough: bool
-) -> list[Lesson]:
+def learn_and_judge(course: Course, split: Split, judge: Callable[[Learned], Judged]) -> tuple[Learned, Judged]:
+    """Learn from all of the course's data; `judge` hears what is learned from `split.past` alone.
+
+    The models fitted for judging serve a second time: what is returned has its blend and ranker from the same stretch.
+    Judging, both lessons and the last fit wait only for what they need.
+    """
+    past = course.before(split)
+    inner = past.hold_out()
+    first = past.fit(inner) if inner else []
+    with Lanes(at_once=fits_at_once(course.data.baskets)) as lanes:
+        weighed_before = lanes.begin(lambda: past.weigh(first, inner))
+        second = past.fit(earlier=first)
+        weighed = lanes.begin(lambda: course.weigh(second, split))
+        judged = lanes.begin(lambda: judge(weighed_before().on(second)))
+        course.report("learn again with the newest orders")
+        models = course.fit(earlier=second)
+        return weighed().on(models), judged()
+
+
+def _lessons(course: Course, newest: Lesson, *, thorough: bool) -> list[Lesson]:
     """Return what to learn blend and ranker from: the newest stretch and, where that is little, those before it too.
 
     A few hundred held-out baskets of one month say little of seven weights and less of trees; the months before say as
@@ -194,16 +239,14 @@ def _lessons(
     customer's last basket is held out in turn, by models that know all others, and what has just become liked can be
     learned to count. At most 10,000 targets of each.
     """
+    data = course.data
     splits = _folds(data) if data.clock == "basket" else _earlier(data, newest.split) if thorough else []
     lessons = [] if data.clock == "basket" else [newest]
     for split in splits:
-        report(f"fit for {len(split.targets):,} more held-out baskets")
-        models = fit_models(
-            split.past, now=split.at, seed=seed, report=lambda _: None, settings=settings, repeats=data.repeats
-        )
-        lessons.append(Lesson(models, split))
+        course.report(f"fit for {len(split.targets):,} more held-out baskets")
+        lessons.append(Lesson(replace(course, report=lambda _: None).fit(split), split))
     return [
-        replace(lesson, split=replace(lesson.split, targets=tuning_sample(lesson.split.targets, seed)))
+        replace(lesson, split=replace(lesson.split, targets=tuning_sample(lesson.split.targets, course.seed)))
         for lesson in lessons
     ]
 

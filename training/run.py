@@ -28,15 +28,14 @@ from engine.ranking.extras import Cards, Clocks, Extras, VendorShares
 from engine.ranking.served import arrays_of
 from engine.settings import Settings
 from engine.tables import read_table
-from engine.threads import beside, one_blas_thread
+from engine.threads import Lanes, beside, one_blas_thread
 from training.evaluate import Evaluation, evaluate
 from training.gate import Protection, Verdict, judge_candidate
 from training.groups import standing_at
-from training.learn import Learned, Report, fit_models, fits_at_once, hold_out, learn_before, learn_final
-from training.learn_blend import learn_blend
+from training.learn import Course, Learned, Report, fits_at_once, hold_out, learn_and_judge
 from training.matrices import DAY_S, TrainingSet, training_set_of
 from training.model_settings import ModelSettings, read_model_settings
-from training.split import Lesson, sample
+from training.split import sample
 
 K = 10
 # What is served, and each of its models alone: those take most of the time and only have to be told from it.
@@ -170,22 +169,15 @@ def train(
 def _learn_and_judge(
     settings: Settings, data: TrainingSet, chosen: ModelSettings, horizon_days: float, seed: int, report: Report
 ) -> tuple[Learned, Evaluation | None]:
-    """Judge on the last stretch with models that never saw it, then learn from everything.
-
-    The models fitted for judging serve a second time: the final blend and ranker are learned on that same stretch.
-    """
+    """Judge on the last stretch with models that never saw it, and learn from everything."""
     split = hold_out(data, horizon_days)
     targets = sample(split.targets, MOST_JUDGED, np.random.default_rng([seed, 98]))
+    course = Course(data, horizon_days, seed, report, chosen)
     if len(targets) < LEAST_JUDGED or not split.past.n_baskets:
-        models = fit_models(
-            data.baskets, now=data.last_at, seed=seed, report=report, settings=chosen, repeats=data.repeats
-        )
-        return Learned(models, learn_blend([Lesson(models, replace(split, targets=[]))]), None, 0), None
-    before = learn_before(data, split, horizon_days=horizon_days, seed=seed, report=report, settings=chosen)
+        return course.weigh([], None).on(course.fit()), None
 
-    def judged() -> Evaluation:
+    def judged(before: Learned) -> Evaluation:
         report(f"judge on {len(targets):,} customers")
-        standing = standing_at(settings, data, split.at)
         return evaluate(
             before,
             data,
@@ -194,16 +186,13 @@ def _learn_and_judge(
             k=K,
             seed=seed,
             advance=lambda _: None,
-            standing=standing,
+            standing=standing(),
             most_alone=MOST_ALONE,
         )
 
-    def final() -> Learned:
-        report("learn again with the newest orders")
-        return learn_final(data, before.models, split, seed=seed, report=report, settings=chosen)
-
-    evaluation, learned = beside(judged, final, at_once=fits_at_once(data.baskets))
-    return learned, evaluation
+    with Lanes(at_once=fits_at_once(data.baskets)) as lanes:
+        standing = lanes.begin(lambda: standing_at(settings, data, split.at))
+        return learn_and_judge(course, split, judged)
 
 
 def _manifest(

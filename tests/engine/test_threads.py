@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from engine import threads
-from engine.threads import beside, cores, side_by_side
+from engine.threads import Lanes, beside, cores, side_by_side
 
 
 @pytest.mark.parametrize("number", [1, 2, 5])
@@ -53,3 +53,35 @@ def test_the_cores_are_those_the_process_may_use() -> None:
     finally:
         os.sched_setaffinity(0, allowed)
     assert cores() == len(allowed)
+
+
+def test_what_is_begun_in_lanes_may_wait_for_what_was_begun_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "cores", lambda: 2)
+    go = threading.Event()
+    with Lanes() as lanes:
+        first = lanes.begin(lambda: go.wait(20))
+        second = lanes.begin(lambda: (first(), "after it"))
+        go.set()
+        assert second() == (True, "after it")
+
+
+def test_lanes_do_each_thing_at_once_where_there_is_one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "cores", lambda: 1)
+    done: list[int] = []
+    with Lanes() as lanes:
+        lanes.begin(lambda: done.append(1))
+        assert done == [1]
+    monkeypatch.setattr(threads, "cores", lambda: 2)
+    with Lanes(at_once=False) as lanes:
+        assert lanes.begin(threading.get_ident)() == threading.get_ident()
+
+
+def test_a_fault_in_a_lane_is_raised_where_it_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> int:
+        raise ValueError("no")
+
+    monkeypatch.setattr(threads, "cores", lambda: 2)
+    with Lanes() as lanes:
+        found = lanes.begin(fail)
+        with pytest.raises(ValueError, match="no"):
+            found()

@@ -17,7 +17,7 @@ from engine.errors import NoHistory
 from engine.history import History
 from engine.ranking.blend import DEFAULT_WEIGHTS, Blend
 from tests.baskets import START, learned_from, random_town, tables, without_clock
-from training.learn import DEFAULTS, _lessons, fit_models, hold_out, learn, tuning_sample
+from training.learn import Course, _lessons, fit_models, hold_out, learn, tuning_sample
 from training.learn_blend import learn_blend
 from training.matrices import DAY_S, keep_baskets, training_set, training_set_of
 from training.split import Lesson, sample, split_by_time, split_last_basket
@@ -209,14 +209,15 @@ def test_a_small_history_teaches_by_several_stretches_each_told_by_models_that_k
     data = learned_from(random_town(150, 15, seed=8))
     split = hold_out(data, 10)
     newest = Lesson(fit_models(split.past, now=split.at, seed=0, report=lambda _: None), split)
-    lessons = _lessons(data, newest, seed=0, report=lambda _: None, settings=DEFAULTS, thorough=True)
+    course = Course(data, 10, 0, lambda _: None)
+    lessons = _lessons(course, newest, thorough=True)
     assert len(lessons) > 2
     for later, lesson in pairwise(lessons):
         assert lesson.split.at < later.split.at
         assert lesson.split.past.at.max() < lesson.split.at <= later.split.past.at.max()
         assert {target.query.now for target in lesson.split.targets} <= set(later.split.past.at.tolist())
         assert 2 * lesson.split.past.n_baskets >= data.baskets.n_baskets
-    quick = _lessons(data, newest, seed=0, report=lambda _: None, settings=DEFAULTS, thorough=False)
+    quick = _lessons(course, newest, thorough=False)
     assert [lesson.split.at for lesson in quick] == [split.at]
 
 
@@ -224,7 +225,7 @@ def test_without_a_clock_everybody_teaches_once_while_the_last_baskets_of_others
     data = without_clock({f"c{n}": ["a", "b", "c"][: 1 + n % 3] for n in range(60)})
     split = split_last_basket(data)
     newest = Lesson(fit_models(split.past, now=split.at, seed=0, report=lambda _: None), split)
-    lessons = _lessons(data, newest, seed=0, report=lambda _: None, settings=DEFAULTS, thorough=True)
+    lessons = _lessons(Course(data, 28, 0, lambda _: None), newest, thorough=True)
     asked = [target.query.row for lesson in lessons for target in lesson.split.targets]
     assert sorted(asked) == sorted(target.query.row for target in split.targets)
     assert all(lesson.split.past.n_baskets > split.past.n_baskets for lesson in lessons)
