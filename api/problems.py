@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from http import HTTPStatus
 from secrets import token_hex
 from typing import Any
 
@@ -14,6 +16,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.schemas import LANGUAGE, PRINTABLE, REQUEST_ID
 from engine.errors import (
     BadRequest,
     Conflict,
@@ -42,6 +45,17 @@ STATUS: tuple[tuple[type[RegularsError], int], ...] = (
     (NoHistory, 503),
     (RegularsError, 500),
 )
+
+
+# By the checker's code, or by the pattern that was not met.
+SAID: Mapping[str | None, str] = {
+    "timezone_aware": "has no offset; write one, such as +08:00 or Z",
+    "extra_forbidden": "is no field of this request; /docs lists them",
+    "model_attributes_type": "expected a JSON object, sent with the header content-type: application/json",
+    PRINTABLE: "holds a control character, such as a line break, which no id or word has",
+    REQUEST_ID: "expected 1 to 64 of the letters A to Z, digits, and _ . : -",
+    LANGUAGE: "expected en or zh",
+}
 
 
 class NoModel(Unavailable):
@@ -94,7 +108,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> Response:
         errors = [
-            {"field": _path(e["loc"], error.body), "code": e["type"], "message": e["msg"]} for e in error.errors()
+            {"field": _path(e["loc"], error.body), "code": e["type"], "message": _message(e)} for e in error.errors()
         ]
         first = errors[0]
         if first["code"] == "json_invalid":
@@ -106,9 +120,27 @@ def install(app: FastAPI) -> None:
         return problem(422, "bad_request", "; or: ".join(told), field=first["field"], errors=errors)
 
     @app.exception_handler(HTTPException)
-    async def http(_request: Request, error: HTTPException) -> Response:
+    async def http(request: Request, error: HTTPException) -> Response:
         code = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(error.status_code, "http_error")
-        return problem(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))
+        detail, headers, path = str(error.detail), dict(error.headers or {}), request.url.path
+        if detail == HTTPStatus(error.status_code).phrase:
+            # Starlette's own: it found no route, or none for this method.
+            if code == "not_found":
+                near = get_close_matches(path[:MOST_SAID], _paths(app), n=1, cutoff=0.6)
+                detail = f"no route {path!r}" + (f"; did you mean {near[0]!r}?" if near else "; /docs lists them all")
+            elif code == "method_not_allowed":
+                detail = f"{path!r} takes {headers.get('Allow') or headers.get('allow', 'another method')} only"
+        return problem(error.status_code, code, detail, headers=headers)
+
+
+def _paths(app: FastAPI) -> list[str]:
+    return list(app.openapi()["paths"])
+
+
+def _message(error: dict[str, Any]) -> str:
+    """Return what to do about a field, where the checker's own words say only what it looks at."""
+    pattern = (error.get("ctx") or {}).get("pattern")
+    return str(SAID.get(error["type"]) or SAID.get(pattern) or error["msg"])
 
 
 class Caught:

@@ -32,11 +32,13 @@ MOST_CLICKED = 50
 MOST_WORDS = 40
 
 PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+REQUEST_ID = r"^[A-Za-z0-9_.:-]{1,64}$"
+LANGUAGE = r"^(en|zh)$"
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)]
 Ids = Annotated[list[Id], Field(max_length=MOST_IDS)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=PRINTABLE)]
-RequestId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
-Language = Annotated[str, StringConstraints(pattern=r"^(en|zh)$")]
+RequestId = Annotated[str, StringConstraints(pattern=REQUEST_ID)]
+Language = Annotated[str, StringConstraints(pattern=LANGUAGE)]
 # The first and last years have instants that are of another era elsewhere on earth.
 ISO = re.compile(r"(?!0000|0001|9999)\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 

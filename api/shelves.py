@@ -68,7 +68,7 @@ async def similar(request: Request, body: SimilarRequest, _caller: MayAsk) -> Re
     """Rank dishes like `item_id`, by who orders them and, while it is new, by words. An unknown dish is a 404."""
     answering, asked, fresh, notes = await opened(request, body, body.customer_id, body.lists)
     answer = similar_dishes(answering.served, answering.catalog, asked, fresh, item_id=body.item_id)
-    notes = [*notes, *_unexplored(body.lists), *_unused(body.context, "clicked")]
+    notes = [*notes, *_unexplored(body.lists), *_unused(body.context, "clicked", "referred_by")]
     return as_bytes(dishes_body(answer, answering.served.version, asked.request_id, notes))
 
 
@@ -94,7 +94,8 @@ async def again(request: Request, body: AgainRequest, _caller: MayAsk) -> Respon
     """Rank only dishes she ordered before; orders cancelled, rejected or refunded do not count."""
     answering, asked, fresh, notes = await opened(request, body, body.customer_id, body.lists)
     answer = dishes_again(answering.served, answering.catalog, asked, fresh)
-    return as_bytes(dishes_body(answer, answering.served.version, asked.request_id, [*notes, *_unexplored(body.lists)]))
+    notes = [*notes, *_unexplored(body.lists), *_unused(body.context, "referred_by")]
+    return as_bytes(dishes_body(answer, answering.served.version, asked.request_id, notes))
 
 
 @router.post(

@@ -79,6 +79,34 @@ def test_a_field_that_may_be_two_things_says_both(standing) -> None:
     assert "dictionary" in detail
 
 
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"customer_id": "a\nb"}, "control character"),
+        ({"language": "fr"}, "en or zh"),
+        ({"request_id": "a b"}, "1 to 64"),
+        ({"context": {"at": "2026-01-16T12:05:00"}}, "offset"),
+        ({"context": {"alergens": ["milk"]}}, "no field of this request"),
+        ([], "JSON object"),
+    ],
+)
+def test_a_refusal_says_in_words_what_to_send(standing, body, says) -> None:
+    assert says in posted(standing, "/v1/recommend/dishes", body)["detail"]
+
+
+def test_a_body_that_is_not_said_to_be_json_is_told_how_to_send_it(standing) -> None:
+    answer = standing.client.post("/v1/recommend/dishes", content=b"{}", headers={"content-type": "text/plain"})
+    assert "content-type: application/json" in answer.json()["detail"]
+
+
+def test_an_unknown_route_is_told_with_the_nearest_and_a_wrong_method_with_the_right_one(standing) -> None:
+    for path, says in (("/v1/recommend/dishs", "did you mean '/v1/recommend/dishes'?"), ("/moon", "no route '/moon'")):
+        found = standing.client.post(path, json={}).json()
+        assert found["code"] == "not_found"
+        assert says in found["detail"]
+    assert "takes POST only" in standing.client.get("/v1/recommend/dishes").json()["detail"]
+
+
 def test_an_instant_in_the_first_or_last_year_is_refused_and_not_stored(standing) -> None:
     for at in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
         event = {"event_id": "e", "type": "view", "customer_id": "c", "at": at, "properties": {"item_id": "d01"}}

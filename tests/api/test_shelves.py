@@ -191,11 +191,13 @@ def test_half_a_point_is_refused_on_every_list(standing, route) -> None:
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_taps_are_used_or_said_not_to_be(standing, route) -> None:
-    body = ROUTES[route] | {"context": ROUTES[route].get("context", {}) | {"clicked": ["d07"], "session_id": "s-1"}}
+def test_taps_and_who_brought_her_are_used_or_said_not_to_be(standing, route) -> None:
+    told = {"clicked": ["d07"], "session_id": "s-1", "referred_by": "c002"}
+    body = ROUTES[route] | {"context": ROUTES[route].get("context", {}) | told}
     notes = ask(standing, route, **body)["notes"]
     assert ("clicked_not_used" in notes) == (route not in {"dishes", "again"})
     assert ("session_id_not_used" in notes) == (route == "for-segment")
+    assert ("referred_by_not_used" in notes) == (route in {"similar", "again", "for-segment"})
 
 
 def test_every_route_shows_an_example_of_question_and_answer(standing) -> None:
