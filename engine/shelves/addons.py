@@ -20,6 +20,7 @@ from engine.ranking.score import Pool, score_pool
 from engine.ranking.served import Served
 from engine.ranking.signals import NOTHING
 from engine.ranking.why import reasons_for, sources_of
+from engine.shelves.kitchens import dishes_beside
 from engine.shelves.shelf import best_allowed, shelved
 
 # What her own baskets say beside everybody's: of those with a dish of the cart, the share that holds this one too.
@@ -36,7 +37,7 @@ def addon_dishes(served: Served, catalog: Catalog, request: DishRequest, fresh: 
     if not request.cart:
         raise BadRequest("is empty; name the dishes to complete", where="context.cart")
     cart = np.unique(columns_of(served.items, request.cart)).astype(np.int32)
-    asking = open_request(served, catalog, request, fresh, vendor=_same_vendors(catalog, cart))
+    asking = open_request(served, catalog, request, fresh, vendor=dishes_beside(served, catalog, cart))
     own = OwnLines.of(asking.query)
     together, history = _beside(asking, cart), _own_share(asking, own, cart)
     parts = {"together": together, "own": OWN_WEIGHT * history}
@@ -64,13 +65,6 @@ def _own_share(asking: Asking, own: OwnLines, cart: IntArray) -> FloatArray:
     beside = own.items[np.isin(own.basket, with_cart)]
     counts = np.bincount(beside, minlength=len(asking.served.items))
     return (counts / (len(with_cart) + OWN_SHRINK)).astype(np.float32)
-
-
-def _same_vendors(catalog: Catalog, cart: IntArray) -> IntArray | None:
-    """Return the dishes of the vendors that cook the cart; None where no dish of it names its vendor."""
-    vendors = np.unique(catalog.vendor_of[cart])
-    vendors = vendors[vendors >= 0]
-    return np.flatnonzero(np.isin(catalog.vendor_of, vendors)).astype(np.int32) if len(vendors) else None
 
 
 def _filled(asking: Asking, pool: Pool, size: int) -> Pool:

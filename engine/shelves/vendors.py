@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.events import UNDOING, Event
-from engine.models.base import FloatArray, IntArray
+from engine.models.base import FloatArray
 from engine.ranking.catalog import Catalog
 from engine.ranking.extras import DAY_S, HALF_LIFE_DAYS
 from engine.ranking.filters import Allowed, removed
@@ -20,6 +20,7 @@ from engine.ranking.score import Pool, score_pool
 from engine.ranking.served import ORDERED, Served, delivered, order_of
 from engine.ranking.signals import NOTHING
 from engine.ranking.why import POPULAR, reasons_for, sources_of
+from engine.shelves.kitchens import Kitchens
 
 # Hand-set and plain: what she orders from counts most, then what they cook for her taste, then what is usual here.
 OWN, TASTE, USUAL = 1.0, 0.3, 0.1
@@ -66,33 +67,33 @@ def recommend_vendors(served: Served, catalog: Catalog, request: DishRequest, fr
     """Return the vendors that are open and deliver there, by her own orders, her taste, and what is usual in the zone.
 
     A vendor counts only with at least one dish that passes every hard filter: what is excluded, disliked, or holds an
-    allergen is not a reason to go there. Vendors without a listed dish are left out.
+    allergen is not a reason to go there. Its dishes are those listed as its own or, where the items table names no
+    vendor, those ever ordered there.
     """
     asking = open_request(served, catalog, request, fresh)
-    n = len(catalog.vendor_ids)
-    mask = asking.allowed.as_mask()
-    cooks = np.unique(catalog.vendor_of[mask])
-    cooks = cooks[cooks >= 0]
+    kitchens = Kitchens.of(asking, asking.allowed.as_mask(), only=request.vendor_id)
+    n, cooks = len(kitchens.ids), np.unique(kitchens.vendor)
     pool = score_pool(served, asking.query, asking.allowed, size=POOL)
-    best = _best_dishes(catalog, pool.columns)
-    own, times = _own_share(asking, n)
+    best = kitchens.rows_of(pool.columns)
+    own, times = _own_share(asking, kitchens)
     taste = _taste(best, pool.scores, n)
-    shares = _shares(asking, n)
-    distance = distances_km(catalog.places, request.latitude, request.longitude)
+    shares = _shares(asking, kitchens)
+    places = np.concatenate([catalog.places, np.full((n - len(catalog.places), 2), np.nan)])
+    distance = distances_km(places, request.latitude, request.longitude)
     near = np.where(np.isnan(distance), 1.0, np.exp(-np.nan_to_num(distance) / FAR_KM))
     parts = {"own": OWN * own, "taste": TASTE * taste * near, "usual": USUAL * shares * near}
     score = np.sum(list(parts.values()), axis=0)
     order = cooks[np.lexsort((cooks, -score[cooks]))][: request.limit]
     popular = shares >= max(POPULAR * float(shares.max(initial=0.0)), 1e-9)
     dishes = {v: pool.columns[rows[:SHOWN_DISHES]].tolist() for v, rows in best.items()}
-    dishes |= _beyond_pool(asking, [v for v in order.tolist() if v not in dishes])
+    dishes |= _beyond_pool(asking, kitchens, [v for v in order.tolist() if v not in dishes])
     suits = _suiting(asking, pool, {v: best[v][0] for v in order.tolist() if v in best})
-    vendors = served.extras.vendors
+    vendors, names = served.extras.vendors, catalog.vendor_names["zh" if asking.language == "zh" else "en"]
     usual = "popular_nearby" if vendors is not None and vendors.speaks(asking.query.place.zone) else "popular"
     found = tuple(
         RankedVendor(
-            catalog.vendor_ids[v],
-            catalog.vendor_names["zh" if asking.language == "zh" else "en"][v],
+            kitchens.ids[v],
+            names[v] if v < len(names) else kitchens.ids[v],
             round(float(score[v]), 6),
             _reason(asking, int(times[v]), suits.get(v), usual if popular[v] else None, float(distance[v])),
             tuple(served.items.name(column) for column in dishes[v]),
@@ -113,10 +114,10 @@ def recommend_vendors(served: Served, catalog: Catalog, request: DishRequest, fr
 def _why_short(asking: Asking, filters: Mapping[str, int], found: int) -> Reason:
     """Return why there are so few: no more vendors serve there, or what was asked of dishes took all of theirs."""
     catalog, limits, code = asking.catalog, asking.limits, "no_vendors"
-    serving = np.unique(catalog.vendor_of[catalog.orderable(limits.zone, limits.at)])
+    serving = Kitchens.of(asking, catalog.orderable(limits.zone, limits.at)).vendor
     if not filters["left"]:
         code = shortage(filters, vendor_known="unknown_vendor" not in asking.notes)
-    elif (serving >= 0).sum() > found:
+    elif len(np.unique(serving)) > found:
         code = shortage({name: n for name, n in filters.items() if name not in OF_VENDORS}, vendor_known=True)
     return why_short(code, asking.language, empty=not found)
 
@@ -133,24 +134,15 @@ def distances_km(
     return np.asarray(2 * EARTH_KM * np.arcsin(np.sqrt(np.clip(chord, 0, 1))))
 
 
-def _best_dishes(catalog: Catalog, columns: IntArray) -> dict[int, list[int]]:
-    """Return the rows of the pool by vendor, best first."""
-    found: dict[int, list[int]] = {}
-    for row, vendor in enumerate(catalog.vendor_of[columns].tolist()):
-        if vendor >= 0:
-            found.setdefault(vendor, []).append(row)
-    return found
-
-
-def _beyond_pool(asking: Asking, vendors: list[int]) -> dict[int, list[int]]:
+def _beyond_pool(asking: Asking, kitchens: Kitchens, vendors: list[int]) -> dict[int, list[int]]:
     """Return the best dishes, as columns, of vendors none of whose dishes is among the best of all."""
     if not vendors:
         return {}
-    cooked_by = asking.catalog.vendor_of
-    only = np.flatnonzero(np.isin(cooked_by, vendors) & asking.allowed.as_mask()).astype(np.int32)
+    only = np.unique(kitchens.column[np.isin(kitchens.vendor, vendors)])
     theirs = Allowed(asking.allowed.mask, only, asking.allowed.blocked)
     columns = score_pool(asking.served, asking.query, theirs, size=len(only)).columns
-    return {v: columns[cooked_by[columns] == v][:SHOWN_DISHES].tolist() for v in vendors}
+    rows = kitchens.rows_of(columns)
+    return {v: columns[rows[v][:SHOWN_DISHES]].tolist() for v in vendors}
 
 
 def _suiting(asking: Asking, pool: Pool, first: Mapping[int, int]) -> dict[int, str]:
@@ -166,14 +158,13 @@ def _suiting(asking: Asking, pool: Pool, first: Mapping[int, int]) -> dict[int, 
     }
 
 
-def _own_share(asking: Asking, n: int) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+def _own_share(asking: Asking, kitchens: Kitchens) -> tuple[FloatArray, npt.NDArray[np.int64]]:
     """Return (vendors,) the share of her orders, an order counting half after 60 days, and how many there are.
 
     Orders undone since training learned them do not count.
     """
-    served, query = asking.served, asking.query
+    served, query, number, n = asking.served, asking.query, kitchens.number, len(kitchens.ids)
     share, times = np.zeros(n, dtype=np.float32), np.zeros(n, dtype=np.int64)
-    number = asking.catalog.vendor_number
     placed: list[tuple[int, int]] = []
     learned: set[int] = set()
     if query.row >= 0:
@@ -183,14 +174,14 @@ def _own_share(asking: Asking, n: int) -> tuple[FloatArray, npt.NDArray[np.int64
             known = number.get(served.vendors.name(vendor)) if vendor >= 0 else None
             if known is not None and at in stand:
                 placed.append((known, at))
-    placed += [(vendor, at) for vendor, at in _since(asking) if at not in learned]
+    placed += [(vendor, at) for vendor, at in _since(asking, number) if at not in learned]
     for vendor, at in placed:
         share[vendor] += 0.5 ** (max(query.now - at, 0) / DAY_S / HALF_LIFE_DAYS)
         times[vendor] += 1
     return share / max(float(share.sum()), 1e-9), times
 
 
-def _since(asking: Asking) -> list[tuple[int, int]]:
+def _since(asking: Asking, number: Mapping[str, int]) -> list[tuple[int, int]]:
     """Return (vendor, instant) of orders training has not learned that still stand."""
     orders: dict[str, tuple[int, int]] = {}
     told = sorted((each for each in asking.fresh if each.type in ORDERED), key=lambda each: (each.at, each.seq))
@@ -199,7 +190,7 @@ def _since(asking: Asking) -> list[tuple[int, int]]:
         if event.properties.get("status") in UNDOING:
             orders.pop(order_of(event), None)
         elif event.type == "order" and not taken.get(order_of(event)):
-            known = asking.catalog.vendor_number.get(str(event.properties.get("vendor_id")))
+            known = number.get(str(event.properties.get("vendor_id")))
             if known is not None:
                 orders[order_of(event)] = (known, int(event.at.timestamp()))
     return list(orders.values())
@@ -217,14 +208,14 @@ def _taste(best: dict[int, list[int]], scores: FloatArray, n: int) -> FloatArray
     return taste
 
 
-def _shares(asking: Asking, n: int) -> FloatArray:
-    """Return (vendors,) each one's share of what is ordered in the zone asked from, by the catalogue's numbers."""
-    extras, usual = asking.served.extras, np.zeros(n, dtype=np.float32)
+def _shares(asking: Asking, kitchens: Kitchens) -> FloatArray:
+    """Return (vendors,) each one's share of what is ordered in the zone asked from."""
+    extras, usual = asking.served.extras, np.zeros(len(kitchens.ids), dtype=np.float32)
     if extras.vendors is None:
         return usual
     shares = extras.vendors.shares(asking.query.place.zone)
     for vendor in np.flatnonzero(shares).tolist():
-        known = asking.catalog.vendor_number.get(asking.served.vendors.name(vendor))
+        known = kitchens.number.get(asking.served.vendors.name(vendor))
         if known is not None:
             usual[known] = shares[vendor]
     return usual

@@ -6,16 +6,19 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import polars as pl
 import pytest
 
+from engine.columns import ITEMS, VENDORS
 from engine.errors import BadRequest, NotFound
 from engine.events import Event
+from engine.ranking.catalog import build_catalog
 from engine.shelves.addons import addon_dishes
 from engine.shelves.again import dishes_again
 from engine.shelves.featured import _reason, drawn, feature_dishes
 from engine.shelves.similar import similar_dishes
 from engine.shelves.vendors import distances_km, recommend_vendors
-from tests.engine.ranking.conftest import NEW, NOW, VENDOR, bought, told
+from tests.engine.ranking.conftest import NEW, NOW, VENDOR, Town, bought, told
 
 
 def similar(town, item_id, customer="c001", fresh=(), **asked):
@@ -148,6 +151,39 @@ def test_every_vendor_comes_with_dishes_however_many_better_ones_others_have(tow
     found = vendors(town, "rita", limit=9).vendors
     assert {v.vendor_id for v in found} == {"v0", "v1", "v2", "v3"}
     assert all(v.dishes and {VENDOR[dish] for dish in v.dishes} == {v.vendor_id} for v in found)
+
+
+@pytest.fixture(scope="module")
+def unlisted(town) -> Town:
+    """The town without an items table that names vendors: what is known of them is where dishes were ordered."""
+    blank = town.catalog.vendor_of * 0 - 1
+    return replace(town, catalog=replace(town.catalog, vendor_of=blank))
+
+
+def ordered_at(town, vendor) -> set[str]:
+    served = town.served
+    return set(served.items.names(served.items_of_vendor(served.vendors.row(vendor))))
+
+
+def test_where_no_table_names_vendors_they_are_known_by_what_was_ordered_there(town, unlisted) -> None:
+    found = vendors(unlisted, "rita", limit=9, zone="z1").vendors
+    assert {v.vendor_id for v in found} == {"v0", "v1", "v2", "v3"}
+    assert all(v.dishes and set(v.dishes) <= ordered_at(town, v.vendor_id) for v in found)
+    assert found[0].reason.text == "You ordered here 12 times"
+    # Where they deliver and when they are open holds for them too.
+    assert {v.vendor_id for v in vendors(unlisted, None, limit=9, zone="z0", at=NOW.replace(hour=20)).vendors} == {
+        "v0", "v3",
+    }  # fmt: skip
+    assert [v.vendor_id for v in vendors(unlisted, None, limit=9, vendor_id="v3").vendors] == ["v3"]
+    tables = (pl.DataFrame(schema=ITEMS), pl.DataFrame(schema=VENDORS))
+    nobody = replace(town, catalog=build_catalog(town.served.items, *tables, timezone="UTC"))
+    assert {v.name for v in vendors(nobody, None, limit=9).vendors} == {"v0", "v1", "v2", "v3"}
+
+
+def test_a_cart_is_completed_at_its_vendors_where_only_orders_name_them(unlisted) -> None:
+    theirs = set().union(*(own for v in ("v0", "v1", "v2", "v3") if "d03" in (own := ordered_at(unlisted, v))))
+    found = addons(unlisted, "d03", customer="rita", limit=19)
+    assert {dish.item_id for dish in found.dishes} == theirs - {"d03", "d00"}
 
 
 def test_orders_undone_since_training_are_no_visits_to_their_vendor(town) -> None:
