@@ -216,6 +216,7 @@ def _manifest(
         "data": {
             "fingerprint": fingerprint,
             "clock": data.clock,
+            "hours": bool(data.baskets.timezone),
             "repeats": data.repeats,
             "first_at": datetime.fromtimestamp(data.first_at, UTC).isoformat(),
             "last_at": datetime.fromtimestamp(data.last_at, UTC).isoformat(),

@@ -130,13 +130,20 @@ def habit(instants: LongArray, now: int, clock: ZoneInfo, language: str) -> Reas
     return worded(code, shifts.local(now), language) if code else None
 
 
-def habits(columns: IntArray, query: Query, clock: ZoneInfo | None) -> tuple[IntArray, IntArray, int]:
+def habits(
+    columns: IntArray, query: Query, clock: ZoneInfo | None, *, hours: bool = True
+) -> tuple[IntArray, IntArray, int]:
     """Return, by dish, how many of her baskets hold it and the code of its habit, and what her clock shows now.
 
-    Without a clock nothing is a habit.
+    Without a clock nothing is a habit, and without `hours` no time of day.
     """
     shifts = NO_SHIFTS if clock is None or not len(query.at) else shifts_of(clock, int(query.at[0]), query.now)
-    return _habits(columns, query.items, query.start, query.at, query.now, shifts.since, shifts.ahead, _PART_OF_HOUR)
+    times, codes, local = _habits(
+        columns, query.items, query.start, query.at, query.now, shifts.since, shifts.ahead, _PART_OF_HOUR
+    )
+    if not hours:
+        codes[codes == USUAL_DAYPART] = NO_HABIT
+    return times, codes, local
 
 
 def worded(code: int, local: int, language: str) -> Reason:

@@ -113,6 +113,11 @@ class Served:
         """Whether orders came with the time of day; where they did not, only their order means something."""
         return self._clock == "time"
 
+    @property
+    def keeps_hours(self) -> bool:
+        """Whether orders came with the hour; where they came with the date alone, all are at one time of day."""
+        return self.keeps_time and bool(self.manifest.get("data", {}).get("hours", True))
+
     def query(
         self,
         customer_id: str | None,

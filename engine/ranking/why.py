@@ -47,8 +47,10 @@ def reasons_for(pool: Pool, asking: Asking, sources: Sources, signals: Signals) 
     served = asking.served
     clock = None
     if served.keeps_time:
-        clock = served.extras.clocks.zone_info(query.row, asking.catalog.timezone)
-    times, codes, local = habits(columns, query, clock)
+        # A date alone is a day of whoever wrote it down, wherever she is.
+        whose = query.row if served.keeps_hours else -1
+        clock = served.extras.clocks.zone_info(whose, asking.catalog.timezone)
+    times, codes, local = habits(columns, query, clock, hours=served.keeps_hours)
     looked = looked_at(served, signals, columns).tolist() if signals.looked else None
     fresh = _new(asking, columns)
     seeds = _seeds(asking, columns, sources, times)

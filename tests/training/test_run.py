@@ -81,6 +81,14 @@ def test_dates_tell_no_time_of_day() -> None:
     assert run.tells_time(midnights + np.random.default_rng(0).integers(0, 86_400, 300))
 
 
+def test_a_version_says_whether_its_orders_came_with_the_hour(settings, tmp_path) -> None:
+    for hour in (0, 7):
+        told = {f"c{n}": [(day + n * hour / 24, [f"d{day % 3}"]) for day in range(4)] for n in range(12)}
+        home = replace(settings, home=tmp_path / f"by-{hour}")
+        History(home.history_folder).append(*tables(told))
+        assert run.train(home, now=NOW).manifest["data"]["hours"] is (hour > 0)
+
+
 def test_an_empty_home_says_what_to_do(settings) -> None:
     with pytest.raises(NoHistory, match="import orders"):
         run.train(settings, now=NOW)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
 from engine.models.base import Place, Query
+from engine.ranking.extras import Clocks
 from engine.ranking.reasons import OTHERS, SHORT, why_short
 from engine.ranking.why import NEW_S, POPULAR
-from tests.engine.ranking.conftest import NEW, NOW, OLD, told
+from tests.engine.ranking.conftest import NEW, NOW, OLD, bought, told
 
 HOUR = 3600
 
@@ -101,3 +103,22 @@ def test_a_short_list_speaks_of_the_others_and_an_empty_one_of_all(code) -> None
         assert why_short(code, language, empty=True).text == SHORT[code][language]
         assert why_short(code, language, empty=False).text == OTHERS[code][language]
         assert "ther" in why_short(code, "en", empty=False).text
+
+
+def with_hours(town, known: bool):
+    data = {**town.served.manifest["data"], "hours": known}
+    return replace(town, served=replace(town.served, manifest={**town.served.manifest, "data": data}))
+
+
+def test_orders_of_which_only_the_date_is_known_have_no_time_of_day(town) -> None:
+    daily = [bought("d07", n, "visitor", hours_ago=24 * n) for n in range(1, 6)]
+    without, beside = (with_hours(town, known).ask("visitor", daily, limit=1).dishes[0] for known in (False, True))
+    assert (without.reason.code, beside.reason.code) == ("ordered_before", "usual_daypart")
+
+
+def test_a_date_is_the_day_of_whoever_wrote_it_down_and_an_instant_is_hers(town) -> None:
+    clocks = Clocks(("America/Los_Angeles",), np.zeros(len(town.served.customers), np.int16))
+    west = replace(town, served=replace(town.served, extras=replace(town.served.extras, clocks=clocks)))
+    friday = datetime(2025, 4, 11, 2, tzinfo=UTC)
+    assert reasons(with_hours(west, False), "rita", at=friday)["d05"] == "most_weekdays"
+    assert "weekday" not in reasons(with_hours(west, True), "rita", at=friday)["d05"]
