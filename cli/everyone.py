@@ -94,13 +94,19 @@ def _recipe(settings: Settings, model: Way, top: int, at: str | None) -> Recipe:
     from engine.artifact import live_version, manifest_of  # noqa: PLC0415
     from engine.customers.moment import read_moment  # noqa: PLC0415
     from engine.ranking.list_file import Recipe, tables_digest  # noqa: PLC0415
+    from engine.ranking.request import AHEAD  # noqa: PLC0415
 
     version = live_version(settings.artifacts_folder)
     if version is None:
         raise NotFound("nothing has been trained yet; run `regulars train`", where=str(settings.home))
-    if at is None:
-        asked_at = datetime.fromisoformat(manifest_of(settings.artifacts_folder, version)["data"]["last_at"])
-    else:
-        asked_at = read_moment(at, settings.timezone, where="--at").at
+    first, last = (
+        datetime.fromisoformat(manifest_of(settings.artifacts_folder, version)["data"][key])
+        for key in ("first_at", "last_at")
+    )
+    asked_at = last if at is None else read_moment(at, settings.timezone, where="--at").at
+    if asked_at < first:
+        raise BadRequest(f"lies before the first order we know ({first.isoformat()})", where="--at")
+    if at is not None and asked_at > datetime.now(UTC) + AHEAD:
+        raise BadRequest(f"lies more than a year ahead ({asked_at.isoformat()}); check the clock", where="--at")
     tables = tables_digest(settings)
     return Recipe(version=version, model=model.value, top=top, at_s=int(asked_at.timestamp()), tables=tables)

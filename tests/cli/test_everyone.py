@@ -60,6 +60,8 @@ def test_the_first_dish_is_the_one_the_service_would_show(ask, served_home, tmp_
         (["--out", "lists.parquet", "--top", "0"], "error[bad_usage]"),
         (["--out", "lists.parquet", "--model", "popular"], "error[bad_usage]"),
         (["--out", "lists.parquet", "--at", "someday"], "--at: 'someday' is neither a date"),
+        (["--out", "lists.parquet", "--at", "1999-01-01"], "--at: lies before the first order we know"),
+        (["--out", "lists.parquet", "--at", "2999-01-01"], "--at: lies more than a year ahead"),
         ([], "--out"),
     ],
 )
