@@ -51,17 +51,20 @@ class Counted:
     zones: Level | None
 
     @classmethod
-    def of(cls, baskets: Baskets, now: int, half_life_days: float, *, on_map: bool) -> Self:
+    def of(cls, baskets: Baskets, weight: FloatArray, *, on_map: bool) -> Self:
         """Count; map cells only where `on_map`. Zones come out equal to the bit either way."""
-        age_days = np.maximum(now - baskets.at, 0) / DAY_S
-        weight = np.exp2(-age_days / half_life_days).astype(np.float32)
-        # Counts so old that all weights vanish would divide by zero; the newest basket always counts as 1.
-        weight /= weight.max()
         total, everywhere = float(weight.sum()), np.zeros(baskets.n_baskets, np.int64)
         overall = dense_sums(everywhere, 1, weight, baskets.basket_start, baskets.items, baskets.n_items)[0]
         levels = dict(_levels(baskets, weight, on_map=on_map))
         zones = levels.pop(ZONE_LEVEL, None)
         return cls(total, sealed((overall / total).astype(np.float32)), list(levels.values()), zones)
+
+
+def weights_of(at: LongArray, now: int, half_life_days: float) -> FloatArray:
+    """Return what baskets of these instants (seconds) count: half after `half_life_days`, the newest of them 1."""
+    age = np.maximum(now - at, 0)
+    # Counted from the newest: where all are so old that all weights vanish, sums of them would divide by zero.
+    return np.asarray(np.exp2(((age - age.min()) / (-DAY_S * half_life_days)).astype(np.float32)))
 
 
 def cell_of(latitude: float, longitude: float) -> tuple[int, int]:

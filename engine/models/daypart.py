@@ -85,7 +85,7 @@ class PopularByDaypart(Popular):
         """Return float32 (dayparts of the week, items)."""
         if not baskets.timezone:
             return np.ones((1, baskets.n_items), np.float32)
-        weight = np.exp2(-np.maximum(now - baskets.at, 0) / DAY_S / self.half_life_days)
+        weight = self._weights(baskets, now)
         n_slots = DAYPARTS * WEEKDAYS
         at_slot = slots(baskets.at, baskets.timezone)
         ordered = dense_sums(at_slot, n_slots, weight, baskets.basket_start, baskets.items, baskets.n_items)
@@ -160,11 +160,18 @@ def slots(at: LongArray, timezone: str) -> npt.NDArray[np.int64]:
     if not len(at):
         return np.empty(0, np.int64)
     # A year has 35,000 quarters of an hour, and clocks differ by whole ones: looked up once each, not once an order.
-    quarter = at // QUARTER_S
-    first = int(quarter.min())
-    instants = pl.Series(np.arange(first, int(quarter.max()) + 1) * QUARTER_S, dtype=pl.Int64)
+    first, last = int(at.min()) // QUARTER_S, int(at.max()) // QUARTER_S
+    instants = pl.Series(np.arange(first, last + 1) * QUARTER_S, dtype=pl.Int64)
     local = pl.from_epoch(instants, time_unit="s").dt.replace_time_zone("UTC").dt.convert_time_zone(timezone)
-    return _slot_of(local.dt.replace_time_zone(None).dt.epoch("s").to_numpy())[quarter - first]
+    return _looked_up(at, first, _slot_of(local.dt.replace_time_zone(None).dt.epoch("s").to_numpy()))
+
+
+@compiled
+def _looked_up(at: LongArray, first: int, slot_of: LongArray) -> LongArray:
+    found = np.empty(len(at), np.int64)
+    for i in range(len(at)):
+        found[i] = slot_of[at[i] // QUARTER_S - first]
+    return found
 
 
 def slot(at: int, timezone: str) -> int:

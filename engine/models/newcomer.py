@@ -13,7 +13,6 @@ from engine.columns import LANGUAGES
 from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, Query, Recommender, user_items
 from engine.models.board import Board, sealed
-from engine.models.cells import DAY_S
 from engine.models.popular import Popular, weigh_rows
 from engine.models.repeat import basket_shares
 from engine.models.sums import dense_sums
@@ -69,7 +68,7 @@ class PopularByLanguage(Popular):
 
     def _weighed_by_language(self, baskets: Baskets, now: int) -> FloatArray:
         """Return float32 (languages, items)."""
-        weight = np.exp2(-np.maximum(now - baskets.at, 0) / DAY_S / self.half_life_days)
+        weight = self._weights(baskets, now)
         n = len(LANGUAGES)
         told = baskets.language if len(baskets.language) else np.full(baskets.n_customers, -1, np.int8)
         # One group more for those of whom nobody knows.

@@ -13,7 +13,7 @@ from engine.compiled import compiled
 from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Place, Query, Recommender
 from engine.models.board import Board, best_of, sealed
-from engine.models.cells import ZONE_LEVEL, Counted, cell_of, cells_around
+from engine.models.cells import ZONE_LEVEL, Counted, cell_of, cells_around, weights_of
 from engine.models.top import top_k
 
 KM_PER_DEGREE = 111.2
@@ -78,11 +78,12 @@ class Popular(Recommender):
         """
         if not baskets.n_baskets:
             raise NoHistory("no basket to learn from; import orders with items first")
-        counted = baskets.shared.get((Popular.name, self.half_life_days, now))
+        counted = baskets.shared.get((Counted, self.half_life_days, now))
         if not isinstance(counted, Counted) or self.on_map:
-            counted = Counted.of(baskets, now, self.half_life_days, on_map=self.on_map)
+            weights = self._weights(baskets, now)
+            counted = Counted.of(baskets, weights, on_map=self.on_map)
             # Models of a time of day or a language begin with the same counts: without the map, which takes room.
-            baskets.shared[Popular.name, self.half_life_days, now] = replace(counted, cells=[])
+            baskets.shared[Counted, self.half_life_days, now] = replace(counted, cells=[])
         self.weight, self.overall = counted.weight, counted.overall
         self._best = self._ranked()
         self._take(counted)
@@ -168,6 +169,14 @@ class Popular(Recommender):
             model.keys, model.start, model.baskets = model.keys[zones:], model.start[zones:], model.baskets[zones:]
         model._best = model._ranked()
         return model
+
+    def _weights(self, baskets: Baskets, now: int) -> FloatArray:
+        """Return (baskets,) what each counts; not to be changed."""
+        found = baskets.shared.get((weights_of, self.half_life_days, now))
+        if not isinstance(found, np.ndarray):
+            found = sealed(weights_of(baskets.at, now, self.half_life_days))
+            baskets.shared[weights_of, self.half_life_days, now] = found
+        return found
 
     def _take(self, counted: Counted) -> None:
         zones = [counted.zones] if counted.zones else []

@@ -37,6 +37,7 @@ KM_PER_DEGREE = 111.2
 LEAST_REACH_KM = 0.3
 # Of an item's orders at most so many say where it goes: the median of more is the same.
 MOST_PLACED = 1_000
+MOST_BITS = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +59,11 @@ class ItemFacts:
     @classmethod
     def of(cls, baskets: Baskets, *, now: int) -> Self:
         """Compute the facts of a history that ends at `now` (seconds since 1970)."""
-        n = baskets.n_items
-        sizes = np.diff(baskets.basket_start)
-        counts = user_items(baskets)
-        buyers = np.bincount(counts.indices, minlength=n)
-        again = np.bincount(counts.indices, weights=counts.data > 1, minlength=n)
-        overall = np.bincount(baskets.items, minlength=n)
-        newest = np.repeat(baskets.at >= now - RECENT_DAYS * DAY_S, sizes)
-        recent = np.bincount(baskets.items[newest], minlength=n)
-        trend = np.log((recent + 1) / (newest.sum() + n)) - np.log((overall + 1) / (len(newest) + n))
+        n, counts = baskets.n_items, user_items(baskets)
+        buyers, again = _bought(counts.indices, counts.data, n)
+        since = now - RECENT_DAYS * DAY_S
+        overall, recent = _ordered(baskets.basket_start, baskets.items, baskets.at, since, n)
+        trend = np.log((recent + 1) / (recent.sum() + n)) - np.log((overall + 1) / (len(baskets.items) + n))
         return cls(
             sealed(((again + 1) / (buyers + PRIOR_BUYERS)).astype(np.float32)),
             sealed(np.log1p(buyers).astype(np.float32)),
@@ -85,6 +82,28 @@ class ItemFacts:
     def from_arrays(cls, arrays: Arrays) -> Self:
         """Rebuild from `arrays()`."""
         return cls(*(arrays[name] for name in (*ITEM, *PLACE)))  # type: ignore[arg-type]
+
+
+@compiled
+def _bought(items: IntArray, times: FloatArray, n_items: int) -> tuple[LongArray, LongArray]:
+    """Return (items,) how many customers bought each, and how many of them in more than one basket."""
+    buyers, again = np.zeros(n_items, np.int64), np.zeros(n_items, np.int64)
+    for at in range(len(items)):
+        buyers[items[at]] += 1
+        again[items[at]] += times[at] > 1
+    return buyers, again
+
+
+@compiled
+def _ordered(start: LongArray, items: IntArray, at: LongArray, since: int, n_items: int) -> tuple[LongArray, LongArray]:
+    """Return (items,) how many baskets hold each, and how many from second `since` on."""
+    overall, recent = np.zeros(n_items, np.int64), np.zeros(n_items, np.int64)
+    for basket in range(len(at)):
+        new = at[basket] >= since
+        for line in range(start[basket], start[basket + 1]):
+            overall[items[line]] += 1
+            recent[items[line]] += new
+    return overall, recent
 
 
 @compiled
@@ -134,22 +153,35 @@ def _median(values: FloatArray) -> np.float32:
     for at in range(len(bits)):
         if bits[at] < 0:
             bits[at] ^= np.int32(0x7FFFFFFF)
+    wanted = (len(bits) - 1) // 2
+    low, high = np.int64(bits.min()), np.int64(bits.max())
+    while low < high:
+        half = (low + high) // 2
+        if _up_to(bits, np.int32(half)) > wanted:
+            high = half
+        else:
+            low = half + 1
     middle = np.empty(2, dtype=np.int32)
+    middle[:] = low
+    if len(bits) % 2 == 0 and _up_to(bits, middle[0]) == wanted + 1:
+        middle[1] = MOST_BITS
+        for at in range(len(bits)):
+            if bits[at] > middle[0]:
+                middle[1] = min(middle[1], bits[at])
     for side in range(2):
-        wanted = (len(bits) - 1 + side) // 2
-        low, high = np.int64(bits.min()), np.int64(bits.max())
-        while low < high:
-            half = (low + high) // 2
-            below, bound = np.int32(0), np.int32(half)
-            for at in range(len(bits)):
-                below += np.int32(bits[at] <= bound)
-            if below > wanted:
-                high = half
-            else:
-                low = half + 1
-        middle[side] = low ^ 0x7FFFFFFF if low < 0 else low
+        if middle[side] < 0:
+            middle[side] ^= np.int32(0x7FFFFFFF)
     found = middle.view(np.float32)
     return np.float32((found[0] + found[1]) / np.float32(2))
+
+
+@compiled
+def _up_to(bits: IntArray, bound: np.int32) -> int:
+    """Count the numbers that are no greater than `bound`."""
+    below = np.int32(0)
+    for at in range(len(bits)):
+        below += np.int32(bits[at] <= bound)
+    return int(below)
 
 
 def names(models: Sequence[str]) -> list[str]:

@@ -18,7 +18,7 @@ del_me = np.ones(30 * 2**20, np.uint8)
 del del_me
 before = held()
 # Every other of many arrays is freed: what lies between them cannot be given back by moving an end.
-arrays = [np.ones(8 * 2**20, np.uint8) for _ in range(20)]
+arrays = [np.ones(20 * 2**20, np.uint8) for _ in range(10)]
 del arrays[::2]
 print(held() - before)
 """
