@@ -19,6 +19,8 @@ from api.reading import JsonRoute
 from api.schemas import Asked, DishesRequest, instant_or, options_for
 from engine.events import Event
 from engine.ranking.answer import Dish, DishAnswer
+from engine.ranking.lists import ROUNDING
+from engine.ranking.options import ListOptions
 from engine.ranking.recommend import recommend_dishes
 from engine.ranking.request import DishRequest, check_instant, check_point
 
@@ -57,7 +59,20 @@ async def dishes(
     """
     answering, asked, fresh, notes = await opened(request, body, body.customer_id, body.lists)
     answer = recommend_dishes(answering.served, answering.catalog, asked, fresh)
+    if body.lists is not None:
+        notes = [*notes, *_given_away(body.lists, asked.options.lists, answer.dishes)]
     return as_bytes(dishes_body(answer, answering.served.version, asked.request_id, notes))
+
+
+def _given_away(asked: BaseModel, options: ListOptions, dishes: Sequence[Dish]) -> list[str]:
+    """Return a note where the request asked for lots, and fewer slots than asked, or none, could be given away."""
+    if not getattr(asked, "explore_share", None) or not dishes:
+        return []
+    lots = [dish for dish in dishes[options.explore_after :] if dish.propensity < 1 or dish.source == "exploration"]
+    if not lots:
+        return ["not_explored"]
+    wanted = options.explore_share * len(dishes) > len(dishes) - options.explore_after + ROUNDING
+    return ["explored_less"] if wanted or len(lots) < len(dishes) - options.explore_after else []
 
 
 async def opened(

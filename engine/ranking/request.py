@@ -69,6 +69,12 @@ class Asking:
     language: str
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def nearby(self) -> bool:
+        """Whether models speak of where she asks from; asked of a zone nobody ordered from, they speak of her last."""
+        zone, told = self.request.zone, self.request.latitude is not None
+        return zone is None or told or self.served.zones.row(zone) >= 0
+
 
 def open_request(
     served: Served,

@@ -91,7 +91,7 @@ def _surely(asking: Asking, pool: Pool, sources: Sources) -> tuple[list[bool], b
             least[number], near = POPULAR * top, near or here
         else:
             least[number] = TASTE
-    return _says(pool.parts, sources.model, sources.adds, np.array(least, np.float32)).tolist(), near
+    return _says(pool.parts, sources.model, sources.adds, np.array(least, np.float32)).tolist(), near and asking.nearby
 
 
 @compiled

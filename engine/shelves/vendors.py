@@ -89,7 +89,8 @@ def recommend_vendors(served: Served, catalog: Catalog, request: DishRequest, fr
     dishes |= _beyond_pool(asking, kitchens, [v for v in order.tolist() if v not in dishes])
     suits = _suiting(asking, pool, {v: best[v][0] for v in order.tolist() if v in best})
     vendors, names = served.extras.vendors, catalog.vendor_names["zh" if asking.language == "zh" else "en"]
-    usual = "popular_nearby" if vendors is not None and vendors.speaks(asking.query.place.zone) else "popular"
+    near_by = vendors is not None and vendors.speaks(asking.query.place.zone) and asking.nearby
+    usual = "popular_nearby" if near_by else "popular"
     found = tuple(
         RankedVendor(
             kitchens.ids[v],

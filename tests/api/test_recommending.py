@@ -7,7 +7,12 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
+from api.recommending import _given_away
+from api.schemas import Lists, options_for
 from engine.columns import ITEMS
+from engine.ranking.answer import Dish
+from engine.ranking.options import ListOptions
+from engine.ranking.reasons import Reason
 from tests.api.conftest import DISHES, VENDOR, fill
 
 
@@ -224,6 +229,28 @@ def test_the_same_request_id_draws_the_same_lots(app) -> None:
     first = app.dishes(limit=6, lists=lists, request_id="screen-7")
     assert first["request_id"] == "screen-7"
     assert app.dishes(limit=6, lists=lists, request_id="screen-7")["items"] == first["items"]
+
+
+@pytest.mark.parametrize(
+    ("propensities", "share", "after", "notes"),
+    [
+        ((1, 1, 1, 0.5, 0.5), 0.2, 3, []),
+        ((1, 1, 1, 0.2, 0.3), 0.5, 3, ["explored_less"]),  # two and a half slots of five, and two are free
+        ((1, 0.5, 0.5, 1), 0.3, 1, ["explored_less"]),  # there were no more new dishes
+        ((1, 1, 1), 0.5, 3, ["not_explored"]),
+        ((1, 1, 1), 0.0, 0, []),
+        ((), 0.5, 0, []),
+    ],
+)
+def test_a_list_that_gives_fewer_slots_away_than_asked_says_so(propensities, share, after, notes) -> None:
+    dishes = [Dish("d", "D", 0.5, "popular", Reason("popular", "Popular"), p) for p in propensities]
+    asked = Lists.model_validate({"explore_share": share, "explore_after": after})
+    assert _given_away(asked, options_for(asked, ListOptions()), dishes) == notes
+
+
+def test_lots_asked_for_where_no_dish_is_new_are_said_not_to_be_drawn(app) -> None:
+    assert "not_explored" in app.dishes(limit=3, lists={"explore_share": 0.5})["notes"]
+    assert "not_explored" not in app.dishes(limit=3, lists={"most_per_vendor": 2})["notes"]
 
 
 def test_an_operators_file_arranges_lists_at_once_and_a_broken_one_changes_nothing(app) -> None:

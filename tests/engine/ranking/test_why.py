@@ -13,6 +13,7 @@ from engine.models.base import Place, Query
 from engine.ranking.extras import Clocks
 from engine.ranking.reasons import OTHERS, SHORT, why_short
 from engine.ranking.why import NEW_S, POPULAR
+from engine.shelves.vendors import recommend_vendors
 from tests.engine.ranking.conftest import NEW, NOW, OLD, bought, told
 
 HOUR = 3600
@@ -45,6 +46,17 @@ def test_near_you_is_said_only_where_anybody_ordered(town) -> None:
     assert "popular_nearby" in reasons(town, None, zone="z1", limit=8).values()
     for nowhere in ({"zone": "mars"}, {"latitude": -31.0, "longitude": 12.0}):
         assert "popular_nearby" not in reasons(town, None, limit=8, **nowhere).values()
+
+
+def test_of_a_zone_nobody_ordered_from_nothing_is_called_popular_near_her(town) -> None:
+    zones = {zone: set() for zone in (None, "z1", "moon")}
+    for zone, codes in zones.items():
+        for customer in ("c001", "c002", "c003", "rita"):
+            codes |= set(reasons(town, customer, zone=zone, limit=19).values())
+            asked = recommend_vendors(*town.of(customer, zone=zone, limit=9), []).vendors
+            codes |= {vendor.reason.code for vendor in asked}
+    assert "popular_nearby" in zones[None] & zones["z1"]
+    assert "popular_nearby" not in zones["moon"]
 
 
 def test_a_dish_she_only_rated_was_not_looked_at(town) -> None:
