@@ -57,7 +57,8 @@ def read_signals(asking: Asking, options: SignalOptions) -> Signals:
     if not asking.fresh and not len(asking.clicked):
         return NOTHING
     looked: dict[int, float] = {}
-    ordered_at = int(asking.query.at[-1]) if len(asking.query.at) else 0
+    # An order told late is her last basket and not her newest.
+    ordered_at = int(asking.query.at.max(initial=0))
     row = asking.served.items.row
     weights = {"view": options.view, "click": options.click, "cart": options.cart}
     ratings: dict[int, tuple[int, float, float]] = {}

@@ -61,7 +61,8 @@ def dishes_again(served: Served, catalog: Catalog, request: DishRequest, fresh: 
 
 def _due(asking: Asking, own: OwnLines, column: int) -> Reason | None:
     """Return that the dish is due: three orders or more, and since the last one about her usual gap has passed."""
-    instants = asking.query.at[own.orders_of(column)]
+    # An order may be told late.
+    instants = np.sort(asking.query.at[own.orders_of(column)])
     if len(instants) < LEAST_ORDERS or not asking.served.keeps_time:
         return None
     gap_days = float(np.median(np.diff(instants))) / DAY_S

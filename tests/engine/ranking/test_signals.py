@@ -8,7 +8,7 @@ import pytest
 from engine.ranking.options import SignalOptions
 from engine.ranking.request import open_request
 from engine.ranking.signals import neighbours, read_signals
-from tests.engine.ranking.conftest import NEW, bought, told
+from tests.engine.ranking.conftest import NEW, NOW, bought, told
 
 
 def signals(town, customer, fresh=(), **asked):
@@ -52,6 +52,20 @@ def test_for_somebody_with_orders_a_look_only_nudges(town) -> None:
     looked = town.shown("c002", [told("view", 1, "c002", item_id=plain[9])], limit=15)
     assert looked[0] == plain[0]
     assert looked.index(plain[9]) < 9
+
+
+def test_an_order_told_late_brings_back_no_look_of_before_her_newest(town) -> None:
+    placed = [bought("d04", 1, "visitor", hours_ago=1)]
+    looked, late = told("view", 2, "visitor", hours_ago=2, item_id="d03"), bought("d05", 3, "visitor", hours_ago=5)
+    assert not signals(town, "visitor", [*placed, looked, late]).touched
+    row = town.served.row_of("c002")
+    newest = int(town.served.baskets.at[town.served.baskets.customer_start[row + 1] - 1])
+    hours_ago = (int(NOW.timestamp()) - newest) / 3600
+    before = told("view", 1, "c002", hours_ago=hours_ago + 1, item_id="d03")
+    late = bought("d05", 2, "c002", hours_ago=hours_ago + 2)
+    options = SignalOptions(half_life_hours=2000)
+    asking = open_request(town.served, town.catalog, town.request("c002"), [before, late])
+    assert not read_signals(asking, options).touched
 
 
 def test_what_led_to_an_order_counts_no_more_and_signs_fade(town) -> None:

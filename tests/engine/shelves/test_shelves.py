@@ -233,6 +233,17 @@ def test_what_she_orders_every_day_is_not_said_to_come_every_1_days(town) -> Non
     assert again(town, "visitor", daily, language="en").dishes[0].reason.code == "due_daily"
 
 
+def test_an_order_told_late_changes_no_rhythm(town) -> None:
+    row = town.served.row_of("rita")
+    last = datetime.fromtimestamp(int(town.served.baskets.at[town.served.baskets.customer_start[row + 1] - 1]), UTC)
+    at = last + timedelta(days=6)
+    plain = {d.item_id: d.reason.text for d in again(town, "rita", at=at, language="en").dishes}
+    assert plain["d05"].startswith("You order this about every 7 days")
+    late = bought("d05", 1, "rita", hours_ago=(NOW - last).total_seconds() / 3600 + 24 * 24)
+    told_late = {d.item_id: d.reason.text for d in again(town, "rita", [late], at=at, language="en").dishes}
+    assert told_late["d05"] == plain["d05"]
+
+
 def test_an_order_of_this_minute_puts_its_vendor_first(town) -> None:
     fresh = [told("order", n, "visitor", order_id=f"o{n}", items=[{"item_id": "d03"}], vendor_id="v3") for n in (1, 2)]
     first = vendors(town, "visitor", fresh, language="zh").vendors[0]
