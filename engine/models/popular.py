@@ -22,6 +22,7 @@ FAR_DEGREES = 1.0
 # How many of the best of a place are candidates, and how many are ranked so that enough remain after the filters.
 MOST, MOST_RANKED = 200, 2_000
 MOST_LINKS = 4_096
+ALL = 2**31 - 1
 ENOUGH = 100.0
 
 
@@ -29,13 +30,15 @@ ENOUGH = 100.0
 class Links:
     """What one place's shares are made of: counted places, what a basket of each counts and everywhere's shares.
 
-    `top` holds, once somebody asked, the share of the most popular item there, or a little more where several places
-    are counted.
+    Once the first place has brought `enough` dishes, the others bring none of their own: where a zone decides, what is
+    only ordered around it says less than what was ordered in it. `top` holds, once somebody asked, the share of the
+    most popular item there, or a little more where several places are counted.
     """
 
     places: LongArray
     weights: FloatArray
     everywhere: float
+    enough: int = ALL
     top: list[float] = field(default_factory=list)
 
 
@@ -100,6 +103,7 @@ class Popular(Recommender):
             self.counts,
             links.places,
             links.weights,
+            links.enough,
             mask,
             part,
             board.n,
@@ -253,9 +257,10 @@ class Popular(Recommender):
             around = NOWHERE
         left = np.float32(self.shrink / (own + self.shrink))
         return Links(
-            sealed(np.append(around.places, at)),
-            sealed(np.append(around.weights * left, np.float32(1 / (own + self.shrink)))),
+            sealed(np.append(at, around.places)),
+            sealed(np.append(np.float32(1 / (own + self.shrink)), around.weights * left)),
             float(left * around.everywhere),
+            MOST,
         )
 
 
@@ -284,6 +289,7 @@ def _add_places(
     counts: FloatArray,
     places: LongArray,
     weights: FloatArray,
+    enough: int,
     mask: npt.NDArray[np.bool_],
     part: int,
     n: int,
@@ -292,13 +298,14 @@ def _add_places(
     parts: FloatArray,
 ) -> tuple[int, int]:
     """Add each place's counts times its weight; return the rows there are, and how many of them may be shown here."""
-    found = 0
+    found, full = 0, False
     for at in range(len(places)):
+        full = full or (at == 1 and found >= enough)
         for entry in range(start[places[at]], start[places[at] + 1]):
             item = items[entry]
             row = row_of[item]
             if row < 0:
-                if not mask[item]:
+                if full or not mask[item]:
                     continue
                 row = n
                 n += 1
