@@ -17,7 +17,7 @@ import polars as pl
 
 from engine.artifact import Pause, no_pause
 from engine.ids import IdMap
-from engine.ranking.diets import ALLERGENS, DIETS, NOTHING, plain_words
+from engine.ranking.diets import ALLERGENS, DIETS, NOTHING, allergens_in, plain_words
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int32]
@@ -265,15 +265,18 @@ def _numbered(words: pl.Series, known: Sequence[str]) -> IntArray:
 
 
 def _labels(listed: pl.DataFrame, pause: Pause) -> Labels:
-    told = np.array((listed["allergens"].str.strip_chars() != "").fill_null(value=False).to_numpy(), dtype=bool)
+    told = np.zeros(listed.height, dtype=bool)
     found: dict[str, dict[str, BoolArray]] = {"allergens": {}, "diets": {}}
     for kind, by_word in found.items():
         columns = np.flatnonzero(listed[kind].is_not_null().to_numpy())
         for number, (column, cell) in enumerate(zip(columns.tolist(), listed[kind].drop_nulls(), strict=True)):
             if number % LABELS == 0:
                 pause()
-            for word in plain_words(cell):
+            words = allergens_in(cell) if kind == "allergens" else plain_words(cell)
+            for word in words:
                 by_word.setdefault(word, np.zeros(listed.height, dtype=bool))[column] = True
+            if kind == "allergens" and words:
+                told[column] = True
     return Labels(found["allergens"], found["diets"], told)
 
 

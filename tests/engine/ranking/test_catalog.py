@@ -137,6 +137,37 @@ def test_a_named_allergen_leaves_out_what_holds_it_and_what_nobody_looked_at() -
     assert labels.suits((), ()).all()
 
 
+@pytest.mark.parametrize(
+    ("cell", "held"),
+    [
+        ("milk, eggs", {"milk", "eggs"}),
+        ("Milk; Eggs", {"milk", "eggs"}),
+        ("milk/eggs", {"milk", "eggs"}),
+        ("牛奶、鸡蛋", {"milk", "eggs"}),
+        ("含有麸质的谷物，甲壳纲类动物", {"gluten", "crustaceans"}),
+        ("may contain traces of peanut", {"peanuts"}),
+        ("Milk powder|soy sauce", {"milk", "soya"}),
+        ("contains egg and milk", {"milk", "eggs"}),
+        ("none", set()),
+    ],
+)
+def test_an_allergen_counts_however_the_cell_that_names_it_is_written(cell, held) -> None:
+    labels = catalog(items=[{"item_id": "dish", "allergens": cell}], ids=("dish",)).labels
+    assert {word for word in ALLERGENS if not labels.suits((word,), ())[0]} == held
+
+
+@pytest.mark.parametrize("cell", ["-", "?", " ", "N/A", "unknown", "未知"])
+def test_a_cell_that_says_nothing_is_no_word_that_a_dish_holds_nothing(cell) -> None:
+    labels = catalog(items=[{"item_id": "dish", "allergens": cell}], ids=("dish",)).labels
+    assert not labels.suits(("milk",), ()).any()
+
+
+def test_diets_are_separated_as_allergens_are_but_never_guessed() -> None:
+    dishes = [{"item_id": "a", "diets": "vegetarian, vegan"}, {"item_id": "b", "diets": "not vegan"}]
+    labels = catalog(items=dishes, ids=("a", "b")).labels
+    assert labels.suits((), ("vegan",)).tolist() == [True, False]
+
+
 def test_a_diet_lets_only_labelled_dishes_through() -> None:
     dishes = [{"item_id": "noodles", "diets": "素食|halal"}, {"item_id": "soup"}]
     labels = catalog(items=dishes).labels
