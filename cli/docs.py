@@ -121,7 +121,7 @@ def customer_table_page() -> str:
 
 def models_page() -> str:
     """Return the page of what `tuned.yaml` may set."""
-    from training.learn import models_of  # noqa: PLC0415 - loads scipy and implicit
+    from training.learn import models_of  # noqa: PLC0415 - loads scipy and LightGBM
     from training.learn_ranker import Growing  # noqa: PLC0415 - the same
     from training.model_settings import KNOBS, ModelSettings  # noqa: PLC0415 - the same
 

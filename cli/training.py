@@ -57,7 +57,7 @@ def train(
 
       regulars train --home shop --horizon 4w --json
     """
-    from training import run  # noqa: PLC0415 - loads scipy and implicit, which other verbs need not wait for
+    from training import run  # noqa: PLC0415 - loads scipy and LightGBM, which other verbs need not wait for
 
     settings = settings_of_home(home)
     horizon_days = days_of(horizon)

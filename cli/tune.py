@@ -55,7 +55,7 @@ def tune(
 
       regulars tune --trials 50 --seed 1 --json
     """
-    from training import tune as search  # noqa: PLC0415 - loads optuna, scipy and implicit
+    from training import tune as search  # noqa: PLC0415 - loads optuna, scipy and LightGBM
     from training.model_settings import FILE  # noqa: PLC0415 - the same
 
     settings, horizon_days = settings_of_home(home), days_of(horizon)
@@ -77,7 +77,7 @@ def tune(
 
 def _searched(settings: Settings, *, minutes: float, **how: Any) -> Tuned:
     """Search with a progress bar; `how` goes to `training.tune.tune` as it is. Stopped, it says what is kept."""
-    from training import tune as search  # noqa: PLC0415 - loads optuna, scipy and implicit
+    from training import tune as search  # noqa: PLC0415 - loads optuna, scipy and LightGBM
 
     complete: dict[str, int] = {}
     with progress() as bar:

@@ -8,17 +8,17 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
 from engine.compiled import compiled
 from engine.errors import NoHistory
-from engine.models.base import Arrays, Baskets, FloatArray, Query, Recommender, user_items
-from engine.models.board import COUNT, Board, Rows
+from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Query, Recommender, user_items
+from engine.models.board import COUNT, Board, Rows, sealed
+from engine.models.sums import told
 
 
 @dataclass(slots=True)
 class ItemKnn(Recommender):
-    """Item-to-item cosine over customers (Sarwar et al. 2001), the nearest `neighbours` of each item, by implicit.
+    """Item-to-item cosine over customers (Sarwar et al. 2001), the nearest `neighbours` of each item.
 
     An item is its own nearest neighbour, so what she orders often also scores high; her counts count as log(1 + n).
     """
@@ -32,21 +32,14 @@ class ItemKnn(Recommender):
 
         Raises NoHistory if there is no basket.
         """
-        from implicit.nearest_neighbours import (  # noqa: PLC0415 - heavy, and only training needs it
-            ItemItemRecommender,
-            normalize,
-        )
-
         if not baskets.n_baskets:
             raise NoHistory("no basket to learn from; import orders with items first")
         counts = user_items(baskets)
-        matrix = sparse.csr_matrix((np.log1p(counts.data), counts.indices, counts.indptr), shape=counts.shape)
-        model = ItemItemRecommender(K=self.neighbours, num_threads=1)
-        with threadpool_limits(1, user_api="blas"):
-            # What its CosineRecommender does, but by rows: by columns it warns, and warnings cannot be silenced in one
-            # of several threads.
-            model.fit(normalize(matrix.T).T.tocsr(), show_progress=False)
-        self.links = Rows.of(sparse.csr_array(model.similarity))
+        said = np.log1p(counts.data)
+        said /= np.sqrt(np.bincount(counts.indices, said.astype(np.float64) ** 2, baskets.n_items))[counts.indices]
+        by_customer = sparse.csr_matrix((said, counts.indices, counts.indptr), shape=counts.shape)
+        found = _neighbours(*_parts(by_customer), *_parts(by_customer.T.tocsr()), self.neighbours)
+        self.links = Rows(*(sealed(array) for array in found))
         return self
 
     def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
@@ -73,6 +66,54 @@ class ItemKnn(Recommender):
     def from_arrays(cls, arrays: Arrays) -> Self:
         """Rebuild from `arrays()`."""
         return cls(links=Rows(arrays["start"], arrays["items"], arrays["similarity"]))  # type: ignore[arg-type]
+
+
+def _parts(matrix: sparse.csr_matrix) -> tuple[LongArray, IntArray, FloatArray]:
+    kinds = (matrix.indptr, np.int64), (matrix.indices, np.int32), (matrix.data, np.float32)
+    start, columns, values = (sealed(array.astype(kind, copy=False)) for array, kind in kinds)
+    return start, columns, values
+
+
+@compiled
+def _neighbours(
+    start: LongArray,
+    items: IntArray,
+    values: FloatArray,
+    item_start: LongArray,
+    customers: IntArray,
+    weights: FloatArray,
+    most: int,
+) -> tuple[LongArray, IntArray, FloatArray]:
+    """Return by item the `most` items of which its customers say most, of equals the lower, in ascending order.
+
+    Customer c says `values` of `items` from start[c] to start[c + 1]; the other three are the same by item.
+    """
+    n_items = len(item_start) - 1
+    total, touched = np.zeros(n_items, np.float64), np.zeros((n_items + 63) // 64, np.uint64)
+    columns, added = np.empty(n_items, np.int32), np.empty(n_items, np.float32)
+    found, room = np.zeros(n_items + 1, np.int64), n_items * min(most, n_items)
+    near, closeness = np.empty(room, np.int32), np.empty(room, np.float32)
+    kept = 0
+    for item in range(n_items):
+        for at in range(item_start[item], item_start[item + 1]):
+            customer, weight = customers[at], weights[at]
+            for entry in range(start[customer], start[customer + 1]):
+                other = items[entry]
+                total[other] += weight * values[entry]
+                touched[other >> 6] |= np.uint64(1) << np.uint64(other & 63)
+        n = told(total, touched, columns, added, 0)
+        bound, equals = np.float32(-1), most
+        if n > most:
+            bound = np.partition(added[:n], n - most)[n - most]
+            equals = most - np.sum(added[:n] > bound)
+        for at in range(n):
+            equal = added[at] == bound
+            if added[at] > bound or (equal and equals > 0):
+                equals -= equal
+                near[kept], closeness[kept] = columns[at], added[at]
+                kept += 1
+        found[item + 1] = kept
+    return found, near[:kept].copy(), closeness[:kept].copy()
 
 
 @compiled

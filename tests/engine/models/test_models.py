@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from engine.models.als import Als
 from engine.models.base import Place, user_items
@@ -245,3 +246,22 @@ def test_als_folds_in_the_factors_that_training_found() -> None:
     counts = [matrix[row] for row in range(60)]
     ours = np.stack([model.item_factors @ model.fold_in(c.indices.astype(np.int32), c.data) for c in counts])
     np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=2e-4)
+
+
+def test_neighbours_are_those_that_implicit_finds() -> None:
+    from implicit.nearest_neighbours import ItemItemRecommender, normalize
+
+    data = learned_from(random_town(80, 60, seed=5))
+    found = fit(ItemKnn(neighbours=12), data).links
+    counts = user_items(data.baskets)
+    said = sparse.csr_matrix((np.log1p(counts.data), counts.indices, counts.indptr), shape=counts.shape)
+    theirs = ItemItemRecommender(K=12, num_threads=1)
+    theirs.fit(normalize(said.T).T.tocsr(), show_progress=False)
+    wanted = theirs.similarity.toarray()
+    ours = sparse.csr_array((found.values, found.columns, found.start), shape=wanted.shape)
+    # Which of equally near ones are kept is each one's own affair.
+    np.testing.assert_allclose(np.sort(ours.toarray()), np.sort(wanted), atol=1e-6)
+    shared = (ours.toarray() > 0) & (wanted > 0)
+    np.testing.assert_allclose(ours.toarray()[shared], wanted[shared], atol=1e-6)
+    assert (np.diff(found.start) <= 12).all()
+    assert ours.has_sorted_indices
