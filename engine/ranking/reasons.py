@@ -54,11 +54,38 @@ SENTENCES: dict[str, dict[str, str]] = {
 }
 SHORT: dict[str, dict[str, str]] = {
     "closed": {"en": "Closed at that time", "zh": "该时间不营业"},
-    "out_of_zone": {"en": "No vendor delivers more to that zone", "zh": "没有更多商家配送到该区域"},
+    "out_of_zone": {"en": "Vendors here do not deliver to that zone", "zh": "商家不配送到该区域"},
     "unavailable": {"en": "Sold out", "zh": "已售罄"},
     "vendor_unknown": {"en": "We do not know this vendor", "zh": "没有该商家的信息"},
-    "vendor": {"en": "The vendor offers no more dishes", "zh": "该商家没有更多菜品"},
-    "candidates": {"en": "No more of the given candidates can be shown", "zh": "给定的候选中没有更多可展示的菜品"},
+    "vendor": {"en": "The vendor offers no dish that can be shown", "zh": "该商家没有可展示的菜品"},
+    "candidates": {"en": "None of the given candidates can be shown", "zh": "给定的候选中没有可展示的菜品"},
+    "allergens": {
+        "en": "Dishes here hold a named allergen, or nobody said what they hold",
+        "zh": "菜品含有所述过敏原，或未注明过敏原",
+    },
+    "diets": {"en": "Dishes here are not labelled for this diet", "zh": "菜品未标注符合该饮食要求"},
+    "all_excluded": {"en": "Dishes here were excluded", "zh": "菜品已被排除"},
+    "cart": {"en": "Dishes here are in the cart already", "zh": "菜品已在购物车中"},
+    "not_interested": {"en": "Dishes here are marked as not interesting", "zh": "菜品已标记为不感兴趣"},
+    "had_before": {"en": "Dishes here were ordered before, and nobody orders twice", "zh": "菜品都已点过"},
+    "near_duplicates": {"en": "Dishes here are nearly the same", "zh": "菜品彼此相近"},
+    "menu": {"en": "There are no dishes", "zh": "没有菜品"},
+    "no_orders": {"en": "No dish ordered before can be shown", "zh": "没有可展示的点过的菜品"},
+    "nothing_alike": {"en": "Nothing is known to be like it", "zh": "没有已知的相似菜品"},
+    "no_vendors": {"en": "No vendor is open and delivers here", "zh": "没有营业且可配送的商家"},
+    "suits_nobody": {
+        "en": "No dish is among the best of anybody in this group",
+        "zh": "没有菜品是该人群中任何人的首选",
+    },
+    "nobody": {"en": "Nobody is in this group", "zh": "该人群没有顾客"},
+}
+# The same of a list that holds something; what is not here may be said of both.
+OTHERS: dict[str, dict[str, str]] = {
+    "closed": {"en": "Others are closed at that time", "zh": "其他商家该时间不营业"},
+    "out_of_zone": {"en": "Other vendors do not deliver to that zone", "zh": "其他商家不配送到该区域"},
+    "unavailable": {"en": "Other dishes are sold out", "zh": "其他菜品已售罄"},
+    "vendor": {"en": "The vendor offers no other dishes", "zh": "该商家没有其他菜品"},
+    "candidates": {"en": "No others of the given candidates can be shown", "zh": "给定的候选中没有其他可展示的菜品"},
     "allergens": {
         "en": "The other dishes hold a named allergen, or nobody said what they hold",
         "zh": "其余菜品含有所述过敏原，或未注明过敏原",
@@ -69,21 +96,14 @@ SHORT: dict[str, dict[str, str]] = {
     "not_interested": {"en": "The other dishes are marked as not interesting", "zh": "其余菜品已标记为不感兴趣"},
     "had_before": {"en": "The other dishes were ordered before, and nobody orders twice", "zh": "其余菜品都已点过"},
     "near_duplicates": {"en": "The other dishes are near-duplicates of those shown", "zh": "其余菜品与已展示的相近"},
-    "menu": {"en": "There are no more dishes", "zh": "没有更多菜品"},
-    "no_orders": {"en": "No dish ordered before can be shown", "zh": "没有可展示的点过的菜品"},
-    "nothing_alike": {"en": "Nothing else is known to be like it", "zh": "没有已知的相似菜品"},
-    "no_vendors": {"en": "No more vendors are open and deliver here", "zh": "没有更多营业且可配送的商家"},
+    "menu": {"en": "There are no other dishes", "zh": "没有其他菜品"},
+    "no_orders": {"en": "No other dish ordered before can be shown", "zh": "没有其他可展示的点过的菜品"},
+    "nothing_alike": {"en": "No other dish is known to be like it", "zh": "没有其他已知的相似菜品"},
+    "no_vendors": {"en": "No other vendors are open and deliver here", "zh": "没有其他营业且可配送的商家"},
     "suits_nobody": {
         "en": "The other dishes are among the best of nobody in this group",
         "zh": "其余菜品不在该人群任何人的首选之列",
     },
-    "nobody": {"en": "Nobody is in this group", "zh": "该人群没有顾客"},
-}
-# The same of a list that holds something.
-OTHERS: dict[str, dict[str, str]] = {
-    "closed": {"en": "Others are closed at that time", "zh": "其他商家该时间不营业"},
-    "unavailable": {"en": "Other dishes are sold out", "zh": "其他菜品已售罄"},
-    "no_orders": {"en": "No other dish ordered before can be shown", "zh": "没有其他可展示的点过的菜品"},
 }
 WEEKDAYS = {
     "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),

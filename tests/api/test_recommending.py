@@ -65,7 +65,7 @@ def test_the_context_filters_what_cannot_be_ordered(app) -> None:
     shown = {item["item_id"] for item in answer["items"]}
     assert shown == {d for d in DISHES if VENDOR[d] != "v1"} - {"d00", "d02"}
     assert answer["notes"] == ["fewer_than_asked"]
-    assert answer["why_empty"] == {"code": "out_of_zone", "text": "No vendor delivers more to that zone"}
+    assert answer["why_empty"] == {"code": "out_of_zone", "text": "Other vendors do not deliver to that zone"}
 
 
 def test_a_vendor_page_and_given_candidates_narrow_the_list(app) -> None:

@@ -85,7 +85,7 @@ def test_people_are_told_what_a_dish_is_made_of_and_why_the_list_is_short(ask) -
     assert code == 0
     assert "made of" in out
     assert "out_of_zone 4" in told
-    assert "Short because: No vendor delivers more to that zone (out_of_zone)" in told
+    assert "Short because: Other vendors do not deliver to that zone (out_of_zone)" in told
 
 
 @pytest.mark.parametrize(

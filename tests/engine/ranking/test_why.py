@@ -115,6 +115,12 @@ def test_a_short_list_speaks_of_the_others_and_an_empty_one_of_all(code) -> None
         assert why_short(code, language, empty=True).text == SHORT[code][language]
         assert why_short(code, language, empty=False).text == OTHERS[code][language]
         assert "ther" in why_short(code, "en", empty=False).text
+        assert " other" not in why_short(code, "en", empty=True).text
+        assert " more" not in why_short(code, "en", empty=True).text
+
+
+def test_only_what_nothing_is_known_of_is_said_of_empty_and_short_lists_alike() -> None:
+    assert SHORT.keys() - OTHERS.keys() == {"nobody", "vendor_unknown"}
 
 
 def with_hours(town, known: bool):
