@@ -18,15 +18,15 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Judged on the first order of each customer in the last {days:.3g} days, everything before as history.",
         "以最近 {days:.3g} 天内每位顾客的第一笔订单评估，此前的全部订单作为历史。",
     ),
-    "made_at": ("Written {at} (UTC) by Regulars {release}.", "{at}(UTC)由 Regulars {release} 生成。"),
+    "made_at": ("Written {at} (UTC) by Regulars {release}.", "{at}（UTC）由 Regulars {release} 生成。"),
     "made": ("Written by Regulars {release}.", "由 Regulars {release} 生成。"),
     "live": (
         "The version in service was {live}; what is judged was learned anew for this page.",
-        "当时线上版本为 {live};此处评估的模型为本报告重新训练。",
+        "当时线上版本为 {live}；此处评估的模型为本报告重新训练。",
     ),
     "window": (
         "Orders from {first} to {last}: {baskets} baskets of {customers} customers, {items} dishes.",
-        "订单时间 {first} 至 {last}:{customers} 位顾客的 {baskets} 笔订单，{items} 道菜品。",
+        "订单时间 {first} 至 {last}：{customers} 位顾客的 {baskets} 笔订单，{items} 道菜品。",
     ),
     "no_window": (
         "Orders without dates: {baskets} baskets of {customers} customers, {items} dishes.",
@@ -44,7 +44,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "models": ("Models side by side", "各模型对比"),
     "models_about": (
         "ndcg@{k}: how many of the ordered dishes are in the list, and how high. The darker bar is what is served.",
-        "ndcg@{k}:实际下单的菜品有多少进入列表、排名多高。深色条为线上使用的排序。",
+        "ndcg@{k}：实际下单的菜品有多少进入列表、排名多高。深色条为线上使用的排序。",
     ),
     "model": ("model", "模型"),
     "recall": ("recall", "召回率"),
@@ -56,19 +56,19 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "repeat_recall": ("repeat", "复购"),
     "explore_recall": ("explore", "探索"),
-    "pairs": ("Is the difference luck?", "差异是否偶然?"),
+    "pairs": ("Is the difference luck?", "差异是否偶然？"),
     "pairs_about": (
         "Mean difference in {metric} for the same customers. Where the interval leaves out 0, it is more than luck.",
         "同一批顾客上 {metric} 的平均差。区间不含 0 时，差异并非偶然。",
     ),
-    "groups": ("For whom is it good?", "对哪些顾客有效?"),
+    "groups": ("For whom is it good?", "对哪些顾客有效？"),
     "groups_about": (
         "ndcg@{k} of what is served, group by group; the dashed line is the mean of all.",
-        "线上排序在各人群中的 ndcg@{k};虚线为总体平均。",
+        "线上排序在各人群中的 ndcg@{k}；虚线为总体平均。",
     ),
     "hardest": (
         "Beside its own models: in each group, what is served less the single model that presses it hardest.",
-        "与自身单一模型相比：各人群中线上排序与最接近(或胜过它)的单一模型之差。",
+        "与自身单一模型相比：各人群中线上排序与最接近（或胜过它）的单一模型之差。",
     ),
     "group": ("group", "人群"),
     "count": ("customers", "顾客数"),
@@ -79,12 +79,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Lorenz curve: which share of all showing the least shown dishes get; on the diagonal all are shown alike.",
         "洛伦兹曲线：展示最少的那部分菜品占全部展示的份额；对角线表示所有菜品展示均等。",
     ),
-    "across": ("share of dishes, least shown first", "菜品份额(按展示从少到多)"),
+    "across": ("share of dishes, least shown first", "菜品份额（按展示从少到多）"),
     "up": ("share of all showing", "展示份额"),
     "shown": ("shown", "展示"),
     "ordered": ("ordered", "下单"),
     "coverage": ("coverage", "覆盖率"),
-    "novelty": ("novelty (bits)", "新颖度(比特)"),
+    "novelty": ("novelty (bits)", "新颖度（比特）"),
     "gini": ("Gini", "基尼系数"),
     "popularity": ("popularity", "热门度"),
     "popularity_about": (
@@ -103,7 +103,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{lists} lists with {slots} slots, worth {worth} slots of this ranking. The log could have shown {support} of "
         "it; the rest counts as never taken where weights are not normalised. "
         "{clipped} of weights were clipped at {clip}.",
-        "共 {lists} 个列表、{slots} 个位置，相当于本排序的 {worth} 个位置。日志可能展示过其中的 {support};"
+        "共 {lists} 个列表、{slots} 个位置，相当于本排序的 {worth} 个位置。日志可能展示过其中的 {support}；"
         "未归一化的估计把其余部分视为从未下单。"
         "{clipped} 的权重在 {clip} 处截断。",
     ),
@@ -128,7 +128,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "group_won_back": ("won back", "已召回"),
     "group_rare": ("rare", "冷门"),
     "group_common": ("common", "常见"),
-    "group_(others)": ("(others)", "(其他)"),
+    "group_(others)": ("(others)", "（其他）"),
 }
 
 
