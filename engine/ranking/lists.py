@@ -66,7 +66,9 @@ def arrange(pool: Pool, asking: Asking, own: OwnLines, options: ListOptions) -> 
     chosen.fill(order, [], limit, anyhow)
     first = set([place for place in order if place not in chosen.twice][: len(chosen.places)])
     changes |= {place: "variety" for place in chosen.places if place not in first and place not in changes}
-    return Arranged(chosen.places, changes, len(chosen.places) > kept, len(chosen.twice))
+    # Of an odd number no half is both the least and the most.
+    parted = least_repeats(limit, options) > floor(limit * options.repeat_max + ROUNDING)
+    return Arranged(chosen.places, changes, parted or len(chosen.places) > kept, len(chosen.twice))
 
 
 def choice(limit: int) -> int:

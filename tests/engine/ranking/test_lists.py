@@ -83,6 +83,12 @@ def test_dishes_whose_names_share_their_words_are_shown_once(town) -> None:
     assert "fewer_than_asked" in answer.notes
 
 
+def test_a_share_that_no_whole_number_of_dishes_has_is_said_to_give_way(town) -> None:
+    half = {"repeat_min": 0.5, "repeat_max": 0.5}
+    assert "list_relaxed" in town.ask(limit=3, lists=half).notes
+    assert "list_relaxed" not in town.ask(limit=4, lists=half).notes
+
+
 def words(town, dish) -> frozenset[str]:
     return frozenset(words_of(town.catalog.name(town.served.items.row(dish), "en")))
 
