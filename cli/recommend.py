@@ -29,6 +29,9 @@ recommend = typer.Typer(
 )
 app.add_typer(recommend, name="recommend")
 
+# Of a customer's events in the inbox: what she was shown must not hide what she did.
+MOST_READ = 20_000
+
 Customer = Annotated[str | None, typer.Argument(help="Who asks; without her, what a stranger is shown.")]
 Known = Annotated[str, typer.Argument(help="Who asks.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=100, help="How many.")]
@@ -322,17 +325,17 @@ def _open(
 
 
 def _events(settings: Settings, customer: str | None) -> Sequence[Event]:
-    """Return her newest events from the inbox, oldest first; the service reads the same from its cache."""
+    """Return what the service's cache would hold of her, oldest first, from the inbox."""
     from engine.database import connect, transaction  # noqa: PLC0415
     from engine.events import events_of  # noqa: PLC0415
-    from engine.online import KEPT_EVENTS, forgiven  # noqa: PLC0415
+    from engine.online import as_kept, forgiven  # noqa: PLC0415
 
     if customer is None:
         return []
     engine = connect(settings)
     try:
         with transaction(engine) as session:
-            return forgiven(events_of(session, customer, limit=KEPT_EVENTS)[::-1], datetime.now(UTC))
+            return forgiven(as_kept(events_of(session, customer, limit=MOST_READ)[::-1]), datetime.now(UTC))
     finally:
         engine.dispose()
 

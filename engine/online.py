@@ -92,12 +92,8 @@ class InProcess:
         """Add stored events."""
         for event in events:
             kept = slim(event)
-            if kept is None:
-                continue
-            own = self._events[event.customer_id]
-            own[event.seq] = kept
-            for seq in _too_many(own):
-                del own[seq]
+            if kept is not None:
+                _keep(self._events[event.customer_id], kept)
 
     async def recent(self, customer_id: str) -> list[Event]:
         """Return the customer's newest events, oldest first."""
@@ -114,6 +110,16 @@ class InProcess:
 
     async def close(self) -> None:
         """Nothing to let go of."""
+
+
+def as_kept(events: Iterable[Event]) -> list[Event]:
+    """Return what the online state would hold of one customer's stored events, oldest first."""
+    own: dict[int, Event] = {}
+    for event in events:
+        kept = slim(event)
+        if kept is not None:
+            _keep(own, kept)
+    return [own[seq] for seq in sorted(own)]
 
 
 class InRedis:
@@ -260,6 +266,12 @@ def forgiven(events: list[Event], now: datetime) -> list[Event]:
     if not events or events[0].at >= since:
         return events
     return [event for event in events if event.type != "not_interested" or event.at >= since]
+
+
+def _keep(own: dict[int, Event], kept: Event) -> None:
+    own[kept.seq] = kept
+    for seq in _too_many(own):
+        del own[seq]
 
 
 def _too_many(own: dict[int, Event]) -> list[int]:

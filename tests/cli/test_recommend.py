@@ -80,6 +80,19 @@ def test_it_hears_what_the_inbox_holds(ask, served_home) -> None:  # noqa: F811
     assert json.loads(ask("dishes", "stranger", "--limit", "1", "--json")[1])["items"][0]["item_id"] == rare
 
 
+def test_what_she_was_shown_hides_nothing_she_did_as_in_the_service(ask, served_home) -> None:  # noqa: F811
+    shown = {"item_id": "d01", "request_id": "r", "slot": 0}
+    told = [Event("e0", "order", "stranger", NOW, {"order_id": "1", "items": [{"item_id": "d07"}]})]
+    told += [Event(f"e{n}", "impression", "stranger", NOW, shown) for n in range(1, 260)]
+    engine = connect(served_home)
+    with transaction(engine) as session:
+        store(session, told, NOW)
+    engine.dispose()
+    code, out, _ = ask("again", "stranger", "--json")
+    assert code == 0
+    assert [item["item_id"] for item in json.loads(out)["items"]] == ["d07"]
+
+
 def test_people_are_told_what_a_dish_is_made_of_and_why_the_list_is_short(ask) -> None:
     code, out, told = ask("dishes", "c001", "--limit", "20", "--zone", "z0", "--explain")
     assert code == 0
