@@ -31,7 +31,7 @@ from engine.database import transaction
 from engine.errors import OnlineUnavailable, RegularsError
 from engine.events import Event, last_seq, read_after
 from engine.online import KEPT_DAYS, OnlineStore, forgiven
-from engine.ranking.catalog import Catalog, build_catalog
+from engine.ranking.catalog import Catalog, catalog_of
 from engine.ranking.options import FILE as OPTIONS_FILE
 from engine.ranking.options import Options, read_options
 from engine.ranking.recommend import DishRequest, recommend_dishes
@@ -228,7 +228,7 @@ class Live:
                 served = open_served(artifact, pause=aside or no_pause)
             pause = no_pause if current is None else breathe
             items, vendors = read_table(self.settings, "items"), read_table(self.settings, "vendors")
-            catalog = build_catalog(served.items, items, vendors, timezone=self.settings.timezone, pause=pause)
+            catalog = catalog_of(served, items, vendors, timezone=self.settings.timezone, pause=pause)
             pause()
             fresh = Answering(served, catalog, read_table(self.settings, "offers"), read_options(self.settings.home))
             pause()
@@ -296,7 +296,7 @@ def compile_ahead(settings: Settings) -> None:
             return
         served = open_served(load(folder, version, verify=False))
         items, vendors = read_table(settings, "items"), read_table(settings, "vendors")
-        catalog = build_catalog(served.items, items, vendors, timezone=settings.timezone)
+        catalog = catalog_of(served, items, vendors, timezone=settings.timezone)
         warm_up(Answering(served, catalog, read_table(settings, "offers"), read_options(settings.home)))
         kept.write_text(release, encoding="utf-8")
 

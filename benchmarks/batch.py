@@ -30,7 +30,7 @@ from engine.artifact import live_version, load
 from engine.models.als import Als
 from engine.models.base import user_items
 from engine.models.nearest import Nearest
-from engine.ranking.catalog import Catalog, build_catalog
+from engine.ranking.catalog import Catalog, catalog_of
 from engine.ranking.everyone import Menus, best_by_factors, best_by_models
 from engine.ranking.list_file import PART
 from engine.ranking.served import Served, open_served
@@ -86,7 +86,7 @@ def opened(home: Path) -> tuple[Served, Catalog]:
     assert version is not None, f"{home} was never trained"
     served = open_served(load(settings.artifacts_folder, version))
     items, vendors = read_table(settings, "items"), read_table(settings, "vendors")
-    return served, build_catalog(served.items, items, vendors, timezone=settings.timezone)
+    return served, catalog_of(served, items, vendors, timezone=settings.timezone)
 
 
 def timed(work: Callable[[], object]) -> Cost:

@@ -287,7 +287,7 @@ def _open(
     from engine.artifact import live_version, load  # noqa: PLC0415
     from engine.customers.moment import read_moment  # noqa: PLC0415
     from engine.errors import BadRequest  # noqa: PLC0415
-    from engine.ranking.catalog import build_catalog  # noqa: PLC0415
+    from engine.ranking.catalog import catalog_of  # noqa: PLC0415
     from engine.ranking.options import read_options  # noqa: PLC0415
     from engine.ranking.request import DishRequest, check_instant, check_point  # noqa: PLC0415
     from engine.ranking.served import open_served  # noqa: PLC0415
@@ -302,7 +302,7 @@ def _open(
         raise NotFound("nothing has been trained yet; run `regulars train`", where=str(settings.home))
     served = open_served(load(settings.artifacts_folder, version))
     items, vendors_ = read_table(settings, "items"), read_table(settings, "vendors")
-    catalog = build_catalog(served.items, items, vendors_, timezone=settings.timezone)
+    catalog = catalog_of(served, items, vendors_, timezone=settings.timezone)
     now = datetime.now(UTC)
     asked_at = now if at is None else read_moment(at, settings.timezone, where="--at").at
     notes = () if at is None else check_instant(served, asked_at, now)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -18,6 +19,9 @@ import polars as pl
 from engine.artifact import Pause, no_pause
 from engine.ids import IdMap
 from engine.ranking.diets import ALLERGENS, DIETS, NOTHING, allergens_in, plain_words
+
+if TYPE_CHECKING:
+    from engine.ranking.served import Served
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int32]
@@ -95,6 +99,25 @@ class Labels:
         for word in diets:
             fine &= self.diets.get(word, False)
         return fine
+
+
+class Sold(NamedTuple):
+    """Which dishes were ever ordered from, or listed by, each vendor: `items` from `start[v]` on, `vendors` in rows."""
+
+    start: npt.NDArray[np.int64]
+    items: IntArray
+    vendors: IdMap
+
+    def fill(self, vendor_of: IntArray, vendor_ids: Sequence[str]) -> IntArray:
+        """Return `vendor_of` with the only vendor of each dish that has none (-1), by its place in `vendor_ids`."""
+        rows = np.repeat(np.arange(len(self.vendors), dtype=np.int32), np.diff(self.start))
+        alone = (np.bincount(self.items, minlength=len(vendor_of))[self.items] == 1) & (vendor_of[self.items] < 0)
+        number = {vendor: at for at, vendor in enumerate(vendor_ids)}
+        found, place = np.unique(rows[alone], return_inverse=True)
+        numbers = np.array([number.get(name, -1) for name in self.vendors.names(found)], dtype=np.int32)
+        filled = vendor_of.copy()
+        filled[self.items[alone]] = numbers[place]
+        return filled
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +202,28 @@ class Catalog:
         return self._delivering[zone]
 
 
+def catalog_of(
+    served: Served, items: pl.DataFrame, vendors: pl.DataFrame, *, timezone: str, pause: Pause = no_pause
+) -> Catalog:
+    """Return the catalogue of a version: `build_catalog`, with what its orders say of who cooks what."""
+    sold = Sold(served.vendor_item_start, served.vendor_items, served.vendors)
+    return build_catalog(served.items, items, vendors, timezone=timezone, pause=pause, sold=sold)
+
+
 def build_catalog(
-    ids: IdMap, items: pl.DataFrame, vendors: pl.DataFrame, *, timezone: str, pause: Pause = no_pause
+    ids: IdMap,
+    items: pl.DataFrame,
+    vendors: pl.DataFrame,
+    *,
+    timezone: str,
+    pause: Pause = no_pause,
+    sold: Sold | None = None,
 ) -> Catalog:
     """Align the tables with the artifact's item columns; `timezone` holds where a vendor names none.
 
-    `pause` is called every few milliseconds of work, for a thread beside others that must not wait for it.
+    A dish the items table gives to nobody is cooked by the one vendor that ever `sold` it, where there is one and a
+    table describes it. `pause` is called every few milliseconds of work, for a thread beside others that must not wait
+    for it.
     """
     item_ids, listed = _listed(ids, items.with_columns(on_menu=pl.lit(value=True)), pause)
     vendor_ids = sorted({*vendors["vendor_id"].to_list(), *items["vendor_id"].drop_nulls().unique().to_list()})
@@ -194,34 +233,21 @@ def build_catalog(
         described[row["vendor_id"]], opened[row["vendor_id"]] = row, _vendor(row, timezone)
         if number % PAUSE_EVERY == 0:
             pause()
-    names: dict[str, list[str]] = {}
-    for language, first, second in (("en", "name", "name_zh"), ("zh", "name_zh", "name")):
-        column = listed.select(pl.coalesce(_told(first), _told(second), "item_id")).to_series()
-        names[language] = []
-        for block in column.to_frame().iter_slices(BLOCK):
-            pause()
-            names[language] += block.to_series().to_list()
-    pause()
+    names = _names(listed, pause)
     labels, groups = _labels(listed, pause), {}
     for group in ("category", "cuisine"):
         pause()
         groups[group] = _numbered(listed[group], listed[group].drop_nulls().unique().sort().to_list())
     pause()
     vendor_of, available = _numbered(listed["vendor_id"], vendor_ids), listed["available"].fill_null(value=True)
+    if sold is not None and (vendor_of < 0).any():
+        vendor_of = sold.fill(vendor_of, vendor_ids)
     on_menu = listed["on_menu"].fill_null(value=False)
     if on_menu.sum() > MENU * listed.height:
         # A table that lists nearly everything is the menu: what it leaves out is a typing error, or no longer sold.
         available = available & on_menu
     pause()
-    nowhere, places = float("nan"), np.empty((len(vendor_ids), len(POSITION)), dtype=np.float64)
-    called: dict[str, list[str]] = {"en": [], "zh": []}
-    for number, vendor in enumerate(vendor_ids):
-        told = described.get(vendor, {})
-        places[number] = [nowhere if told.get(name) is None else told[name] for name in POSITION]
-        called["en"].append(told.get("name") or told.get("name_zh") or vendor)
-        called["zh"].append(told.get("name_zh") or told.get("name") or vendor)
-        if number % PAUSE_EVERY == 0:
-            pause()
+    places, called = _described(vendor_ids, described, pause)
     return Catalog(
         available=np.array(available.to_numpy(), dtype=bool),
         ids=item_ids,
@@ -237,6 +263,35 @@ def build_catalog(
         vendor_names=called,
         vendor_number={vendor: i for i, vendor in enumerate(vendor_ids)},
     )
+
+
+def _names(listed: pl.DataFrame, pause: Pause) -> dict[str, list[str]]:
+    """Return, by language, every dish's name."""
+    names: dict[str, list[str]] = {}
+    for language, first, second in (("en", "name", "name_zh"), ("zh", "name_zh", "name")):
+        column = listed.select(pl.coalesce(_told(first), _told(second), "item_id")).to_series()
+        names[language] = []
+        for block in column.to_frame().iter_slices(BLOCK):
+            pause()
+            names[language] += block.to_series().to_list()
+    pause()
+    return names
+
+
+def _described(
+    vendor_ids: Sequence[str], described: Mapping[str, Mapping[str, Any]], pause: Pause
+) -> tuple[npt.NDArray[np.float64], dict[str, list[str]]]:
+    """Return (vendors, 2) where each is, NaN where nobody says, and by language what it is called."""
+    nowhere, places = float("nan"), np.empty((len(vendor_ids), len(POSITION)), dtype=np.float64)
+    called: dict[str, list[str]] = {"en": [], "zh": []}
+    for number, vendor in enumerate(vendor_ids):
+        told = described.get(vendor, {})
+        places[number] = [nowhere if told.get(name) is None else told[name] for name in POSITION]
+        called["en"].append(told.get("name") or told.get("name_zh") or vendor)
+        called["zh"].append(told.get("name_zh") or told.get("name") or vendor)
+        if number % PAUSE_EVERY == 0:
+            pause()
+    return places, called
 
 
 def _listed(ids: IdMap, items: pl.DataFrame, pause: Pause) -> tuple[list[str], pl.DataFrame]:

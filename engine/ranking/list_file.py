@@ -27,7 +27,7 @@ from engine.artifact import load
 from engine.atomic import locked, replace, sync_folder
 from engine.errors import BadRequest, MissingFile, RegularsError
 from engine.ids import IdMap
-from engine.ranking.catalog import Catalog, build_catalog
+from engine.ranking.catalog import Catalog, catalog_of
 from engine.ranking.everyone import Lists, Menus, best_by_factors, best_by_models, best_for_newcomers
 from engine.ranking.extras import Cards
 from engine.ranking.served import Served, open_served
@@ -179,8 +179,8 @@ def write_lists(
         raise BadRequest("is a folder; name a file", where=str(file))
     one_blas_thread()
     served = open_served(load(settings.artifacts_folder, recipe.version))
-    catalog = build_catalog(
-        served.items, read_table(settings, "items"), read_table(settings, "vendors"), timezone=settings.timezone
+    catalog = catalog_of(
+        served, read_table(settings, "items"), read_table(settings, "vendors"), timezone=settings.timezone
     )
     folder = file.with_name(f".{file.name}.parts")
     with locked(folder, wait_s=0):

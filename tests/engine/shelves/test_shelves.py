@@ -12,12 +12,13 @@ import pytest
 from engine.columns import ITEMS, VENDORS
 from engine.errors import BadRequest, NotFound
 from engine.events import Event
-from engine.ranking.catalog import build_catalog
+from engine.ranking.catalog import build_catalog, catalog_of
 from engine.shelves.addons import addon_dishes
 from engine.shelves.again import dishes_again
 from engine.shelves.featured import _reason, drawn, feature_dishes
 from engine.shelves.similar import similar_dishes
 from engine.shelves.vendors import distances_km, recommend_vendors
+from engine.tables import read_table
 from tests.engine.ranking.conftest import NEW, NOW, VENDOR, Town, bought, told
 
 
@@ -184,6 +185,17 @@ def test_a_cart_is_completed_at_its_vendors_where_only_orders_name_them(unlisted
     theirs = set().union(*(own for v in ("v0", "v1", "v2", "v3") if "d03" in (own := ordered_at(unlisted, v))))
     found = addons(unlisted, "d03", customer="rita", limit=19)
     assert {dish.item_id for dish in found.dishes} == theirs - {"d03", "d00"}
+
+
+def test_a_dish_no_table_gives_to_a_vendor_is_closed_with_the_only_one_that_sells_it(town) -> None:
+    nameless = read_table(town.settings, "items").with_columns(vendor_id=pl.lit(None, pl.String))
+    catalog = catalog_of(town.served, nameless, read_table(town.settings, "vendors"), timezone="UTC")
+    known = replace(town, catalog=catalog)
+    only = {dish for dish in NEW if VENDOR[dish] == "v2"}
+    assert only <= set(known.shown(None, limit=20))
+    assert not only & set(known.shown(None, limit=20, at=NOW.replace(hour=20)))
+    several = [d for d in ordered_at(town, "v0") & ordered_at(town, "v1") if d != "d00"]
+    assert set(several) <= set(known.shown(None, limit=20, at=NOW.replace(hour=20), zone="z0"))
 
 
 def test_orders_undone_since_training_are_no_visits_to_their_vendor(town) -> None:
