@@ -31,7 +31,7 @@ from engine.tables import read_table
 from engine.threads import Lanes, beside, one_blas_thread
 from training.evaluate import Evaluation, evaluate
 from training.gate import Protection, Verdict, judge_candidate
-from training.groups import standing_at
+from training.groups import Standing, standing_at
 from training.learn import Course, Learned, Report, fits_at_once, hold_out, learn_and_judge
 from training.matrices import DAY_S, TrainingSet, training_set_of
 from training.model_settings import ModelSettings, read_model_settings
@@ -176,6 +176,10 @@ def _learn_and_judge(
     if len(targets) < LEAST_JUDGED or not split.past.n_baskets:
         return course.weigh([], None).on(course.fit()), None
 
+    def stood() -> Standing:
+        report("look up how customers stood")
+        return standing_at(settings, data, split.at)
+
     def judged(before: Learned) -> Evaluation:
         report(f"judge on {len(targets):,} customers")
         return evaluate(
@@ -191,7 +195,7 @@ def _learn_and_judge(
         )
 
     with Lanes(at_once=fits_at_once(data.baskets)) as lanes:
-        standing = lanes.begin(lambda: standing_at(settings, data, split.at))
+        standing = lanes.begin(stood)
         return learn_and_judge(course, split, judged)
 
 
