@@ -121,7 +121,7 @@ def test_a_complaint_and_survey_answers_reach_the_customer_table_the_same_day(ap
         ({"properties": {"item_id": "d", "colour": "red"}}, "events[0].properties.colour", "unknown property"),
         ({"properties": {"item_id": 5}}, "events[0].properties.item_id", "text"),
         ({"event_id": ""}, "events[0].event_id", "at least 1"),
-        ({"at": "2026-01-01T00:00:00"}, "events[0].at", "timezone"),
+        ({"at": "2026-01-01T00:00:00"}, "events[0].at", "offset"),
         ({"at": (datetime.now(UTC) + timedelta(days=3)).isoformat()}, "events[0].at", "future"),
         ({"type": "rating", "properties": {"order_id": "o", "rating": 6}}, "events[0].properties.rating", "1 to 5"),
         ({"type": "survey", "properties": {"kind": "nsp", "score": 3}}, "events[0].properties.kind", "mean 'nps'"),
