@@ -42,7 +42,15 @@ def configured(app: ASGIApp | str) -> uvicorn.Config:
     """Return how the service runs, whatever the number of processes; `app` or where its maker is."""
     factory = isinstance(app, str)
     # There are no websockets here, and what speaks them need not be loaded.
-    return uvicorn.Config(app, factory=factory, http=OneWrite, ws="none", log_level="warning", access_log=False)
+    return uvicorn.Config(
+        app,
+        factory=factory,
+        http=OneWrite,
+        ws="none",
+        server_header=False,
+        log_level="warning",
+        access_log=False,
+    )
 
 
 def main() -> None:

@@ -134,6 +134,9 @@ class InRedis:
             self._redis: Redis = Redis.from_url(
                 url, socket_timeout=ANSWER_WITHIN_S, socket_connect_timeout=ANSWER_WITHIN_S, decode_responses=False
             )
+            # A question has one timeout, for its whole answer; the client's own would be a task for each.
+            self._asked: Redis = Redis.from_url(url, socket_connect_timeout=ANSWER_WITHIN_S, decode_responses=False)
+            self._idle: list[Connection] = []
             self._waiting: list[tuple[str, asyncio.Future[list[bytes]]]] = []
             self._asking: set[asyncio.Task[None]] = set()
         except ValueError as error:
@@ -214,23 +217,34 @@ class InRedis:
     async def _members(self, customers: list[str]) -> list[list[bytes] | BaseException]:
         """Return each customer's members, or why there are none. Raises RedisError or OSError where nobody answers.
 
-        A pipeline of the client's takes four times as long as its connection does for this one command.
+        A pipeline of the client's takes four times as long as its connection does for this one command, and its pool
+        half as long as the question: what has answered is kept for the next one.
         """
         asked = b"".join([_zrange(_key(customer_id).encode()) for customer_id in customers])
-        pool = self._redis.connection_pool
+        pool = self._asked.connection_pool
         for last in (False, True):
-            connection = await pool.get_connection()  # type: ignore[no-untyped-call]
+            connection = self._idle.pop() if self._idle else await pool.get_connection()  # type: ignore[no-untyped-call]
             try:
                 async with asyncio.timeout(ANSWER_WITHIN_S):
-                    await connection.send_packed_command([asked])
-                    return [await _answer_of(connection) for _ in customers]
-            except (RedisConnectionError, OSError) as error:
+                    await connection.send_packed_command([asked], check_health=False)
+                    found = [await _answer_of(connection) for _ in customers]
+            except BaseException as error:
+                # Half an answer may be under way in this one, and those beside it are as old.
+                await self._drop([connection, *self._idle])
                 # A connection that Redis has closed meanwhile says so only now; a new one may do.
-                if last or isinstance(error, TimeoutError):
+                closed = isinstance(error, (RedisConnectionError, OSError)) and not isinstance(error, TimeoutError)
+                if last or not closed:
                     raise
-            finally:
-                await pool.release(connection)
+            else:
+                self._idle.append(connection)
+                return found
         raise AssertionError("the second try returned or raised")
+
+    async def _drop(self, connections: Sequence[Connection]) -> None:
+        self._idle.clear()
+        for connection in connections:
+            await connection.disconnect(nowait=True)
+            await self._asked.connection_pool.release(connection)
 
     async def through(self) -> int | None:
         """Return the inbox place up to which all is folded; None when Redis was flushed or is new."""
@@ -249,6 +263,8 @@ class InRedis:
 
     async def close(self) -> None:
         """Close the connections."""
+        self._idle.clear()
+        await self._asked.aclose()
         await self._redis.aclose()
 
 

@@ -30,15 +30,20 @@ NEW_S = 30 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Per dish the number of the model that adds most to its blended score, and whether it adds anything at all."""
+    """Per dish the number of the model that adds most to its blended score, and whether it adds anything at all.
+
+    `loudest` are those numbers, once each.
+    """
 
     model: IntArray
     adds: npt.NDArray[np.bool_]
+    loudest: frozenset[int]
 
 
 def sources_of(served: Served, pool: Pool, *, known: bool) -> Sources:
     """Return where the dishes of a pool of all models come from."""
-    return Sources(*_loudest(pool.parts, served.scorer.weights(known=known)))
+    model, adds = _loudest(pool.parts, served.scorer.weights(known=known))
+    return Sources(model, adds, frozenset(model.tolist()))
 
 
 def reasons_for(pool: Pool, asking: Asking, sources: Sources, signals: Signals) -> list[Reason]:
@@ -81,10 +86,10 @@ def _surely(asking: Asking, pool: Pool, sources: Sources) -> tuple[list[bool], b
 
     A dish far behind the most popular there is not popular, and a taste of next to nothing matches nothing.
     """
-    least, near, loudest = [0.0] * len(pool.names), False, set(sources.model.tolist())
+    least, near = [0.0] * len(pool.names), False
     for number, model in asking.served.claiming:
         # What a model the blend does not ask would say of a place has not been worked out.
-        if number not in loudest:
+        if number not in sources.loudest:
             continue
         if isinstance(model, Popular):
             top, here = model.top(asking.query.place)
@@ -153,6 +158,8 @@ def _seeds(asking: Asking, columns: IntArray, sources: Sources, times: IntArray)
     """
     query, found = asking.query, None
     for number, rows, last in asking.served.linking:
+        if number not in sources.loudest:
+            continue
         wanted, any_wanted = _wanted(columns, sources.model, sources.adds, times, number)
         if not any_wanted:
             continue

@@ -127,6 +127,27 @@ async def test_who_stops_waiting_takes_nobody_else_along(store) -> None:
     assert [e.seq for e in await patient] == [2]
 
 
+async def test_connections_are_kept_and_those_that_redis_closed_are_replaced(redis_url) -> None:
+    store = InRedis(redis_url)
+    await store.fold([event(1, "ann"), event(2, "bob")])
+    first = asyncio.ensure_future(store.recent("ann"))
+    while not store._asking:
+        await asyncio.sleep(0)
+    both = await asyncio.gather(first, store.recent("bob"))
+    assert [e.seq for own in both for e in own] == [1, 2]
+    kept = list(store._idle)
+    await store.recent("ann")
+    assert len(kept) == 2
+    assert {id(each) for each in store._idle} == {id(each) for each in kept}
+    await store._redis.client_kill_filter(_type="normal", skipme=True)
+    assert [e.seq for e in await store.recent("bob")] == [2]
+    assert len(store._idle) == 1
+    await store.close()
+    cleaner = Redis.from_url(redis_url)
+    await cleaner.delete("regulars:recent:{ann}", "regulars:recent:{bob}")
+    await cleaner.aclose()
+
+
 async def test_one_spoilt_key_spoils_no_other_answer(redis_url) -> None:
     store = InRedis(redis_url)
     await store.fold([event(1, "ann")])
@@ -144,7 +165,7 @@ async def test_a_connection_that_redis_has_closed_is_made_anew(redis_url) -> Non
     assert [e.seq for e in await store.recent("ann")] == [1]
     await other.client_kill_filter(_type="normal", skipme=True)
     assert [e.seq for e in await store.recent("ann")] == [1]
-    await store._redis.delete("regulars:recent:{ann}")
+    await other.delete("regulars:recent:{ann}")
     await store.close()
     await other.aclose()
 
