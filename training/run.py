@@ -230,7 +230,7 @@ def _manifest(
             "lines": len(data.baskets.items),
         },
         "evaluation": evaluation.as_dict() if evaluation else None,
-        "versions": {name: installed(name) for name in ("regulars", "numpy", "scipy", "implicit", "polars")},
+        "versions": {name: installed(name) for name in ("regulars", "numpy", "scipy", "lightgbm", "polars")},
     }
 
 
