@@ -91,12 +91,13 @@ judged and once to be served, 29 %; factors three times, in loops of our own, 13
 three times each, 18 %; reading 12 %; judging 7 % and the value and lifecycle of every customer, by which quality is
 told apart, another 9 %; loading libraries 5 %. On both cores models and ranker took 2.9 times the seconds of the fit
 alone there and 2.5 times its CPU, beside other work (three turns, 2.8 to 3.7 times the seconds). At 9.9 M lines, on a
-quiet machine, it is 3.4 times the seconds and 3.0 times the CPU: the target of 3 is missed by an eighth. One core has little to do while libraries are loaded (1.4 s), history is read (2.2
-s) and the artifact is written (.4 s). Time in the system, new pages among it, was 20 % of the CPU and is 16 %. The
-4,000 targets that judge models alone could teach the blend too; a tree grows in 20 ms, of which pairwise gradients
-are a third. Serving the ranker that was judged would save a fifth of all, and costs Ta-Feng .010 of ndcg@10 and akeed
-.011. Above 20 M lines nothing runs beside the fits, for memory's sake, so that a second core helps factors, reading
-and judging only; the section of 50 M lines was measured before these changes."""
+quiet machine, it is 3.4 times the seconds and 3.0 times the CPU: the target of 3 is missed by an eighth. One core has
+little to do while libraries are loaded (1.4 s), history is read (2.2 s) and the artifact is written (.4 s). Time in
+the system, new pages among it, was 20 % of the CPU and is 16 %. The 4,000 targets that judge models alone could teach
+the blend too; a tree grows in 20 ms, of which pairwise gradients are a third. Serving the ranker that was judged
+would save a fifth of all, and costs Ta-Feng .010 of ndcg@10 and akeed .011. Above 20 M lines nothing runs beside the
+fits, for memory's sake, so that a second core helps factors, reading and judging only; the section of 50 M lines was
+measured before these changes."""
 
 
 @dataclass(frozen=True, slots=True)
