@@ -223,14 +223,16 @@ class InRedis:
         asked = b"".join([_zrange(_key(customer_id).encode()) for customer_id in customers])
         pool = self._asked.connection_pool
         for last in (False, True):
-            connection = self._idle.pop() if self._idle else await pool.get_connection()  # type: ignore[no-untyped-call]
+            connection: Connection | None = None
             try:
+                # A new connection greets first, and who accepts it may say nothing.
                 async with asyncio.timeout(ANSWER_WITHIN_S):
+                    connection = self._idle.pop() if self._idle else await pool.get_connection()  # type: ignore[no-untyped-call]
                     await connection.send_packed_command([asked], check_health=False)
                     found = [await _answer_of(connection) for _ in customers]
             except BaseException as error:
                 # Half an answer may be under way in this one, and those beside it are as old.
-                await self._drop([connection, *self._idle])
+                await self._drop([*([connection] if connection else []), *self._idle])
                 # A connection that Redis has closed meanwhile says so only now; a new one may do.
                 closed = isinstance(error, (RedisConnectionError, OSError)) and not isinstance(error, TimeoutError)
                 if last or not closed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from datetime import UTC, datetime
 
 import pytest
@@ -146,6 +147,15 @@ async def test_connections_are_kept_and_those_that_redis_closed_are_replaced(red
     cleaner = Redis.from_url(redis_url)
     await cleaner.delete("regulars:recent:{ann}", "regulars:recent:{bob}")
     await cleaner.aclose()
+
+
+async def test_a_redis_that_accepts_and_says_nothing_is_given_up_soon_every_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel accepts, and nobody reads
+        store = InRedis(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        for _ in range(2):
+            with pytest.raises(OnlineUnavailable):
+                await asyncio.wait_for(store.recent("ann"), 5)
+        await store.close()
 
 
 async def test_one_spoilt_key_spoils_no_other_answer(redis_url) -> None:
