@@ -21,7 +21,7 @@ PAUSE_S = 1.0
 # How often they are looked at, and after how long without a sign of life one is given up.
 LOOK_S = 5.0
 HUNG_S = 30.0
-SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
+SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGALRM}
 
 
 @dataclass(slots=True)
@@ -37,11 +37,13 @@ class Supervisor:
 
     def run(self) -> None:
         """Replace whatever ends, until told to end; then wait for all. SIGNALS are blocked already."""
+        # Not every system can wait for signals and for a time at once; all have an alarm.
+        signal.setitimer(signal.ITIMER_REAL, LOOK_S, LOOK_S)
         while self.began:
-            told = signal.sigtimedwait(SIGNALS, LOOK_S)
-            if told is None:
+            told = signal.sigwait(SIGNALS)
+            if told == signal.SIGALRM:
                 self.look(time.monotonic())
-            elif told.si_signo != signal.SIGCHLD:
+            elif told != signal.SIGCHLD:
                 self.stopping = True
                 for process in self.began:
                     os.kill(process, signal.SIGTERM)

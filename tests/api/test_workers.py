@@ -17,7 +17,7 @@ import httpx2
 
 from api import live
 from api.live import compile_ahead, release_stamp
-from api.supervisor import HUNG_S, Supervisor, sign_of_life
+from api.supervisor import HUNG_S, LOOK_S, Supervisor, sign_of_life
 from tests.api.conftest import key_for
 
 
@@ -113,6 +113,9 @@ def test_workers_give_signs_of_life(served_home, redis_url) -> None:
         signs = [Path(sign_of_life(folder, worker)) for worker in workers]
         first = wait_for(lambda: all(sign.exists() for sign in signs) and [s.stat().st_mtime_ns for s in signs])
         wait_for(lambda: all(sign.stat().st_mtime_ns > was for sign, was in zip(signs, first, strict=True)))
+        # Looking at them, which an alarm asks for every few seconds, is no reason to end or to replace any.
+        time.sleep(LOOK_S + 1)
+        assert workers_of(process) == workers
         os.kill(min(workers), signal.SIGKILL)
         wait_for(lambda: not Path(sign_of_life(folder, min(workers))).exists())
 
