@@ -1,0 +1,1 @@
+"""How does the ordering app ask over HTTP?"""

@@ -17,17 +17,20 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import coupons, customers, health, receiving, recommending, segments, shelves
-from api.answers import with_shapes
-from api.keys import Caller, KeyRing, requires
-from api.live import Live
-from api.problems import install, problem
-from api.shortcut import Shortcut
-from engine.database import connect
-from engine.logs import configure_logs
-from engine.online import open_online
+from api.http.auth import Caller, KeyRing, requires
+from api.http.fast_path import Shortcut
+from api.http.problems import install, problem
+from api.routes import coupons, customers, health, segments
+from api.routes import events as receiving
+from api.routes import lists as shelves
+from api.routes import recommend as recommending
+from api.schemas.responses import with_shapes
+from api.serving.live import Live
+from engine.database.session import connect
+from engine.events.online.store import open_online
+from engine.runtime.logs import configure_logs
+from engine.runtime.threads import one_blas_thread
 from engine.settings import Settings
-from engine.threads import one_blas_thread
 
 ROOMS = (recommending, shelves, coupons, receiving, customers, segments, health)
 SWITCH_S = 0.0005

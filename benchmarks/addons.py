@@ -27,8 +27,8 @@ from scipy import sparse
 from benchmarks.quality import DATA, frames, ncr, tafeng
 from engine.models.base import Baskets
 from engine.models.together import Together
-from engine.shelves.addons import OWN_SHRINK, OWN_WEIGHT
-from training.split import split_last_basket
+from engine.recommend.lists.addons import OWN_SHRINK, OWN_WEIGHT
+from training.data.split import split_last_basket
 
 RESULT = Path(__file__).parent / "results" / "addons.md"
 MOST_ASKED = 4_000
@@ -56,7 +56,7 @@ def takeaway() -> tuple[str, Baskets, list[Case]]:
             item_id="item_name",
         )
     )
-    from training.matrices import keep_baskets  # noqa: PLC0415 - only here
+    from training.data.matrices import keep_baskets  # noqa: PLC0415 - only here
 
     cut = np.sort(data.baskets.at)[int(data.baskets.n_baskets * 0.8)]
     later = np.flatnonzero(data.baskets.at >= cut)

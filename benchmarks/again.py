@@ -21,11 +21,11 @@ import numpy.typing as npt
 
 from benchmarks.quality import DATA, ncr, tafeng
 from engine.models.base import Query
-from engine.ranking.blend import DEFAULT_WEIGHTS, Blend
-from engine.ranking.filters import Allowed
-from engine.ranking.score import Scorer
-from training.learn import fit_models
-from training.split import split_last_basket
+from engine.recommend.catalog.filters import Allowed
+from engine.recommend.scoring.blend import DEFAULT_WEIGHTS, Blend
+from engine.recommend.scoring.scorer import Scorer
+from training.data.split import split_last_basket
+from training.learn.stack import fit_models
 
 RESULT = Path(__file__).parent / "results" / "again.md"
 MOST, LEAST_BASKETS, DAY_S = 1_500, 3, 86_400

@@ -27,16 +27,16 @@ from scipy import sparse
 from benchmarks.measured import Cost, circumstances, ratios, run
 from benchmarks.training import Shape, make
 from engine.artifact import live_version, load
+from engine.history.tables import read_table
 from engine.models.als import Als
 from engine.models.base import user_items
-from engine.models.nearest import Nearest
-from engine.ranking.catalog import Catalog, catalog_of
-from engine.ranking.everyone import Menus, best_by_factors, best_by_models
-from engine.ranking.list_file import PART
-from engine.ranking.served import Served, open_served
+from engine.models.kernels.nearest import Nearest
+from engine.recommend.batch.everyone import Menus, best_by_factors, best_by_models
+from engine.recommend.batch.list_file import PART
+from engine.recommend.catalog.catalog import Catalog, catalog_of
+from engine.recommend.published.model import Served, open_served
+from engine.runtime.threads import one_blas_thread
 from engine.settings import Settings
-from engine.tables import read_table
-from engine.threads import one_blas_thread
 
 RESULT = Path(__file__).parent / "results" / "batch.md"
 THREADS, TOP, REPEATS = 2, 50, 5

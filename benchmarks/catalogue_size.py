@@ -28,11 +28,11 @@ from engine.artifact import live_version, load
 from engine.models.als import Als
 from engine.models.base import user_items
 from engine.models.board import FloatArray, IntArray, Rows
-from engine.models.nearest import Nearest
-from engine.ranking.everyone import customers_of
-from engine.ranking.served import open_served
+from engine.models.kernels.nearest import Nearest
+from engine.recommend.batch.everyone import customers_of
+from engine.recommend.published.model import open_served
+from engine.runtime.threads import one_blas_thread
 from engine.settings import Settings
-from engine.threads import one_blas_thread
 
 RESULT = Path(__file__).parent / "results" / "catalogue_size.md"
 SIZES, QUICK = (1_000, 5_000, 20_000, 50_000, 100_000, 200_000), (1_000, 5_000)

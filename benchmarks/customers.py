@@ -29,11 +29,12 @@ import polars as pl
 
 from demo.city import write_city
 from engine.columns import CUSTOMERS, ITEMS, LINES, ORDERS, VENDORS
-from engine.customers import buying, spending
+from engine.customers.behaviour.purchases import order_days, read_purchases
 from engine.customers.config import CustomerConfig
-from engine.customers.lifetime_value import recency_at
+from engine.customers.forecast import bg_nbd as buying
+from engine.customers.forecast import gamma_gamma as spending
+from engine.customers.forecast.lifetime_value import recency_at
 from engine.customers.moment import end_of
-from engine.customers.purchases import order_days, read_purchases
 from engine.customers.table import Sources, customer_table
 
 RESULT = Path(__file__).parent / "results" / "customers.md"

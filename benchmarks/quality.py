@@ -28,13 +28,13 @@ import polars as pl
 from benchmarks.known_recommenders import peers
 from engine.columns import ITEMS, LINES, ORDERS
 from engine.models.base import Place
-from engine.models.top import top_k
-from engine.threads import one_blas_thread
-from training.evaluate import evaluate
-from training.learn import learn, learn_before
-from training.matrices import DAY_S, TrainingSet, queries_for, training_set
+from engine.models.kernels.top import top_k
+from engine.runtime.threads import one_blas_thread
+from training.data.matrices import DAY_S, TrainingSet, queries_for, training_set
+from training.data.split import Split, Target, split_by_time, split_last_basket
+from training.judge.evaluate import evaluate
+from training.learn.stack import learn, learn_before
 from training.metrics import Judged, interval, judge, paired_interval
-from training.split import Split, Target, split_by_time, split_last_basket
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 RESULT = Path(__file__).parent / "results" / "quality.md"

@@ -27,14 +27,14 @@ from sqlalchemy.orm import Session
 
 from demo.city import write_city
 from engine.columns import ITEMS, LINES, ORDERS, VENDORS
-from engine.database import connect, transaction
-from engine.history import History
+from engine.database.session import connect, transaction
+from engine.history.orders import History
+from engine.history.tables import upsert_table
 from engine.segments.explain import explain
 from engine.segments.parse import parse_rule
 from engine.segments.preview import count
 from engine.segments.sources import sources_of
 from engine.settings import Settings
-from engine.tables import upsert_table
 
 RESULT = Path(__file__).parent / "results" / "segments.md"
 UNTIL = datetime(2026, 3, 1, tzinfo=UTC)

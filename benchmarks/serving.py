@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 from redis.asyncio import Redis
 
-from api.keys import create_key
+from api.http.auth import create_key
 from benchmarks.bare import BYTES, REDIS
 from benchmarks.load import (
     QUESTION,
@@ -50,16 +50,16 @@ from benchmarks.load import (
 from demo.city import write_city
 from demo.world import CityScale
 from engine.artifact import MANIFEST, activate, live_version, load
-from engine.database import connect, transaction
-from engine.events import Event
-from engine.intake import import_files
-from engine.online import InRedis
-from engine.ranking.served import open_served
+from engine.database.session import connect, transaction
+from engine.events.inbox import Event
+from engine.events.online.store import InRedis
+from engine.imports.intake import import_files
+from engine.recommend.published.model import open_served
 from engine.settings import Settings
-from training.learn import hold_out
-from training.learn_ranker import Growing, examples_of, grow
+from training.data.split import Lesson, Split, sample
+from training.learn.ranker import Growing, examples_of, grow
+from training.learn.stack import hold_out
 from training.run import load_training_set, train
-from training.split import Lesson, Split, sample
 
 RESULT = Path(__file__).parent / "results" / "serving.md"
 UNTIL = datetime(2026, 3, 1, tzinfo=UTC)

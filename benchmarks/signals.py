@@ -23,14 +23,14 @@ import numpy as np
 from benchmarks.quality import DATA, ncr, tafeng
 from engine.models.base import Query
 from engine.models.together import Together
-from engine.ranking.blend import DEFAULT_WEIGHTS, Blend
-from engine.ranking.extras import Extras
-from engine.ranking.filters import Allowed
-from engine.ranking.options import SignalOptions
-from engine.ranking.score import Scorer
-from engine.ranking.signals import Signals, moving, stand_in, steer
-from training.learn import fit_models
-from training.split import Target, split_last_basket
+from engine.recommend.catalog.filters import Allowed
+from engine.recommend.options import SignalOptions
+from engine.recommend.published.extras import Extras
+from engine.recommend.rerank.signals import Signals, moving, stand_in, steer
+from engine.recommend.scoring.blend import DEFAULT_WEIGHTS, Blend
+from engine.recommend.scoring.scorer import Scorer
+from training.data.split import Target, split_last_basket
+from training.learn.stack import fit_models
 
 RESULT = Path(__file__).parent / "results" / "signals.md"
 MOST, K = 800, 10

@@ -1,0 +1,1 @@
+"""What do marketers define, and how does it reach people?"""

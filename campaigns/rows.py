@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy import text as sql_text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from engine.database import Base, Instant
+from engine.database.session import Base, Instant
 
 BIG_KEY = BigInteger().with_variant(Integer, "sqlite")
 

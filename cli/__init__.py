@@ -1,0 +1,1 @@
+"""The `regulars` command: what can be asked and done from a shell? One file a noun, each thin."""

@@ -12,24 +12,24 @@ from rich.markup import escape
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from campaigns import report as reports
-from campaigns import status as states
-from campaigns.data import read_data
-from campaigns.definition import Definition, find_file, load, parse, ready_names
-from campaigns.launch import launch as launch_plan
-from campaigns.plan import Plan, make_plan
+from campaigns.definition.campaign import Definition, find_file, load, parse, ready_names
+from campaigns.results import report as reports
 from campaigns.rows import PlanRow
+from campaigns.runs import status as states
+from campaigns.runs.data import read_data
+from campaigns.runs.launch import launch as launch_plan
+from campaigns.runs.plan import Plan, make_plan
 from cli.app import app
 from cli.output import HomeOption, JsonOption, actor, err, out, print_facts, print_json, print_table, settings_for
-from engine.compaction import compact_inbox
-from engine.database import connect, transaction
+from engine.database.session import connect, transaction
 from engine.errors import InputError, NotFound
 from engine.experiments.statistics import Difference, NotEnough
-from engine.history import History
+from engine.history.compaction import compact_inbox
+from engine.history.orders import History
+from engine.history.tables import read_table
 from engine.money import money_text
 from engine.segments.library import lookup_in
 from engine.settings import Settings
-from engine.tables import read_table
 
 campaigns = typer.Typer(
     no_args_is_help=True,

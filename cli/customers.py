@@ -108,10 +108,10 @@ def lifetime_value(
     """
     from dataclasses import replace  # noqa: PLC0415 - with the others below: heavy libraries, which help need not load
 
-    from engine.customers.lifetime_value import fit_lifetime_model  # noqa: PLC0415
-    from engine.customers.purchases import order_days, read_purchases  # noqa: PLC0415
-    from engine.history import History  # noqa: PLC0415
-    from engine.tables import read_table  # noqa: PLC0415
+    from engine.customers.behaviour.purchases import order_days, read_purchases  # noqa: PLC0415
+    from engine.customers.forecast.lifetime_value import fit_lifetime_model  # noqa: PLC0415
+    from engine.history.orders import History  # noqa: PLC0415
+    from engine.history.tables import read_table  # noqa: PLC0415
 
     settings = settings_for(home)
     chosen = config_for(settings, config).lifetime_value
@@ -187,10 +187,10 @@ def build(
 
     Example: [bold]regulars customers build --as-of 2026-03-01T04:00:00Z[/bold]
     """
-    from engine.audit import record  # noqa: PLC0415
-    from engine.compaction import compact_inbox  # noqa: PLC0415
     from engine.customers.store import build_customer_table  # noqa: PLC0415
-    from engine.database import connect, transaction  # noqa: PLC0415
+    from engine.database.audit import record  # noqa: PLC0415
+    from engine.database.session import connect, transaction  # noqa: PLC0415
+    from engine.history.compaction import compact_inbox  # noqa: PLC0415
 
     settings = settings_for(home)
     _check_horizon(horizon_days)
@@ -228,7 +228,7 @@ def show(
 
     Example: [bold]regulars customers show 8213[/bold]
     """
-    from engine.customers.show import customer_whole  # noqa: PLC0415
+    from engine.customers.profile import customer_whole  # noqa: PLC0415
 
     settings = settings_for(home)
     found = customer_whole(settings, customer_id, config_for(settings, config), last_orders=HISTORY_SHOWN)
@@ -261,9 +261,9 @@ def transitions(
     Example: [bold]regulars customers transitions --from 2026-02-01 --to 2026-03-01 --by lifecycle[/bold]
     """
     from engine.customers.moment import read_moment  # noqa: PLC0415
-    from engine.customers.rfm import transitions as moved  # noqa: PLC0415
     from engine.customers.store import sources  # noqa: PLC0415
     from engine.customers.table import standings  # noqa: PLC0415
+    from engine.customers.value.rfm import transitions as moved  # noqa: PLC0415
     from engine.errors import BadRequest  # noqa: PLC0415
 
     settings = settings_for(home)
@@ -304,7 +304,7 @@ def _check_horizon(days: int | None) -> None:
 @contextmanager
 def inbox_of(settings: Settings) -> Iterator[Engine | None]:
     """Lend the home's database for reading; None where it has none yet, and none is made."""
-    from engine.database import connect, exists  # noqa: PLC0415
+    from engine.database.session import connect, exists  # noqa: PLC0415
 
     database = connect(settings) if exists(settings) else None
     try:

@@ -15,13 +15,13 @@ import campaigns
 import cli
 import engine
 import training
-from api.keys import SCOPES
+from api.http.auth import SCOPES
 from cli.app import app
 from cli.output import HomeOption, JsonOption, print_facts, print_json
 from engine.columns import CUSTOMER_COLUMNS, ITEM_COLUMNS, LINE_COLUMNS, OFFER_COLUMNS, ORDER_COLUMNS, VENDOR_COLUMNS
 from engine.customers.columns import TABLE_COLUMNS
 from engine.errors import RegularsError
-from engine.events import EVENT_TYPES
+from engine.events.inbox import EVENT_TYPES
 from engine.settings import described
 
 docs = typer.Typer(no_args_is_help=True, hidden=True, help="Write the reference from the code.")
@@ -121,9 +121,9 @@ def customer_table_page() -> str:
 
 def models_page() -> str:
     """Return the page of what `tuned.yaml` may set."""
-    from training.learn import models_of  # noqa: PLC0415 - loads scipy and LightGBM
-    from training.learn_ranker import Growing  # noqa: PLC0415 - the same
-    from training.model_settings import KNOBS, ModelSettings  # noqa: PLC0415 - the same
+    from training.learn.ranker import Growing  # noqa: PLC0415 - the same
+    from training.learn.settings import KNOBS, ModelSettings  # noqa: PLC0415 - the same
+    from training.learn.stack import models_of  # noqa: PLC0415 - loads scipy and LightGBM
 
     parts = [
         f"{HEAD}# Settings of the models\n\n`tuned.yaml` in the home sets them, under `models`; `regulars tune` "

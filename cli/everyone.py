@@ -15,7 +15,7 @@ from cli.recommend import recommend
 from engine.errors import BadRequest, NotFound
 
 if TYPE_CHECKING:
-    from engine.ranking.list_file import Recipe
+    from engine.recommend.batch.list_file import Recipe
     from engine.settings import Settings
 
 
@@ -59,7 +59,7 @@ def everyone(
 
       regulars recommend everyone --top 20 --model als --out lists.parquet --json
     """
-    from engine.ranking.list_file import write_lists  # noqa: PLC0415 - with the others: help loads no model
+    from engine.recommend.batch.list_file import write_lists  # noqa: PLC0415 - with the others: help loads no model
 
     settings = settings_for(home)
     if out.suffix != ".parquet":
@@ -93,8 +93,8 @@ def _recipe(settings: Settings, model: Way, top: int, at: str | None) -> Recipe:
     """Return what the live version is asked. Raises NotFound before the first training, BadRequest for a wrong `at`."""
     from engine.artifact import live_version, manifest_of  # noqa: PLC0415
     from engine.customers.moment import read_moment  # noqa: PLC0415
-    from engine.ranking.list_file import Recipe, tables_digest  # noqa: PLC0415
-    from engine.ranking.request import AHEAD  # noqa: PLC0415
+    from engine.recommend.batch.list_file import Recipe, tables_digest  # noqa: PLC0415
+    from engine.recommend.request import AHEAD  # noqa: PLC0415
 
     version = live_version(settings.artifacts_folder)
     if version is None:

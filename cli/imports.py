@@ -15,8 +15,8 @@ from cli.app import app
 from cli.output import HomeOption, JsonOption, actor, err, print_facts, print_json, print_table, progress, settings_for
 
 if TYPE_CHECKING:
+    from engine.imports.intake import ImportSummary
     from engine.imports.orders import Progress
-    from engine.intake import ImportSummary
 
 EXAMPLES = """Import files into the home folder; importing the same file again changes nothing.
 
@@ -55,10 +55,10 @@ def import_command(
 ) -> None:
     """Import files and print what became of every row."""
     # The data libraries take most of a second to load; `regulars --help` must not wait for them.
-    from engine.audit import record  # noqa: PLC0415
-    from engine.database import connect, transaction  # noqa: PLC0415
+    from engine.database.audit import record  # noqa: PLC0415
+    from engine.database.session import connect, transaction  # noqa: PLC0415
+    from engine.imports.intake import import_files  # noqa: PLC0415
     from engine.imports.mapping import read_map  # noqa: PLC0415
-    from engine.intake import import_files  # noqa: PLC0415
 
     settings = settings_for(home)
     now = datetime.now(UTC)

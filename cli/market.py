@@ -17,9 +17,9 @@ def market(as_of: AsOfOption = None, home: HomeOption = None, json: JsonOption =
 
     Example: [bold]regulars market --as-of 2026-03-01[/bold]
     """
-    from engine.customers.displeasing import most_complained, satisfaction_by_thing  # noqa: PLC0415
-    from engine.customers.market import market as look  # noqa: PLC0415
     from engine.customers.store import sources  # noqa: PLC0415
+    from engine.market.low_rated import most_complained, satisfaction_by_thing  # noqa: PLC0415
+    from engine.market.trends import market as look  # noqa: PLC0415
 
     settings = settings_for(home)
     with inbox_of(settings) as database:

@@ -13,7 +13,7 @@ import typer
 from cli.app import app
 from cli.output import HomeOption, JsonOption, out, print_facts, print_json, print_table, progress, settings_of_home
 from engine.columns import LANGUAGES
-from engine.database import connect
+from engine.database.session import connect
 from engine.errors import InputError
 from engine.settings import Settings
 
@@ -71,7 +71,7 @@ def evaluate(
 
       regulars evaluate --future next_orders.csv --k 10 --json
     """
-    from training.report import write_report  # noqa: PLC0415 - loads scipy and LightGBM
+    from training.report.page import write_report  # noqa: PLC0415 - loads scipy and LightGBM
 
     _check(language, report, logged=logged, future=future)
     found = _judge(
@@ -95,7 +95,7 @@ def evaluate(
 
 def _check(language: str, report: Path | None, *, logged: bool, future: Path | None) -> None:
     """Refuse before minutes are spent what could only be refused after them. Raises InputError."""
-    from training.report import check_writable  # noqa: PLC0415 - loads scipy and LightGBM
+    from training.report.page import check_writable  # noqa: PLC0415 - loads scipy and LightGBM
 
     if language not in LANGUAGES:
         raise InputError(f"{language!r} is no language of the page; use {' or '.join(LANGUAGES)}", where="--language")
@@ -106,7 +106,7 @@ def _check(language: str, report: Path | None, *, logged: bool, future: Path | N
 
 
 def _print_all(found: Mapping[str, Any]) -> None:
-    from training.logged import sentences  # noqa: PLC0415 - loads scipy and LightGBM
+    from training.judge.logged import sentences  # noqa: PLC0415 - loads scipy and LightGBM
 
     print_quality(found, f"Quality {found['protocol']}")
     print_groups(found)
@@ -116,7 +116,7 @@ def _print_all(found: Mapping[str, Any]) -> None:
 
 def _judge(settings: Settings, *, logged: bool, **how: Any) -> dict[str, Any]:
     """Evaluate with a progress bar; `how` goes to `evaluate_home` as it is."""
-    from training import judging  # noqa: PLC0415 - loads scipy and LightGBM
+    from training import evaluate_home as judging  # noqa: PLC0415 - loads scipy and LightGBM
 
     log = connect(settings) if logged else None
     try:

@@ -16,12 +16,12 @@ from cli.output import HomeOption, JsonOption, err, print_json, print_table, set
 from engine.errors import NotFound
 
 if TYPE_CHECKING:
-    from engine.events import Event
-    from engine.ranking.answer import DishAnswer
-    from engine.ranking.catalog import Catalog
-    from engine.ranking.reasons import Reason
-    from engine.ranking.request import DishRequest
-    from engine.ranking.served import Served
+    from engine.events.inbox import Event
+    from engine.recommend.catalog.catalog import Catalog
+    from engine.recommend.explain.reasons import Reason
+    from engine.recommend.published.model import Served
+    from engine.recommend.request import DishRequest
+    from engine.recommend.response import DishAnswer
     from engine.settings import Settings
 
 recommend = typer.Typer(
@@ -94,7 +94,7 @@ def dishes(
 
       regulars recommend dishes --clicked d-0007 --allergen peanuts --language zh
     """
-    from engine.ranking.recommend import recommend_dishes  # noqa: PLC0415 - with the others: help loads no model
+    from engine.recommend.home import recommend_dishes  # noqa: PLC0415 - with the others: help loads no model
 
     context = {"cart": cart, "allergens": allergen, "diets": diet, "clicked": clicked, "vendor_id": vendor}
     context |= {"referred_by": referred_by}
@@ -122,7 +122,7 @@ def similar(
 
     Example: [bold]regulars recommend similar d-0007 --limit 5[/bold]
     """
-    from engine.shelves.similar import similar_dishes  # noqa: PLC0415
+    from engine.recommend.lists.similar import similar_dishes  # noqa: PLC0415
 
     context = {"allergens": allergen, "diets": diet, "vendor_id": vendor}
     opened = _open(home, None, limit, at, zone, exclude, language, explain=explain, **context)
@@ -149,7 +149,7 @@ def addons(
 
     Example: [bold]regulars recommend addons c-1042 --cart d-0007 --cart d-0012[/bold]
     """
-    from engine.shelves.addons import addon_dishes  # noqa: PLC0415
+    from engine.recommend.lists.addons import addon_dishes  # noqa: PLC0415
 
     context = {"cart": cart, "allergens": allergen, "diets": diet}
     opened = _open(home, customer, limit, at, zone, exclude, language, explain=explain, **context)
@@ -176,7 +176,7 @@ def again(
 
     Example: [bold]regulars recommend again c-1042[/bold]
     """
-    from engine.shelves.again import dishes_again  # noqa: PLC0415
+    from engine.recommend.lists.again import dishes_again  # noqa: PLC0415
 
     context = {"allergens": allergen, "diets": diet, "vendor_id": vendor}
     opened = _open(home, customer, limit, at, zone, exclude, language, explain=explain, **context)
@@ -203,8 +203,8 @@ def vendors(
 
     Example: [bold]regulars recommend vendors c-1042 --zone z-03[/bold]
     """
-    from api.shelves import vendors_body  # noqa: PLC0415
-    from engine.shelves.vendors import recommend_vendors  # noqa: PLC0415
+    from api.routes.lists import vendors_body  # noqa: PLC0415
+    from engine.recommend.lists.vendors import recommend_vendors  # noqa: PLC0415
 
     context = {"allergens": allergen, "diets": diet, "latitude": latitude, "longitude": longitude}
     opened = _open(home, customer, limit, at, zone, exclude, language, explain=True, **context)
@@ -246,11 +246,11 @@ def for_segment(
 
     Example: [bold]regulars recommend for-segment one_timers --limit 5[/bold]
     """
-    from api.shelves import featured_body  # noqa: PLC0415
+    from api.routes.lists import featured_body  # noqa: PLC0415
     from cli.segments import opened_segment  # noqa: PLC0415
+    from engine.recommend.lists.featured import feature_dishes  # noqa: PLC0415
     from engine.segments.facts import members  # noqa: PLC0415
     from engine.segments.sources import sources_of  # noqa: PLC0415
-    from engine.shelves.featured import feature_dishes  # noqa: PLC0415
 
     context = {"allergens": allergen, "diets": diet, "vendor_id": vendor}
     opened = _open(home, None, limit, at, zone, exclude, language, explain=False, **context)
@@ -287,11 +287,11 @@ def _open(
     from engine.artifact import live_version, load  # noqa: PLC0415
     from engine.customers.moment import read_moment  # noqa: PLC0415
     from engine.errors import BadRequest  # noqa: PLC0415
-    from engine.ranking.catalog import catalog_of  # noqa: PLC0415
-    from engine.ranking.options import read_options  # noqa: PLC0415
-    from engine.ranking.request import DishRequest, check_instant, check_point  # noqa: PLC0415
-    from engine.ranking.served import open_served  # noqa: PLC0415
-    from engine.tables import read_table  # noqa: PLC0415
+    from engine.history.tables import read_table  # noqa: PLC0415
+    from engine.recommend.catalog.catalog import catalog_of  # noqa: PLC0415
+    from engine.recommend.options import read_options  # noqa: PLC0415
+    from engine.recommend.published.model import open_served  # noqa: PLC0415
+    from engine.recommend.request import DishRequest, check_instant, check_point  # noqa: PLC0415
 
     settings = settings_for(home)
     if language not in {None, "en", "zh"}:
@@ -326,9 +326,9 @@ def _open(
 
 def _events(settings: Settings, customer: str | None) -> Sequence[Event]:
     """Return what the service's cache would hold of her, oldest first, from the inbox."""
-    from engine.database import connect, transaction  # noqa: PLC0415
-    from engine.events import events_of  # noqa: PLC0415
-    from engine.online import as_kept, forgiven  # noqa: PLC0415
+    from engine.database.session import connect, transaction  # noqa: PLC0415
+    from engine.events.inbox import events_of  # noqa: PLC0415
+    from engine.events.online.store import as_kept, forgiven  # noqa: PLC0415
 
     if customer is None:
         return []
@@ -345,7 +345,7 @@ def _head(opened: Opened) -> dict[str, Any]:
 
 
 def _show_dishes(opened: Opened, answer: DishAnswer, title: str, *, json: bool) -> None:
-    from api.recommending import dishes_body  # noqa: PLC0415
+    from api.routes.recommend import dishes_body  # noqa: PLC0415
 
     if json:
         print_json(dishes_body(answer, opened.served.version, opened.request.request_id, opened.notes))

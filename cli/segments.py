@@ -62,7 +62,7 @@ class Opened:
     @property
     def reading(self) -> Reading:
         """Open short transactions for each look at the database."""
-        from engine.database import transaction  # noqa: PLC0415 - with the others below: help need not load them
+        from engine.database.session import transaction  # noqa: PLC0415 - with the others below: help need not load them
 
         return lambda: transaction(self.database)
 
@@ -291,7 +291,7 @@ def schema(home: HomeOption = None, json: JsonOption = False) -> None:
 
 @contextmanager
 def _session(settings: Settings) -> Iterator[Session]:
-    from engine.database import connect, transaction  # noqa: PLC0415
+    from engine.database.session import connect, transaction  # noqa: PLC0415
 
     database = connect(settings)
     try:
@@ -305,8 +305,8 @@ def _session(settings: Settings) -> Iterator[Session]:
 def opened_segment(
     target: str, home: Path | None, as_of: str | None, given: list[str] | None, *, dated: bool = True
 ) -> Iterator[Opened]:
-    from engine.compaction import compact_inbox  # noqa: PLC0415
-    from engine.database import connect, transaction  # noqa: PLC0415
+    from engine.database.session import connect, transaction  # noqa: PLC0415
+    from engine.history.compaction import compact_inbox  # noqa: PLC0415
     from engine.segments.library import lookup_in, named  # noqa: PLC0415
     from engine.segments.parse import parse_rule  # noqa: PLC0415
     from engine.segments.sources import instant_asked  # noqa: PLC0415

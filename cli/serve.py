@@ -13,9 +13,9 @@ import typer
 
 from cli.app import app
 from cli.output import HomeOption, JsonOption, err, print_json, settings_for
-from engine.database import connect
+from engine.database.session import connect
 from engine.errors import Conflict, InputError
-from engine.online import open_online
+from engine.events.online.store import open_online
 
 BACKLOG = 2048
 
@@ -40,7 +40,7 @@ def serve(
     """
     import uvicorn  # noqa: PLC0415 - other verbs need not wait for it
 
-    from api.workers import APP, become, configured  # noqa: PLC0415
+    from api.process.workers import APP, become, configured  # noqa: PLC0415
 
     settings = settings_for(home)
     if workers > 1 and settings.redis_url is None:

@@ -22,12 +22,12 @@ from cli.output import (
 )
 from cli.quality import HorizonOption, SeedOption, days_of, print_quality
 from engine.artifact import activate, live_version, manifest_of, versions
-from engine.audit import record
-from engine.compaction import compact_inbox
 from engine.customers.store import build_customer_table, is_current
 from engine.customers.table import Built
-from engine.database import connect, transaction
+from engine.database.audit import record
+from engine.database.session import connect, transaction
 from engine.errors import CandidateRefused
+from engine.history.compaction import compact_inbox
 from engine.settings import Settings
 
 if TYPE_CHECKING:

@@ -22,12 +22,12 @@ from cli.output import (
     settings_of_home,
 )
 from cli.quality import HorizonOption, SeedOption, days_of
-from engine.audit import record
-from engine.database import connect, transaction
+from engine.database.audit import record
+from engine.database.session import connect, transaction
 from engine.settings import Settings
 
 if TYPE_CHECKING:
-    from training.tune import Found, Step, Tuned
+    from training.tune.search import Found, Step, Tuned
 
 
 @app.command()
@@ -55,8 +55,8 @@ def tune(
 
       regulars tune --trials 50 --seed 1 --json
     """
-    from training import tune as search  # noqa: PLC0415 - loads optuna, scipy and LightGBM
-    from training.model_settings import FILE  # noqa: PLC0415 - the same
+    from training.learn.settings import FILE  # noqa: PLC0415 - the same
+    from training.tune import search  # noqa: PLC0415 - loads optuna, scipy and LightGBM
 
     settings, horizon_days = settings_of_home(home), days_of(horizon)
     now = datetime.now(UTC)
@@ -76,8 +76,8 @@ def tune(
 
 
 def _searched(settings: Settings, *, minutes: float, **how: Any) -> Tuned:
-    """Search with a progress bar; `how` goes to `training.tune.tune` as it is. Stopped, it says what is kept."""
-    from training import tune as search  # noqa: PLC0415 - loads optuna, scipy and LightGBM
+    """Search with a progress bar; `how` goes to `training.tune.search.tune` as it is. Stopped, it says what is kept."""
+    from training.tune import search  # noqa: PLC0415 - loads optuna, scipy and LightGBM
 
     complete: dict[str, int] = {}
     with progress() as bar:

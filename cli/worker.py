@@ -9,14 +9,14 @@ from typing import Annotated
 
 import typer
 
-from campaigns.data import ImportedConsents
-from campaigns.worker import Counts, Mode, Worker
+from campaigns.delivery.worker import Counts, Mode, Worker
+from campaigns.runs.data import ImportedConsents
 from cli.app import app
 from cli.output import HomeOption, JsonOption, print_facts, print_json, settings_for
-from engine.database import connect
+from engine.database.session import connect
 from engine.errors import InputError
-from engine.logs import configure_logs
-from engine.seal import seal_of
+from engine.files.encryption import seal_of
+from engine.runtime.logs import configure_logs
 from engine.settings import Settings
 
 LONGEST_SEND_S = 10.0

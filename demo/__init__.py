@@ -1,0 +1,1 @@
+"""How does a simulated city with known truth come about?"""

@@ -23,7 +23,7 @@ import numpy.typing as npt
 import orjson
 
 from engine.errors import ArtifactBroken, InputError, NotFound
-from engine.hashing import hash_aside, hash_of
+from engine.files.hashing import hash_aside, hash_of
 
 FORMAT = 1
 LIVE = "LIVE"

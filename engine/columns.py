@@ -2,7 +2,7 @@
 
 Conventions: instants are UTC and end in `_at`; money is integer minor units of the row's currency and ends in
 `_cents` (minor units: yen have none, Omani rials have three digits); null means unknown, never zero.
-Foreign names, zones and units are translated to these at the border (`engine.intake`).
+Foreign names, zones and units are translated to these at the border (`engine.imports.intake`).
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from engine.compiled import compiled
+from engine.runtime.compiled import compiled
 
 
 def _digest(name: bytes) -> int:

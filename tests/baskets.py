@@ -10,7 +10,7 @@ import polars as pl
 
 from engine.columns import ITEMS, LINES, ORDERS
 from engine.models.base import Baskets, Place, Query
-from training.matrices import BASKET_CLOCK_START, TrainingSet, training_set
+from training.data.matrices import BASKET_CLOCK_START, TrainingSet, training_set
 
 START = datetime(2025, 1, 1, 12, tzinfo=UTC)
 # Days after START, then the dishes of that order.

@@ -1,0 +1,1 @@
+"""How is order history turned into a judged, published artifact?"""

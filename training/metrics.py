@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from engine.compiled import compiled
 from engine.models.base import IntArray, LongArray
-from training.split import Target
+from engine.runtime.compiled import compiled
+from training.data.split import Target
 
 RESAMPLES = 1000
 RESAMPLES_AT_ONCE = 100

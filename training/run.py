@@ -19,23 +19,23 @@ import polars as pl
 from engine.artifact import activate, live_version, manifest_of, prune, write
 from engine.columns import LANGUAGES
 from engine.errors import CandidateRefused, Conflict, RegularsError
-from engine.history import History
+from engine.history.orders import History
+from engine.history.tables import read_table
 from engine.ids import IdMap
-from engine.memory import give_memory_back
 from engine.models.content import Content
 from engine.models.together import Together
-from engine.ranking.extras import Cards, Clocks, Extras, VendorShares
-from engine.ranking.served import arrays_of
+from engine.recommend.published.extras import Cards, Clocks, Extras, VendorShares
+from engine.recommend.published.model import arrays_of
+from engine.runtime.memory import give_memory_back
+from engine.runtime.threads import Lanes, beside, one_blas_thread
 from engine.settings import Settings
-from engine.tables import read_table
-from engine.threads import Lanes, beside, one_blas_thread
-from training.evaluate import Evaluation, evaluate
-from training.gate import Protection, Verdict, judge_candidate
-from training.groups import Standing, standing_at
-from training.learn import Course, Learned, Report, fits_at_once, hold_out, learn_and_judge
-from training.matrices import DAY_S, TrainingSet, training_set_of
-from training.model_settings import ModelSettings, read_model_settings
-from training.split import sample
+from training.data.matrices import DAY_S, TrainingSet, training_set_of
+from training.data.split import sample
+from training.judge.evaluate import Evaluation, evaluate
+from training.judge.gate import Protection, Verdict, judge_candidate
+from training.judge.groups import Standing, standing_at
+from training.learn.settings import ModelSettings, read_model_settings
+from training.learn.stack import Course, Learned, Report, fits_at_once, hold_out, learn_and_judge
 
 K = 10
 # What is served, and each of its models alone: those take most of the time and only have to be told from it.

@@ -1,0 +1,1 @@
+"""Through what does a message leave? One file a channel."""

@@ -12,8 +12,8 @@ from pathlib import Path
 import yaml
 
 from engine.errors import BadDefinition, MissingFile
-from engine.sections import key as _key
-from engine.sections import mapping, section
+from engine.files.sections import key as _key
+from engine.files.sections import mapping, section
 
 FILE = "customers.yaml"
 

@@ -17,17 +17,17 @@ from zoneinfo import ZoneInfo
 import orjson
 import polars as pl
 
-from engine.atomic import locked, replace
+from engine.charts.reliability import reliability_svg
+from engine.customers.behaviour.feedback import Inbox, newest_feedback, read_feedback, told_since
 from engine.customers.columns import CUSTOMER_TABLE
 from engine.customers.config import CustomerConfig, read_config
-from engine.customers.feedback import Inbox, newest_feedback, read_feedback, told_since
 from engine.customers.moment import Moment, end_of
-from engine.customers.plot import reliability_svg
 from engine.customers.table import Built, Sources, customer_table
 from engine.errors import BadFile, NoHistory, NotFound
-from engine.history import History
+from engine.files.atomic import locked, replace
+from engine.history.orders import History
+from engine.history.tables import read_table
 from engine.settings import Settings
-from engine.tables import read_table
 
 # 2: survey answers and complaints.
 FORMAT = 2

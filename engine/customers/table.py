@@ -12,12 +12,15 @@ import numpy.typing as npt
 import polars as pl
 
 from engine.columns import UTC_INSTANT
-from engine.customers import cadence, habits, lookalikes, natural, returning, rfm, satisfaction, tiers
+from engine.customers.behaviour import cadence, habits, satisfaction
+from engine.customers.behaviour.purchases import OrderDays, Purchases, order_days, read_purchases
 from engine.customers.columns import CUSTOMER_TABLE
 from engine.customers.config import CustomerConfig
-from engine.customers.lifetime_value import Forecast, LifetimeModel, fit_lifetime_model, forecast, recency_at
+from engine.customers.forecast import churn as returning
+from engine.customers.forecast.lifetime_value import Forecast, LifetimeModel, fit_lifetime_model, forecast, recency_at
 from engine.customers.moment import EPOCH, Moment
-from engine.customers.purchases import OrderDays, Purchases, order_days, read_purchases
+from engine.customers.value import clusters as natural
+from engine.customers.value import lookalikes, rfm, tiers
 from engine.errors import NoHistory
 
 Floats = npt.NDArray[np.float64]

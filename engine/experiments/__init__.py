@@ -1,0 +1,1 @@
+"""Did it help? Assignment of arms, and what the difference proves."""

@@ -1,1 +1,1 @@
-"""Importing: foreign files become canonical tables; every row is accepted, a duplicate, or refused with its reason."""
+"""How does a foreign file become rows? Every row is accepted, a duplicate, or refused with its reason."""

@@ -10,7 +10,7 @@ from datetime import datetime
 import polars as pl
 
 from engine.columns import ORDERS
-from engine.history import LINE_KEY, History
+from engine.history.orders import LINE_KEY, History
 from engine.imports import fields
 from engine.imports.mapping import ImportMap
 from engine.imports.opened import Opened

@@ -8,13 +8,13 @@ from datetime import datetime
 import polars as pl
 
 from engine.columns import LANGUAGES, SEALED, UTC_INSTANT
+from engine.files.encryption import seal_of
+from engine.history.tables import KEYS, TableName, upsert_rows
 from engine.imports import fields
 from engine.imports.mapped import Mapped
 from engine.imports.mapping import TABLES, ImportMap, is_currency, is_zone
 from engine.imports.orders import OUTCOMES, Outcome, Progress
-from engine.seal import seal_of
 from engine.settings import Settings
-from engine.tables import KEYS, TableName, upsert_rows
 
 WORDS = {
     "language": LANGUAGES,

@@ -1,0 +1,1 @@
+"""What does one signal say? One recommender a file, behind one protocol."""

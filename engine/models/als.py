@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from engine.compiled import compiled
 from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, Query, Recommender, user_items
 from engine.models.board import COUNT, Board, LongArray, Rows, sealed
-from engine.models.factorise import factorise, first_guess
-from engine.models.nearest import Nearest
-from engine.threads import cores
+from engine.models.kernels.factorise import factorise, first_guess
+from engine.models.kernels.nearest import Nearest
+from engine.runtime.compiled import compiled
+from engine.runtime.threads import cores
 
 # A fit that goes on from another takes a fifth of the rounds.
 GOING_ON = 5

@@ -19,8 +19,8 @@ import numpy.typing as npt
 from scipy import sparse
 
 from engine.models.board import Board, FloatArray, IntArray, LongArray
-from engine.models.sums import newest_sums
-from engine.models.top import top_k
+from engine.models.kernels.sums import newest_sums
+from engine.models.kernels.top import top_k
 
 __all__ = [
     "Arrays", "Baskets", "FloatArray", "IntArray", "LongArray", "Place", "Query", "Recommender", "user_items",

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from engine.compiled import compiled
+from engine.runtime.compiled import compiled
 
 if TYPE_CHECKING:
     from engine.models.base import Query

@@ -10,10 +10,10 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from engine.compiled import compiled
 from engine.models.base import Baskets, FloatArray, IntArray, LongArray
 from engine.models.board import Rows, sealed
-from engine.models.sums import dense_sums, held, sums
+from engine.models.kernels.sums import dense_sums, held, sums
+from engine.runtime.compiled import compiled
 
 # In degrees, from about 18 km down to 550 m; each cell holds two by two of the next.
 CELL_DEGREES = (0.16, 0.08, 0.04, 0.02, 0.01, 0.005)

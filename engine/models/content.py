@@ -13,7 +13,7 @@ import polars as pl
 from scipy import sparse
 
 from engine.models.base import Arrays, FloatArray, IntArray, LongArray
-from engine.models.links import links
+from engine.models.kernels.links import links
 
 WORD = re.compile(r"[^\W\d_]+")
 HAN = re.compile(r"[㐀-鿿豈-﫿]+")

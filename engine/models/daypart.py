@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from engine.compiled import compiled
 from engine.customers.config import Dayparts
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Query
 from engine.models.board import Board, sealed
+from engine.models.kernels.sums import dense_sums
 from engine.models.popular import Popular, weigh_rows
 from engine.models.repeat import Repeat, add_shares
-from engine.models.sums import dense_sums
+from engine.runtime.compiled import compiled
 
 QUARTER_S, HOUR_S, DAY_S = 900, 3_600, 86_400
 # The local hours at which dayparts begin; the last runs past midnight and belongs to the day it began.

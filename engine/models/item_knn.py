@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from engine.compiled import compiled
 from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Query, Recommender, user_items
 from engine.models.board import COUNT, Board, Rows, sealed
-from engine.models.sums import told
+from engine.models.kernels.sums import told
+from engine.runtime.compiled import compiled
 
 
 @dataclass(slots=True)

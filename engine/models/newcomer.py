@@ -13,9 +13,9 @@ from engine.columns import LANGUAGES
 from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, Query, Recommender, user_items
 from engine.models.board import Board, sealed
+from engine.models.kernels.sums import dense_sums
 from engine.models.popular import Popular, weigh_rows
 from engine.models.repeat import basket_shares
-from engine.models.sums import dense_sums
 
 
 @dataclass(slots=True)

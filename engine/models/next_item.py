@@ -8,11 +8,11 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from engine.compiled import compiled
 from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, LongArray, Query, Recommender
 from engine.models.board import Board, Rows, sealed
-from engine.models.sums import transitions
+from engine.models.kernels.sums import transitions
+from engine.runtime.compiled import compiled
 
 NO_ENTRIES = np.empty(0, np.int32), np.empty(0, np.float32)
 

@@ -9,12 +9,12 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from engine.compiled import compiled
 from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Place, Query, Recommender
 from engine.models.board import Board, best_of, sealed
 from engine.models.cells import ZONE_LEVEL, Counted, cell_of, cells_around, weights_of
-from engine.models.top import top_k
+from engine.models.kernels.top import top_k
+from engine.runtime.compiled import compiled
 
 KM_PER_DEGREE = 111.2
 # How far the rest of the world is taken to be, in degrees.

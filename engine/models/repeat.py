@@ -8,10 +8,10 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from engine.compiled import compiled
 from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Query, Recommender
 from engine.models.board import Board, sealed
+from engine.runtime.compiled import compiled
 
 TIE = 1e-4
 

@@ -8,12 +8,12 @@ from typing import Self
 import numpy as np
 from scipy import sparse
 
-from engine.compiled import compiled
 from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray
 from engine.models.board import best_of
-from engine.models.links import links
-from engine.threads import side_by_side
+from engine.models.kernels.links import links
+from engine.runtime.compiled import compiled
+from engine.runtime.threads import side_by_side
 
 # Beyond this many dishes a basket is a caterer's, and says little of what goes with what.
 LARGEST_BASKET = 60

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from engine.compiled import compiled
 from engine.errors import NoHistory
 from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Query, Recommender, user_items
 from engine.models.board import COUNT, Board, Rows, best_of, bound_of, sealed
-from engine.models.sums import newest_sums
+from engine.models.kernels.sums import newest_sums
+from engine.runtime.compiled import compiled
 
 
 @dataclass(slots=True)

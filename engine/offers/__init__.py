@@ -1,0 +1,1 @@
+"""What is an offer worth, and may it be used?"""

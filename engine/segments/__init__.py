@@ -1,0 +1,1 @@
+"""Who belongs? Rules, their evaluation and their explanation."""

@@ -20,12 +20,12 @@ from sqlalchemy import BigInteger, Integer, String, Text, UniqueConstraint, func
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from engine import audit
-from engine.database import Base, Instant
+from engine.database import audit
+from engine.database.session import Base, Instant
 from engine.errors import BadDefinition, Conflict, NotFound, did_you_mean
+from engine.files.yaml import StrictLoader
 from engine.segments.parse import Lookup, parse_rule
 from engine.segments.rule import InSegment, Rule, walk
-from engine.strict_yaml import StrictLoader
 
 READY = Path(__file__).parent / "ready"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")

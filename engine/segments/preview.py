@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from engine.consents import latest
+from engine.customers.consents import latest
 from engine.experiments.assignment import bucket
 from engine.segments.facts import CONTACTS, Sources, members
 from engine.segments.rule import Rule

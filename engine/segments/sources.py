@@ -13,18 +13,18 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from engine.columns import CUSTOMERS, ITEMS, UTC_INSTANT, VENDORS
-from engine.consents import ANY_CHANNEL, MARKETING, ConsentRow
 from engine.customers import store
+from engine.customers.behaviour.feedback import told_since
 from engine.customers.columns import CUSTOMER_TABLE
 from engine.customers.config import read_config
-from engine.customers.feedback import told_since
+from engine.customers.consents import ANY_CHANNEL, MARKETING, ConsentRow
 from engine.customers.moment import Moment, read_moment
 from engine.errors import BadFile, NoHistory
-from engine.events import EventRow
-from engine.history import History
+from engine.events.inbox import EventRow
+from engine.history.orders import History
+from engine.history.tables import TableName, read_table, table_file
 from engine.segments.facts import Sources
 from engine.settings import Settings
-from engine.tables import TableName, read_table, table_file
 
 # A stored customer table answers for "now" until it is a day and a half old: one missed night is forgiven.
 FRESH = timedelta(hours=36)

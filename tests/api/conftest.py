@@ -18,12 +18,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.app import build
-from api.keys import create_key
+from api.http.auth import create_key
 from engine.columns import CUSTOMERS, ITEMS, OFFERS, VENDORS
-from engine.database import connect, transaction
-from engine.history import History
+from engine.database.session import connect, transaction
+from engine.history.orders import History
+from engine.history.tables import upsert_table
 from engine.settings import Settings
-from engine.tables import upsert_table
 from tests.baskets import random_town, tables
 from training import run
 

@@ -10,8 +10,8 @@ import pytest
 from benchmarks import batch
 from benchmarks.measured import Cost
 from benchmarks.training import Shape, make
+from engine.runtime.threads import one_blas_thread
 from engine.settings import Settings
-from engine.threads import one_blas_thread
 from training.run import train
 
 

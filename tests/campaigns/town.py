@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from campaigns.definition import Definition, parse
+from campaigns.definition.campaign import Definition, parse
 from engine.columns import LINES, ORDERS
-from engine.history import History
-from engine.seal import seal_of
+from engine.files.encryption import seal_of
+from engine.history.orders import History
+from engine.history.tables import upsert_table
 from engine.settings import Settings
-from engine.tables import upsert_table
 
 WINBACK = """
 id: winback

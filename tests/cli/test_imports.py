@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import select
 
 from cli.main import run
-from engine.audit import AuditRow
-from engine.database import connect, transaction
+from engine.database.audit import AuditRow
+from engine.database.session import connect, transaction
 from engine.settings import Settings
 
 Call = Callable[..., "Done"]

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from engine.database import connect, transaction
-from engine.events import Event, store
+from engine.database.session import connect, transaction
+from engine.events.inbox import Event, store
 from tests.api.conftest import NOW, served_home, trained_home  # noqa: F401 - fixtures
 
 COMMANDS = {

@@ -10,12 +10,12 @@ import pytest
 
 from cli.main import run
 from engine.customers.store import read_customer_table, table_file
-from engine.database import connect, transaction
-from engine.events import Event, store
-from engine.history import History
+from engine.database.session import connect, transaction
+from engine.events.inbox import Event, store
+from engine.history.orders import History
 from engine.settings import Settings
 from tests.baskets import random_town, tables
-from training.gate import Verdict
+from training.judge.gate import Verdict
 
 
 def test_training_renews_a_customer_table_that_lacks_what_was_told_or_a_column(
@@ -93,14 +93,14 @@ def test_a_span_out_of_bounds_is_told_the_bound(span, says, settings, monkeypatc
 
 
 def test_a_search_that_is_stopped_says_how_many_trials_are_kept(settings, monkeypatch, capsys) -> None:
-    from training.tune import Step
+    from training.tune.search import Step
 
     def stopped(*_args, report, **_more):
         report(Step(4, 0.2, 1.0, "models"))
         report(Step(2, 0.2, 2.0, "ranker"))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("training.tune.tune", stopped)
+    monkeypatch.setattr("training.tune.search.tune", stopped)
     settings.home.mkdir()
     monkeypatch.setattr(sys, "argv", ["regulars", "tune", "--home", str(settings.home)])
     with pytest.raises(SystemExit) as left:

@@ -11,10 +11,10 @@ from engine.artifact import activate, load, write
 from engine.errors import NoHistory
 from engine.models.base import Place, Recommender
 from engine.models.newcomer import Referral
-from engine.ranking.blend import IMPERSONAL
-from engine.ranking.served import MODELS
+from engine.recommend.published.model import MODELS
+from engine.recommend.scoring.blend import IMPERSONAL
 from tests.baskets import asks, empty_baskets, learned_from, random_town
-from training.matrices import TrainingSet, queries_for
+from training.data.matrices import TrainingSet, queries_for
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 from redis.asyncio import Redis
 
 from engine.errors import InputError, OnlineUnavailable
-from engine.events import Event
-from engine.online import KEPT_EVENTS, InProcess, InRedis, open_online
+from engine.events.inbox import Event
+from engine.events.online.store import KEPT_EVENTS, InProcess, InRedis, open_online
 from tests.servers import free_port
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from demo.city import City
 from engine.ids import IdMap
-from engine.ranking.catalog import Vendor, build_catalog
+from engine.recommend.catalog.catalog import Vendor, build_catalog
 
 
 def described(city: City) -> dict[str, Vendor]:

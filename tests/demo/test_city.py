@@ -16,8 +16,8 @@ from demo.city import COUPON_CHANCES, PARTS, TRUTH, City, simulate, write_city
 from demo.world import CUISINES, DAYPARTS, CityScale
 from engine.columns import CUSTOMERS, ITEMS, LINES, OFFERS, ORDERS, VENDORS
 from engine.errors import InputError
+from engine.imports.intake import import_files
 from engine.imports.mapping import ImportMap
-from engine.intake import import_files
 from engine.offers.basket import Basket
 from engine.offers.offer import offers_from, saving_on
 from engine.settings import Settings

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.models.base import Query
-from engine.models.top import top_k
+from engine.models.kernels.top import top_k
+from training.data.split import Target
 from training.metrics import (
     coverage,
     exposure,
@@ -25,7 +26,6 @@ from training.metrics import (
     popularity_percentiles,
     t_interval,
 )
-from training.split import Target
 
 NAN = float("nan")
 

@@ -12,12 +12,12 @@ import pytest
 
 from engine.artifact import live_version, load, manifest_of, versions
 from engine.errors import CandidateRefused, Conflict, NoHistory
-from engine.history import History
-from engine.ranking.served import open_served
-from engine.tables import upsert_table
+from engine.history.orders import History
+from engine.history.tables import upsert_table
+from engine.recommend.published.model import open_served
 from tests.baskets import random_town, tables
 from training import run
-from training.gate import judge_candidate
+from training.judge.gate import judge_candidate
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 

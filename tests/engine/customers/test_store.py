@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from engine.customers.config import CustomerConfig
-from engine.customers.show import customer_whole
+from engine.customers.profile import customer_whole
 from engine.customers.store import build_customer_table, newest_moment, read_customer_table, table_file
 from engine.errors import BadFile, NoHistory, NotFound
-from engine.history import History
+from engine.history.orders import History
+from engine.history.tables import upsert_table
 from engine.settings import Settings
-from engine.tables import upsert_table
 from tests.engine.customers.histories import NOW, customers, drawn_town, lines_of, moment, order, orders
 
 

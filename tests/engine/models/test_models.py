@@ -11,13 +11,13 @@ from scipy import sparse
 from engine.models.als import Als
 from engine.models.base import Place, user_items
 from engine.models.item_knn import ItemKnn
+from engine.models.kernels.top import top_k
 from engine.models.next_item import NextItem
 from engine.models.popular import Popular
 from engine.models.repeat import Repeat
-from engine.models.top import top_k
 from engine.models.user_knn import UserKnn
 from tests.baskets import asks, learned_from, random_town
-from training.split import split_by_time
+from training.data.split import split_by_time
 
 RNG = np.random.default_rng(0)
 

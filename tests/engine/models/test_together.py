@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.columns import ITEMS
 from engine.errors import NoHistory
 from engine.models.content import Content, words_of
-from engine.models.links import links
+from engine.models.kernels.links import links
 from engine.models.together import Together
 from tests.baskets import empty_baskets, learned_from
 

@@ -14,10 +14,10 @@ import polars as pl
 from demo.city import City, simulate
 from engine.columns import SEALED
 from engine.customers.store import build_customer_table
-from engine.history import History
-from engine.seal import seal_of
+from engine.files.encryption import seal_of
+from engine.history.orders import History
+from engine.history.tables import upsert_table
 from engine.settings import Settings
-from engine.tables import upsert_table
 
 UNTIL = datetime(2026, 3, 1, tzinfo=UTC)
 # The end of the city's last whole day, which is what no --as-of means.

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Engine, select
 
-from engine.audit import AuditRow
-from engine.database import connect, transaction
+from engine.database.audit import AuditRow
+from engine.database.session import connect, transaction
 from engine.errors import BadDefinition, Conflict, NotFound
 from engine.segments.library import (
     find_definition,

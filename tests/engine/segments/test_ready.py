@@ -12,9 +12,9 @@ import polars as pl
 import pytest
 from sqlalchemy.orm import Session
 
-from engine.consents import append
+from engine.customers.consents import append
 from engine.customers.store import read_customer_table
-from engine.database import connect, transaction
+from engine.database.session import connect, transaction
 from engine.segments.facts import members
 from engine.segments.library import lookup_in, ready, ready_names
 from engine.segments.parse import parse_rule

@@ -13,15 +13,15 @@ import pytest
 
 from engine.columns import LINES, ORDERS
 from engine.customers import store as customer_store
-from engine.database import connect, transaction
-from engine.events import Event, store
-from engine.history import History
+from engine.database.session import connect, transaction
+from engine.events.inbox import Event, store
+from engine.history.orders import History
+from engine.history.tables import upsert_table
 from engine.segments.explain import explain
 from engine.segments.facts import members
 from engine.segments.parse import parse_rule
 from engine.segments.sources import Reading, sources_of
 from engine.settings import Settings
-from engine.tables import upsert_table
 from tests.engine.segments.city import AS_OF, ENV, city_home
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

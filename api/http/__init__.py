@@ -1,0 +1,1 @@
+"""How does HTTP work here? Keys, problems, bodies, the fast path."""

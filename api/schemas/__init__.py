@@ -1,0 +1,1 @@
+"""What do requests and responses look like?"""

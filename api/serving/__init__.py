@@ -1,0 +1,1 @@
+"""What does the service answer from, and how is it kept fresh?"""

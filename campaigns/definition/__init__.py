@@ -1,0 +1,1 @@
+"""What is a campaign? The YAML a marketer writes, its offer and its template, checked to the last field."""

@@ -1,0 +1,247 @@
+"""What a campaign is: the definition a marketer writes in YAML, checked to the last field."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+import yaml
+
+from campaigns.channels.base import CHANNEL_NAMES
+from campaigns.definition.offer_terms import OfferTerms, parse_terms
+from campaigns.definition.template import Template, compile_template
+from engine.customers.consents import ConsentRule
+from engine.errors import BadDefinition, BadFile, MissingFile, NotFound, did_you_mean
+from engine.files.yaml import StrictLoader
+from engine.segments.library import inlined, lookup_in
+from engine.segments.parse import Lookup, parse_rule
+from engine.segments.rule import InSegment, Rule, walk
+
+READY = Path(__file__).parent / "ready"
+MAX_FILE_BYTES = 256 * 1024
+ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
+REQUIRED = ("id", "segment", "message", "channel")
+OPTIONAL = (
+    "name", "offer", "holdout", "consent", "latest_send_hours", "attribution_days", "step", "error_threshold",
+    "audience_drift",
+)  # fmt: skip
+CONSENT_RULES: tuple[ConsentRule, ...] = ("explicit", "not_refused")
+LANGUAGES = ("en", "zh")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent in one language; `title` None where the channel needs none."""
+
+    title: Template | None
+    body: Template
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A checked campaign. Shares run from 0 to 1.
+
+    `holdout` is left alone out of those the global holdout spares. A message not sent within `latest_send_hours` of
+    its launch expires. Orders count up to `attribution_days` after the decision. A run pauses itself when more than
+    `error_threshold` of its messages fail. A launch refuses when more than `audience_drift` of the planned customers
+    stopped being eligible. `source` is the definition as JSON and `hash` its SHA-256 together with the currency.
+    """
+
+    id: str
+    name: str
+    name_zh: str
+    currency: str
+    segment: Rule
+    offer: OfferTerms | None
+    messages: Mapping[str, Message]
+    channel: str
+    holdout: float
+    consent: ConsentRule
+    latest_send_hours: float
+    attribution_days: int
+    step: str
+    error_threshold: float
+    audience_drift: float
+    source: str
+    hash: str
+
+    def message_in(self, language: str | None) -> tuple[str, Message]:
+        """Return the language a customer is written to and its message: her own, or English."""
+        chosen = language if language in self.messages else "en"
+        return str(chosen), self.messages[str(chosen)]
+
+
+def ready_names() -> list[str]:
+    """Return the names of the definitions that come with the product."""
+    return sorted(path.stem for path in READY.glob("*.yaml"))
+
+
+def find_file(target: str) -> Path | None:
+    """Return the file `target` names: a path, or the bare name of a ready definition; None where it is neither.
+
+    Raises MissingFile when it is written like a path and nothing is there.
+    """
+    path = Path(target)
+    if path.is_file():
+        return path
+    if target in ready_names():
+        return READY / f"{target}.yaml"
+    if path.suffix in (".yaml", ".yml", ".json") or len(path.parts) > 1 or path.is_dir():
+        raise MissingFile("there is no such file; give a YAML definition or a ready one's name", where=target)
+    return None
+
+
+def load(target: str, *, currency: str, lookup: Lookup | None = None) -> Definition:
+    """Read a definition from a file or by a ready one's name; `lookup` finds segments it names, as in `parse`.
+
+    Raises NotFound, MissingFile, BadFile for what cannot be read, BadDefinition for what it says.
+    """
+    path = find_file(target)
+    if path is None:
+        raise NotFound(f"no such file, and the ready definitions are {', '.join(ready_names())}", where=target)
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise BadFile(f"larger than {MAX_FILE_BYTES // 1024} KB; this is no campaign definition", where=target)
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadFile(f"cannot be read as UTF-8 text ({error})", where=target) from error
+    try:
+        return parse(text, currency=currency, lookup=lookup)
+    except BadDefinition as error:
+        raise BadDefinition(error.message, where=f"{target}: {error.where}" if error.where else target) from error
+
+
+def parse(text: str, *, currency: str, lookup: Lookup | None = None) -> Definition:
+    """Check a YAML (or JSON) text; amounts in it are in major units of `currency`.
+
+    A segment it names is found by `lookup` (None: among the ready ones) and written out in `source`, so that what was
+    planned means the same whatever is saved under that name later.
+
+    Raises BadDefinition whose `where` is the field's path.
+    """
+    try:
+        tree = yaml.load(text, Loader=StrictLoader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise BadDefinition(f"broken YAML: {problem}", where=f"line {mark.line + 1}" if mark else None) from error
+    except (RecursionError, ValueError) as error:
+        raise BadDefinition(f"broken YAML: {error}") from error
+    if not isinstance(tree, Mapping):
+        raise BadDefinition("expected fields such as `id:` and `segment:`")
+    _refuse_unknown(tree, (*REQUIRED, *OPTIONAL), "")
+    for field in REQUIRED:
+        if field not in tree:
+            raise BadDefinition("missing", where=field)
+    return _build(tree, currency, lookup or lookup_in(None))
+
+
+def _build(tree: Mapping[object, object], currency: str, lookup: Lookup) -> Definition:
+    campaign_id = _identifier(tree["id"], "id")
+    name, name_zh = _names(tree.get("name", campaign_id), "name")
+    segment = parse_rule(tree["segment"], currency=currency, lookup=lookup)
+    if any(isinstance(each, InSegment) for each in walk(segment)):
+        tree = {**tree, "segment": inlined(tree["segment"], lookup)}
+    offer = parse_terms(tree.get("offer"), campaign_id=campaign_id, currency=currency)
+    source = orjson.dumps(tree, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS).decode()
+    return Definition(
+        id=campaign_id,
+        name=name,
+        name_zh=name_zh,
+        currency=currency,
+        segment=segment,
+        offer=offer,
+        messages=_messages(tree["message"], has_offer=offer is not None),
+        channel=_choice(tree["channel"], CHANNEL_NAMES, "channel"),
+        holdout=_number(tree.get("holdout", 0.1), "holdout", least=0, most=0.9, example="0.1, a tenth"),
+        consent=cast(ConsentRule, _choice(tree.get("consent", "not_refused"), CONSENT_RULES, "consent")),
+        latest_send_hours=_number(
+            tree.get("latest_send_hours", 48), "latest_send_hours", least=0.01, most=720, example="48"
+        ),
+        attribution_days=_days(tree.get("attribution_days", 14), "attribution_days"),
+        step=_identifier(tree.get("step", "message"), "step"),
+        error_threshold=_number(
+            tree.get("error_threshold", 0.2), "error_threshold", least=0.01, most=1, example="0.2, a fifth"
+        ),
+        audience_drift=_number(
+            tree.get("audience_drift", 0.1), "audience_drift", least=0, most=1, example="0.1, a tenth"
+        ),
+        source=source,
+        hash=hashlib.sha256(f"{currency}\n{source}".encode()).hexdigest(),
+    )
+
+
+def _messages(tree: object, *, has_offer: bool) -> dict[str, Message]:
+    if not isinstance(tree, Mapping):
+        raise BadDefinition("expected `en:` and `zh:` with a `body:` each", where="message")
+    _refuse_unknown(tree, LANGUAGES, "message.")
+    if "en" not in tree:
+        raise BadDefinition("missing; English is what everyone without a language gets", where="message.en")
+    return {str(language): _message(inner, f"message.{language}", has_offer) for language, inner in tree.items()}
+
+
+def _message(tree: object, where: str, has_offer: bool) -> Message:
+    if isinstance(tree, str):
+        tree = {"body": tree}
+    if not isinstance(tree, Mapping):
+        raise BadDefinition("expected text, or `title:` and `body:`", where=where)
+    _refuse_unknown(tree, ("title", "body"), f"{where}.")
+    if "body" not in tree:
+        raise BadDefinition("missing", where=f"{where}.body")
+    title = tree.get("title")
+    return Message(
+        None if title is None else compile_template(title, where=f"{where}.title", has_offer=has_offer),
+        compile_template(tree["body"], where=f"{where}.body", has_offer=has_offer),
+    )
+
+
+def _names(value: object, where: str) -> tuple[str, str]:
+    if isinstance(value, Mapping):
+        _refuse_unknown(value, LANGUAGES, f"{where}.")
+        english = _text(value.get("en"), f"{where}.en")
+        return english, _text(value.get("zh", english), f"{where}.zh")
+    english = _text(value, where)
+    return english, english
+
+
+def _text(value: object, where: str) -> str:
+    if not isinstance(value, str) or not value.strip() or len(value) > 200:
+        raise BadDefinition("expected text of 1 to 200 characters", where=where)
+    return value.strip()
+
+
+def _identifier(value: object, where: str) -> str:
+    if not isinstance(value, str) or not ID.fullmatch(value):
+        raise BadDefinition(
+            "expected small letters, digits, - and _ (at most 80), such as dormant_winback", where=where
+        )
+    return value
+
+
+def _choice(value: object, valid: tuple[str, ...], where: str) -> str:
+    if not isinstance(value, str) or value not in valid:
+        raise BadDefinition(f"unknown value {value!r}{did_you_mean(str(value), valid)}", where=where)
+    return value
+
+
+def _number(value: object, where: str, *, least: float, most: float, example: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise BadDefinition(f"expected a number from {least:g} to {most:g}, such as {example}", where=where)
+    return float(value)
+
+
+def _days(value: object, where: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 365:
+        raise BadDefinition("expected whole days from 1 to 365", where=where)
+    return value
+
+
+def _refuse_unknown(tree: Mapping[Any, object], valid: tuple[str, ...], prefix: str) -> None:
+    for name in tree:
+        if name not in valid:
+            raise BadDefinition(f"unknown field{did_you_mean(str(name), valid)}", where=f"{prefix}{name}")

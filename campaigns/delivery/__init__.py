@@ -1,0 +1,1 @@
+"""How does each message leave exactly once? Outbox and worker."""

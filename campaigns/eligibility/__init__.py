@@ -1,0 +1,1 @@
+"""Who is decided about, and may a message go to them?"""

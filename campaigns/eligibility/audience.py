@@ -1,0 +1,88 @@
+"""Who a campaign decides about: the segment's members, less those it may not reach, each with an arm."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from campaigns.definition.campaign import Definition
+from engine.customers.consents import refusal
+from engine.experiments.assignment import Arm, assign
+from engine.segments.compile import Clock, expression
+from engine.segments.facts import Sources, figures_suffice, members
+
+ALREADY_DECIDED = "already_decided"
+NOT_IN_SEGMENT = "not_in_segment"
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """The outcome of choosing. `eligible` has the columns of FIGURES and `arm`, sorted by customer_id.
+
+    `excluded` counts by reason; `in_segment` is everyone in it plus `eligible`.
+    """
+
+    in_segment: int
+    excluded: Mapping[str, int]
+    reasons: Mapping[str, str]
+    eligible: pl.DataFrame
+
+    def count(self, arm: Arm) -> int:
+        """Return how many eligible customers stand in `arm`."""
+        return int((self.eligible["arm"] == arm.value).sum())
+
+    def treated(self) -> pl.DataFrame:
+        """Return the eligible customers who are sent to."""
+        return self.eligible.filter(pl.col("arm") == Arm.TREATED.value)
+
+
+def in_segment(definition: Definition, figures: pl.DataFrame, sources: Sources, at: datetime) -> pl.DataFrame:
+    """Return the rows of `figures` (schema FIGURES, as of `at`) in the campaign's segment."""
+    if figures_suffice(definition.segment):
+        return figures.filter(expression(definition.segment, Clock(at, (sources.zone,))))
+    ids = members(definition.segment, sources, at).collect()
+    return figures.join(ids, on="customer_id", how="semi", maintain_order="left")
+
+
+def choose(
+    definition: Definition,
+    within: pl.DataFrame,
+    *,
+    said: Mapping[str, bool],
+    decided: Collection[str],
+    global_holdout: float,
+) -> Audience:
+    """Return the audience of those `within` the segment (schema FIGURES); pure, so a plan and its launch cannot differ.
+
+    `said` is the consent log's latest word per customer, `decided` the ids this campaign decided before: once ever.
+    Arms are drawn after eligibility, so that treated and held-out customers passed the same gates.
+    """
+    reasons: dict[str, str] = {}
+    arms: list[str | None] = []
+    for customer_id, imported in zip(within["customer_id"], within["marketing_consent"], strict=True):
+        why = (
+            ALREADY_DECIDED
+            if customer_id in decided
+            else refusal(customer_id, definition.consent, said=said, imported=imported)
+        )
+        if why:
+            reasons[customer_id] = why
+            arms.append(None)
+            continue
+        arm = assign(customer_id, campaign_id=definition.id, holdout=definition.holdout, global_holdout=global_holdout)
+        arms.append(arm.value)
+    eligible = within.with_columns(pl.Series("arm", arms, dtype=pl.String)).drop_nulls("arm").sort("customer_id")
+    return Audience(within.height, dict(sorted(Counter(reasons.values()).items())), reasons, eligible)
+
+
+def fingerprint(definition: Definition, eligible: pl.DataFrame) -> str:
+    """Return 64 hex digits fixed by the definition, who is eligible, and in which arm."""
+    digest = hashlib.sha256(definition.hash.encode())
+    for customer_id, arm in zip(eligible["customer_id"], eligible["arm"], strict=True):
+        digest.update(f"\n{customer_id}\t{arm}".encode())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""What does a customer hold, and why? Coupons and their codes."""

@@ -1,0 +1,1 @@
+"""How does a definition become decisions? Plan, launch, status."""

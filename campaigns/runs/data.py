@@ -1,0 +1,90 @@
+"""What campaigns read from the home folder, gathered once per command or request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+from sqlalchemy.orm import Session
+
+from engine.customers.figures import customer_figures
+from engine.errors import NoHistory
+from engine.files.encryption import Seal, seal_of
+from engine.history.orders import History
+from engine.history.tables import read_table, table_file
+from engine.segments.facts import Sources
+from engine.segments.sources import sources_of
+from engine.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignData:
+    """Orders and their lines (schemas ORDERS, LINES), customers, items and offers as imported, and this home's own.
+
+    `segments` opens what segments read through a session; False takes a fresh stored customer table for "now".
+    """
+
+    orders: pl.LazyFrame
+    lines: pl.LazyFrame
+    customers: pl.DataFrame
+    items: pl.DataFrame
+    offers: pl.DataFrame
+    currency: str
+    timezone: str
+    seal: Seal
+    segments: Callable[[Session, bool], Sources]
+
+    def figures(self, as_of: datetime) -> pl.DataFrame:
+        """Return the customer figures at `as_of`."""
+        return customer_figures(self.orders, self.customers, as_of=as_of)
+
+
+def read_data(settings: Settings) -> CampaignData:
+    """Open the home's history and tables.
+
+    Raises NoHistory when neither orders nor customers were imported.
+    """
+    history = History(settings.history_folder)
+    customers = read_table(settings, "customers")
+    if customers.is_empty() and history.window() is None:
+        raise NoHistory(
+            "there are no customers yet; import with `regulars import orders FILE`", where=str(settings.home)
+        )
+    return CampaignData(
+        orders=history.orders(),
+        lines=history.lines(),
+        customers=customers,
+        items=read_table(settings, "items"),
+        offers=read_table(settings, "offers"),
+        currency=settings.currency,
+        timezone=settings.timezone,
+        seal=seal_of(settings),
+        segments=lambda session, exact: sources_of(settings, lambda: nullcontext(session), exact=exact),
+    )
+
+
+class ImportedConsents:
+    """The customers table's consent per customer, read again whenever the table was replaced by an import."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._file: Path = table_file(settings, "customers")
+        self._seen: tuple[int, int] | None = None
+        self._consents: Mapping[str, bool] = {}
+
+    def current(self) -> Mapping[str, bool]:
+        """Return customer_id -> consent of everyone who was asked."""
+        try:
+            stat = self._file.stat()
+        except FileNotFoundError:
+            return {}
+        stamp = (stat.st_mtime_ns, stat.st_ino)
+        if stamp != self._seen:
+            table = read_table(self._settings, "customers").select("customer_id", "marketing_consent").drop_nulls()
+            self._consents = dict(table.iter_rows())
+            self._seen = stamp
+        return self._consents

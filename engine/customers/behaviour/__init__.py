@@ -1,0 +1,1 @@
+"""What does each customer do, like and say? Purchases, cadence, habits, satisfaction."""

@@ -1,0 +1,95 @@
+"""Who agreed to be sent what: an append-only log, read wherever a message may leave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import BigInteger, Boolean, Index, Integer, String, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from engine.database.session import Base, Instant
+
+BIG_KEY = BigInteger().with_variant(Integer, "sqlite")
+ANY_CHANNEL = "any"
+MARKETING = "marketing"
+LOOKUP_BATCH = 500
+
+ConsentRule = Literal["explicit", "not_refused"]
+Refusal = Literal["no_consent", "consent_unknown"]
+
+
+class ConsentRow(Base):
+    """One statement of a customer (or of whoever acts for her); rows are never changed or removed but by erasure."""
+
+    __tablename__ = "consents"
+    id: Mapped[int] = mapped_column(BIG_KEY, primary_key=True, autoincrement=True)
+    customer_id: Mapped[str] = mapped_column(String(200))
+    channel: Mapped[str] = mapped_column(String(40))
+    purpose: Mapped[str] = mapped_column(String(40))
+    granted: Mapped[bool] = mapped_column(Boolean())
+    source: Mapped[str] = mapped_column(String(200))
+    at: Mapped[datetime] = mapped_column(Instant())
+    __table_args__ = (Index("ix_consents_customer", "customer_id", "id"),)
+
+
+def append(
+    session: Session,
+    now: datetime,
+    *,
+    customer_id: str,
+    granted: bool,
+    source: str,
+    channel: str = ANY_CHANNEL,
+    purpose: str = MARKETING,
+) -> None:
+    """Add a statement to the caller's transaction; `channel` "any" speaks for every channel."""
+    session.add(
+        ConsentRow(customer_id=customer_id, channel=channel, purpose=purpose, granted=granted, source=source, at=now)
+    )
+
+
+def latest(
+    session: Session, *, channel: str, customer_ids: Sequence[str] | None = None, purpose: str = MARKETING
+) -> dict[str, bool]:
+    """Return what each customer said last for `channel` or for any; who never said anything is not in it.
+
+    `customer_ids` None means everyone in the log. The order is that in which statements arrived.
+    """
+    if customer_ids is None:
+        return _latest(session, channel, purpose, None)
+    found: dict[str, bool] = {}
+    for start in range(0, len(customer_ids), LOOKUP_BATCH):
+        found |= _latest(session, channel, purpose, customer_ids[start : start + LOOKUP_BATCH])
+    return found
+
+
+def refusal(
+    customer_id: str,
+    rule: ConsentRule,
+    *,
+    said: Mapping[str, bool],
+    imported: bool | None,
+) -> Refusal | None:
+    """Return why nothing may leave to her, or None where it may.
+
+    The log (`said`) wins over the customers table (`imported`, None where nobody asked). Under `explicit` an unknown
+    consent is a no; under `not_refused` only a stated no is.
+    """
+    consent = said.get(customer_id, imported)
+    if consent is None:
+        return "consent_unknown" if rule == "explicit" else None
+    return None if consent else "no_consent"
+
+
+def _latest(session: Session, channel: str, purpose: str, customer_ids: Sequence[str] | None) -> dict[str, bool]:
+    newest = (
+        select(func.max(ConsentRow.id))
+        .where(ConsentRow.channel.in_((channel, ANY_CHANNEL)), ConsentRow.purpose == purpose)
+        .group_by(ConsentRow.customer_id)
+    )
+    if customer_ids is not None:
+        newest = newest.where(ConsentRow.customer_id.in_(customer_ids))
+    rows = session.execute(select(ConsentRow.customer_id, ConsentRow.granted).where(ConsentRow.id.in_(newest)))
+    return {row.customer_id: row.granted for row in rows}

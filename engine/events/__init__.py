@@ -1,0 +1,1 @@
+"""What did the app tell us, and how is each event kept exactly once?"""

@@ -1,0 +1,1 @@
+"""What did each customer do lately, one look-up away? A cache of the inbox."""

@@ -1,0 +1,225 @@
+"""What the online state keeps of an event, in few bytes: Redis packs a customer's events only while each is small.
+
+A sorted set whose members have at most 64 bytes (`zset-max-listpack-value`) lies in one block; a longer member makes
+Redis keep the whole set as a list and a table of pointers, five times as large.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from uuid import UUID
+
+import orjson
+
+from engine.events.inbox import UNDOING, Event
+
+# By type: the properties that lists look at; of other types the dish.
+LOOKED_AT = {
+    "order": ("order_id", "status", "zone", "latitude", "longitude", "vendor_id", "items"),
+    "order_status": ("order_id", "status"),
+    "rating": ("order_id", "item_id", "rating"),
+}
+DISH = ("item_id",)
+ORDERS = frozenset({"order", "order_status"})
+# The first byte of a member. Numbers are never given anew; `[` begins the JSON of earlier releases.
+KINDS = (None, "order", "order_status", "view", "click", "cart", "rating", "not_interested", "impression")
+CODES = {kind: code for code, kind in enumerate(KINDS) if kind is not None}
+AS_JSON, OLD_JSON = 0, ord("[")
+STATUSES = ("cancelled", "rejected", "refunded")
+PLACED = "placed"
+EPOCH, FIRST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)
+# Milliseconds since 2020 in five bytes: until 2054.
+AT_BYTES = 5
+MOST_DEGREES = 180
+MS = timedelta(milliseconds=1)
+# What comes next in a member.
+EVENT_ID, ORDER_ID, STATUS, ZONE, POSITION, VENDOR, ITEM, ITEMS, RATING, ON_ITS_WAY = range(1, 11)
+TEXTS = {"zone": ZONE, "vendor_id": VENDOR, "item_id": ITEM}
+UUID_LETTERS, AS_UUID = 36, 1
+POSITION_FORMAT = struct.Struct("<ff")
+
+
+def slim(event: Event) -> Event | None:
+    """Return the event as it is kept: what lists look at, to the millisecond; None where they look at nothing of it.
+
+    Order ids become short hashes, for they are only compared with each other; positions are as exact as in history
+    (float32). The inbox has the rest.
+    """
+    told = event.properties
+    if event.type not in CODES or (event.type == "order_status" and str(told.get("status")) not in UNDOING):
+        return None
+    properties = {name: told[name] for name in LOOKED_AT.get(event.type, DISH) if told.get(name) is not None}
+    lines = properties.get("items")
+    if isinstance(lines, list):
+        properties["items"] = [{"item_id": line.get("item_id")} for line in lines if isinstance(line, dict)]
+    # An order on its way while training runs is not learned then: of all statuses that count, it alone must be told.
+    if str(properties.get("status")) not in {*UNDOING, PLACED}:
+        properties.pop("status", None)
+    place = [properties.get("latitude"), properties.get("longitude")]
+    if all(isinstance(degrees, int | float) and abs(degrees) <= MOST_DEGREES for degrees in place):
+        properties["latitude"], properties["longitude"] = POSITION_FORMAT.unpack(POSITION_FORMAT.pack(*place))
+    # An order without an id of its own goes by the event's.
+    event_id = event.event_id if event.type in ORDERS and "order_id" not in properties else ""
+    at = event.at.replace(microsecond=event.at.microsecond // 1000 * 1000).astimezone(UTC)
+    return replace(event, event_id=event_id, at=at, properties=_hashed(properties))
+
+
+def pack(event: Event) -> bytes:
+    """Return a slim event as bytes; what does not fit their form, as JSON in them."""
+    try:
+        return _packed(event)
+    except (TypeError, AttributeError, KeyError, ValueError, OverflowError, struct.error):
+        told = [event.seq, event.event_id, event.type, (event.at - EPOCH) // MS, dict(event.properties)]
+        return bytes([AS_JSON]) + orjson.dumps(told)
+
+
+def unpack(customer_id: str, member: bytes) -> Event:
+    """Return the event of a member that `pack` made, in this release or an earlier one.
+
+    Raises ValueError for what only a later release understands.
+    """
+    if member[0] in (AS_JSON, OLD_JSON):
+        seq, event_id, kind, at, told = orjson.loads(member[member[0] == AS_JSON :])
+        # Members of earlier releases hold the instant as text, and order ids as told; they age out.
+        instant = datetime.fromisoformat(at) if isinstance(at, str) else EPOCH + at * MS
+        properties: Mapping[str, object] = told if member[0] == AS_JSON else _hashed(told)
+        return Event(event_id, kind, customer_id, instant, properties, seq)
+    if member[0] >= len(KINDS):
+        raise ValueError("a type of a later release")
+    seq, place = _number(member, 1)
+    at = FIRST + int.from_bytes(member[place : place + AT_BYTES], "big") * MS
+    found: dict[str, object] = {}
+    event_id = _read(member, place + AT_BYTES, found)
+    return Event(event_id, str(KINDS[member[0]]), customer_id, at, found, seq)
+
+
+def _hashed(properties: Mapping[str, object]) -> dict[str, object]:
+    found = dict(properties)
+    if "order_id" in found:
+        found["order_id"] = blake2b(str(found["order_id"]).encode(errors="replace"), digest_size=8).hexdigest()
+    return found
+
+
+def _packed(event: Event) -> bytes:
+    """Raises one of many errors for what does not fit."""
+    parts = [bytes([CODES[event.type]]), _varint(event.seq), ((event.at - FIRST) // MS).to_bytes(AT_BYTES, "big")]
+    if event.event_id:
+        parts += [bytes([EVENT_ID]), _text(event.event_id)]
+    told = dict(event.properties)
+    for name, value in told.items():
+        if name in TEXTS:
+            parts += [bytes([TEXTS[name]]), _text(value)]
+        elif name == "order_id":
+            parts.append(bytes([ORDER_ID]) + bytes.fromhex(str(value)))
+        elif name == "status":
+            # Not one more number: earlier releases would stumble over it, and pass a mark they do not know over.
+            parts.append(bytes([ON_ITS_WAY] if value == PLACED else [STATUS, STATUSES.index(str(value))]))
+        elif name == "latitude":
+            parts.append(bytes([POSITION]) + POSITION_FORMAT.pack(value, told["longitude"]))
+        elif name == "rating":
+            parts.append(bytes([RATING, _small(value)]))
+        elif name == "items":
+            parts += [bytes([ITEMS]), _varint(len(value)), *(_text(line["item_id"]) for line in value)]  # type: ignore[arg-type, attr-defined]
+        elif name != "longitude" or "latitude" not in told:
+            raise ValueError(f"no place for {name}")
+    return b"".join(parts)
+
+
+def _read(member: bytes, place: int, found: dict[str, object]) -> str:
+    """Add what stands from `place` on to `found`; return the event's id, empty where it has none."""
+    event_id = ""
+    while place < len(member):
+        tag, place = member[place], place + 1
+        if tag in READERS:
+            name, read = READERS[tag]
+            found[name], place = read(member, place)
+        elif tag == POSITION:
+            found["latitude"], found["longitude"] = POSITION_FORMAT.unpack_from(member, place)
+            place += POSITION_FORMAT.size
+        elif tag == ON_ITS_WAY:
+            found["status"] = PLACED
+        elif tag == EVENT_ID:
+            event_id, place = _read_text(member, place)
+        else:
+            raise ValueError("a property of a later release")
+    return event_id
+
+
+def _varint(number: int) -> bytes:
+    """Return a number (>= 0) in as few bytes as it needs, seven bits in each."""
+    if number < 0:
+        raise ValueError("below 0")
+    found = bytearray()
+    while number > 127:
+        found.append(number & 127 | 128)
+        number >>= 7
+    found.append(number)
+    return bytes(found)
+
+
+def _number(member: bytes, place: int) -> tuple[int, int]:
+    """Return the number at `place` and where it ends."""
+    number, shift = 0, 0
+    while True:
+        byte = member[place]
+        number |= (byte & 127) << shift
+        place, shift = place + 1, shift + 7
+        if byte < 128:
+            return number, place
+
+
+def _text(value: object) -> bytes:
+    """Return a text with twice its length before it; a UUID, as many ids are, as 1 and its sixteen bytes."""
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    if len(value) == UUID_LETTERS:
+        with suppress(ValueError):
+            number = UUID(value)
+            if str(number) == value:
+                return bytes([AS_UUID]) + number.bytes
+    encoded = value.encode()
+    return _varint(2 * len(encoded)) + encoded
+
+
+def _read_text(member: bytes, place: int) -> tuple[str, int]:
+    size, place = _number(member, place)
+    if size == AS_UUID:
+        return str(UUID(bytes=member[place : place + 16])), place + 16
+    return member[place : place + size // 2].decode(), place + size // 2
+
+
+def _read_order(member: bytes, place: int) -> tuple[str, int]:
+    return member[place : place + 8].hex(), place + 8
+
+
+def _read_status(member: bytes, place: int) -> tuple[str, int]:
+    return STATUSES[member[place]], place + 1
+
+
+def _read_lines(member: bytes, place: int) -> tuple[list[dict[str, object]], int]:
+    count, place = _number(member, place)
+    lines: list[dict[str, object]] = []
+    for _ in range(count):
+        item, place = _read_text(member, place)
+        lines.append({"item_id": item})
+    return lines, place
+
+
+def _small(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError("not a whole number")
+    return value
+
+
+READERS: Mapping[int, tuple[str, Callable[[bytes, int], tuple[object, int]]]] = {
+    **{tag: (name, _read_text) for name, tag in TEXTS.items()},
+    ORDER_ID: ("order_id", _read_order),
+    STATUS: ("status", _read_status),
+    ITEMS: ("items", _read_lines),
+    RATING: ("rating", lambda member, place: (member[place], place + 1)),
+}

@@ -1,0 +1,1 @@
+"""How do bytes reach the disk safely, and how are the files people write read strictly?"""

@@ -1,0 +1,140 @@
+"""Inbox to history: orders told by event become order history like imported ones.
+
+Appending is idempotent, so a run that dies before it notes how far it came is simply done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+
+import polars as pl
+from sqlalchemy import Engine
+
+from engine.columns import LINES, ORDERS
+from engine.database.session import transaction
+from engine.events.inbox import Event, last_seq, move_watermark, read_after, watermark
+from engine.history.orders import History
+from engine.settings import Settings
+
+READER = "history"
+BATCH = 100_000
+TYPES = ("order", "order_status", "rating")
+
+
+def compact_inbox(engine: Engine, settings: Settings) -> int:
+    """Move what the inbox says of orders into history; return the inbox place up to which history now knows all.
+
+    A status or rating of an order that neither the inbox nor history holds waits for nothing: it is dropped, because
+    the order itself, when imported later, brings its own.
+    """
+    history = History(settings.history_folder)
+    with transaction(engine) as session:
+        done, end = watermark(session, READER), last_seq(session)
+    while done < end:
+        # Read, let go of the database, write the files: a long append must not hold up the app's events.
+        with transaction(engine) as session:
+            batch = list(islice(read_after(session, done, types=TYPES), BATCH))
+        batch = [event for event in batch if event.seq <= end]
+        through = batch[-1].seq if len(batch) == BATCH else end
+        _append(history, batch, settings.currency)
+        with transaction(engine) as session:
+            move_watermark(session, READER, through)
+        done = through
+    return done
+
+
+def _append(history: History, events: Iterable[Event], currency: str) -> None:
+    orders: dict[str, dict[str, object]] = {}
+    lines: dict[str, list[dict[str, object]]] = {}
+    changes: dict[str, dict[str, object]] = {}
+    for event in events:
+        if event.type == "rating" and event.properties.get("item_id") is not None:
+            continue  # of one dish: history keeps what she thought of the whole order
+        order_id = str(event.properties["order_id"])
+        if event.type == "order":
+            kept = changes.get(order_id, {})
+            orders[order_id] = order_row(event, currency) | kept
+            lines[order_id] = line_rows(event)
+        else:
+            key = "status" if event.type == "order_status" else "rating"
+            changes.setdefault(order_id, {})[key] = event.properties[key]
+            if order_id in orders:
+                orders[order_id][key] = event.properties[key]
+    known = _known(history, [order_id for order_id in changes if order_id not in orders])
+    for order_id, row in known.items():
+        orders[order_id] = row | changes[order_id]
+    new = pl.DataFrame(list(orders.values()), schema=ORDERS, orient="row") if orders else pl.DataFrame(schema=ORDERS)
+    conflicting = _conflicting(history, new)
+    new = new.filter(~pl.col("order_id").is_in(conflicting))
+    rows = [line for order_id, own in lines.items() if order_id not in conflicting for line in own]
+    if not new.is_empty():
+        history.append(new, pl.DataFrame(rows, schema=LINES, orient="row") if rows else pl.DataFrame(schema=LINES))
+
+
+def order_row(event: Event, currency: str) -> dict[str, object]:
+    """Return the ORDERS row of an order event; a missing status means delivered."""
+    told = event.properties
+    row: dict[str, object] = {name: told.get(name) for name in ORDERS}
+    lines = line_rows(event)
+    if row["order_cents"] is None and lines and all(line["line_cents"] is not None for line in lines):
+        total = sum(_whole(line["line_cents"]) for line in lines)
+        row["order_cents"] = total - _whole(row["discount_cents"]) + _whole(row["delivery_fee_cents"])
+    return row | {
+        "order_id": str(told["order_id"]),
+        "customer_id": event.customer_id,
+        "ordered_at": event.at,
+        "status": told.get("status") or "delivered",
+        "currency": told.get("currency") or currency,
+    }
+
+
+def line_rows(event: Event) -> list[dict[str, object]]:
+    """Return the LINES rows of an order event, equal dishes numbered apart."""
+    told = event.properties
+    items = told.get("items")
+    seen: dict[str, int] = {}
+    rows: list[dict[str, object]] = []
+    for line in items if isinstance(items, list) else []:
+        item_id = str(line["item_id"])
+        quantity = float(line.get("quantity") or 1)
+        price = line.get("unit_price_cents")
+        rows.append(
+            {
+                "order_id": str(told["order_id"]),
+                "line_no": seen.get(item_id, 0),
+                "customer_id": event.customer_id,
+                "ordered_at": event.at,
+                "status": told.get("status") or "delivered",
+                "item_id": item_id,
+                "vendor_id": told.get("vendor_id"),
+                "quantity": quantity,
+                "line_cents": None if price is None else round(price * quantity),
+            }
+        )
+        seen[item_id] = seen.get(item_id, 0) + 1
+    return rows
+
+
+def _known(history: History, order_ids: list[str]) -> Mapping[str, dict[str, object]]:
+    if not order_ids:
+        return {}
+    rows = history.orders().filter(pl.col("order_id").is_in(order_ids)).collect()
+    return {row["order_id"]: row for row in rows.iter_rows(named=True)}
+
+
+def _conflicting(history: History, orders: pl.DataFrame) -> list[str]:
+    """Return ids that history holds for another customer or instant: the first teller of an order id is believed."""
+    if orders.is_empty():
+        return []
+    known = history.known(orders["order_id"]).select("order_id", was="customer_id", was_at="ordered_at")
+    both = orders.join(known, on="order_id", how="inner")
+    return (
+        both.filter((pl.col("customer_id") != pl.col("was")) | (pl.col("ordered_at") != pl.col("was_at")))["order_id"]
+        .unique()
+        .to_list()
+    )
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) else 0

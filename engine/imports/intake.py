@@ -1,0 +1,215 @@
+"""Files into the home: name their columns, keep what is sound, quarantine the rest, and account for each row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from engine.columns import SEALED
+from engine.errors import BadFile
+from engine.files.atomic import replace
+from engine.files.encryption import Seal, seal_of
+from engine.imports import fields
+from engine.imports.mapped import split_lookups, unmatched
+from engine.imports.mapping import ImportMap, Kind
+from engine.imports.opened import Opened, open_files
+from engine.imports.orders import Outcome, Progress, import_orders
+from engine.imports.source import LINE, read_source
+from engine.imports.table_rows import import_table
+from engine.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class FileSummary:
+    """What became of one file's rows: read = accepted + quarantined + duplicates; updated is part of accepted."""
+
+    file: str
+    read: int
+    accepted: int
+    quarantined: int
+    duplicates: int
+    updated: int
+    quarantine_file: str | None
+    ignored_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportSummary:
+    """What an import did: read = accepted + quarantined + duplicates over all files; updated is part of accepted.
+
+    `orders`, `lines`, `customers` and the instants are of the sound rows, duplicates included. `lookups` are files that
+    only lent columns: their rows are not counted as read. `reasons` counts quarantined rows by stable code.
+    """
+
+    kind: str
+    read: int
+    accepted: int
+    quarantined: int
+    duplicates: int
+    updated: int
+    orders: int
+    lines: int
+    customers: int
+    first_ordered_at: datetime | None
+    last_ordered_at: datetime | None
+    files: tuple[FileSummary, ...]
+    lookups: dict[str, int]
+    reasons: dict[str, int]
+    quarantine_files: tuple[str, ...]
+    ignored_columns: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the summary as JSON-ready names and values; instants are ISO 8601."""
+        instants = {
+            name: None if at is None else at.isoformat()
+            for name, at in (("first_ordered_at", self.first_ordered_at), ("last_ordered_at", self.last_ordered_at))
+        }
+        return {**asdict(self), **instants}
+
+
+def _quiet(_stage: str, _done: int, _total: int) -> None:
+    """Show no progress."""
+
+
+def import_files(
+    settings: Settings,
+    kind: Kind,
+    files: Sequence[Path],
+    mapping: ImportMap | None,
+    *,
+    now: datetime,
+    progress: Progress = _quiet,
+) -> ImportSummary:
+    """Import `files` of one kind into the home; orders and their lines may come in separate files of one call.
+
+    Every row is accepted, a duplicate, or written to a quarantine file with its reason; the same files again change
+    nothing. Raises MissingFile, BadFile (no row of any file could be used, included), BadColumns, Conflict.
+    """
+    mapping = mapping or ImportMap()
+    warnings: list[str] = []
+    row_paths, lookup_paths = split_lookups(files, mapping)
+    lookups = [(join, read_source(path, mapping.encoding)) for join, path in lookup_paths]
+    if not row_paths:
+        raise BadFile("every file given is a look-up table of the map; name a file of rows too", where=str(files[0]))
+    opened = open_files(row_paths, kind, mapping, lookups, warnings, progress)
+    if not any(file.height + file.broken.height for file in opened):
+        raise BadFile("has no rows", where=", ".join(str(path) for path in row_paths))
+    if kind == "orders":
+        outcome = import_orders(opened, mapping, settings, now, progress, warnings)
+    else:
+        outcome = import_table(kind, [file.load() for file in opened], mapping, settings, now, progress)
+    warnings.extend(unmatched([file.head for file in opened], mapping, kind))
+    seal = seal_of(settings) if kind == "customers" else None
+    refused = outcome.rows.filter(pl.col("_code").is_not_null()).sort("_file", "_row")
+    quarantines = [
+        _quarantine(file, refused.filter(pl.col("_file") == i), kind, settings, now, seal)
+        for i, file in enumerate(opened)
+    ]
+    summary = _summary(kind, opened, outcome, quarantines, warnings, {s.path.name: s.rows.height for _, s in lookups})
+    if not summary.accepted + summary.duplicates:
+        worst = max(summary.reasons, key=lambda code: summary.reasons[code])
+        raise BadFile(
+            f"none of {summary.read} rows could be used, mostly because {fields.REASONS[worst]} ({worst}); "
+            f"see {summary.quarantine_files[0]}",
+            where=", ".join(str(path) for path in row_paths),
+        )
+    return summary
+
+
+def _summary(
+    kind: Kind,
+    files: Sequence[Opened],
+    outcome: Outcome,
+    quarantines: Sequence[Path | None],
+    warnings: Sequence[str],
+    lookups: dict[str, int],
+) -> ImportSummary:
+    counts = outcome.rows.group_by("_file", pl.col("outcome").cast(pl.String)).len()
+    by_file = {(number, word): n for number, word, n in counts.iter_rows()}
+    reasons = {
+        fields.CODES[code]: n
+        for code, n in outcome.rows.filter(pl.col("_code").is_not_null())
+        .group_by("_code")
+        .len()
+        .sort("_code")
+        .iter_rows()
+    }
+    broken = sum(file.broken.height for file in files)
+    if broken:
+        reasons["malformed_row"] = reasons.get("malformed_row", 0) + broken
+    parts = []
+    for i, file in enumerate(files):
+        updated = by_file.get((i, "updated"), 0)
+        parts.append(
+            FileSummary(
+                file=file.name,
+                read=file.height + file.broken.height,
+                accepted=by_file.get((i, "accepted"), 0) + updated,
+                quarantined=by_file.get((i, "refused"), 0) + file.broken.height,
+                duplicates=by_file.get((i, "duplicate"), 0),
+                updated=updated,
+                quarantine_file=None if quarantines[i] is None else str(quarantines[i]),
+                ignored_columns=file.head.ignored,
+            )
+        )
+    return ImportSummary(
+        kind=kind,
+        read=sum(part.read for part in parts),
+        accepted=sum(part.accepted for part in parts),
+        quarantined=sum(part.quarantined for part in parts),
+        duplicates=sum(part.duplicates for part in parts),
+        updated=sum(part.updated for part in parts),
+        orders=outcome.orders,
+        lines=outcome.lines,
+        customers=outcome.customers,
+        first_ordered_at=outcome.first_ordered_at,
+        last_ordered_at=outcome.last_ordered_at,
+        files=tuple(parts),
+        lookups=lookups,
+        reasons=reasons,
+        quarantine_files=tuple(str(path) for path in quarantines if path is not None),
+        ignored_columns=tuple(dict.fromkeys(name for part in parts for name in part.ignored_columns)),
+        warnings=tuple(warnings),
+    )
+
+
+def _quarantine(
+    opened: Opened, refused: pl.DataFrame, kind: Kind, settings: Settings, now: datetime, seal: Seal | None
+) -> Path | None:
+    """Write a file's refused rows with their original fields, _reason, _file and _line; None where there are none."""
+    broken = opened.broken
+    if not refused.height and not broken.height:
+        return None
+    file = opened.load() if refused.height else opened.head
+    original = file.source.rows[refused["_row"]] if refused.height else file.source.rows.clear()
+    code = refused["_code"].cast(pl.Int64)
+    written = original.drop(LINE).with_columns(
+        _reason=code.replace_strict(range(len(fields.CODES)), fields.CODES, return_dtype=pl.String),
+        _file=pl.lit(file.source.path.name),
+        _line=original[LINE],
+    )
+    unsplit = broken.select(_raw="raw", _reason="code", _file=pl.lit(file.source.path.name), _line=LINE)
+    if broken.height:
+        written = pl.concat([written, unsplit], how="diagonal").sort("_line")
+    if seal is not None:
+        # Whatever else a customers file holds may be personal too, a row that could not be split included.
+        named = {their for ours, their in file.taken.items() if ours not in SEALED}
+        secret = [name for name in written.columns if name not in {*named, "_reason", "_file", "_line"}]
+        written = written.with_columns(seal.seal_column(written[name].cast(pl.String)).alias(name) for name in secret)
+    sentences = [f"{code}: {sentence}" for code, sentence in fields.REASONS.items()]
+    written = written.with_columns(pl.col("_reason").replace_strict(fields.CODES, sentences))
+    folder = settings.quarantine_folder
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = f"{now:%Y%m%dT%H%M%SZ}-{kind}-{file.source.path.name}"
+    path = folder / f"{stem}.ndjson"
+    for again in range(2, 10_000):
+        if not path.exists():
+            break
+        path = folder / f"{stem}-{again}.ndjson"
+    replace(path, written.write_ndjson, mode=0o600)
+    return path

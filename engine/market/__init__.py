@@ -1,0 +1,1 @@
+"""How is the city doing? Trends, drops, and what displeases."""

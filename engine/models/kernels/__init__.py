@@ -1,0 +1,1 @@
+"""Which loops do models share, and how are they made fast?"""

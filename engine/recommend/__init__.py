@@ -1,0 +1,1 @@
+"""What is shown? From a request to ranked dishes with reasons."""

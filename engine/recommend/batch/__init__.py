@@ -1,0 +1,1 @@
+"""What is best for everybody at once, and how does it reach a file?"""

@@ -1,0 +1,1 @@
+"""Why is a dish shown, and why is a list short?"""

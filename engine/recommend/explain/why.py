@@ -1,0 +1,194 @@
+"""Why this dish: which model brought it, and the one sentence that is true of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.models.base import FloatArray, IntArray, LongArray
+from engine.models.kernels.links import strongest
+from engine.models.popular import Popular
+from engine.recommend.explain.reasons import Reason, about, said
+from engine.recommend.published.extras import RARE
+from engine.recommend.published.model import Served
+from engine.recommend.request import Asking
+from engine.recommend.rerank.dish_habits import habits, worded
+from engine.recommend.rerank.signals import FAINT, Signals, looked_at
+from engine.recommend.scoring.blend import IMPERSONAL
+from engine.recommend.scoring.scorer import Pool
+from engine.runtime.compiled import compiled
+
+# Whose neighbours explain a dish: of the dishes on her orders the newest so many.
+SEEDS = 60
+# Of the share that the most popular dish of a place has, what makes another popular; and of taste, what makes a match.
+POPULAR, TASTE = 0.2, 0.1
+# How long a dish is new.
+NEW_S = 30 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Per dish the number of the model that adds most to its blended score, and whether it adds anything at all.
+
+    `loudest` are those numbers, once each.
+    """
+
+    model: IntArray
+    adds: npt.NDArray[np.bool_]
+    loudest: frozenset[int]
+
+
+def sources_of(served: Served, pool: Pool, *, known: bool) -> Sources:
+    """Return where the dishes of a pool of all models come from."""
+    model, adds = _loudest(pool.parts, served.scorer.weights(known=known))
+    return Sources(model, adds, frozenset(model.tolist()))
+
+
+def reasons_for(pool: Pool, asking: Asking, sources: Sources, signals: Signals) -> list[Reason]:
+    """Return one true reason for each dish of the pool: her own habits first, then what she did lately, then models."""
+    language, query, columns = asking.language, asking.query, pool.columns
+    served = asking.served
+    clock = None
+    if served.keeps_time:
+        # A date alone is a day of whoever wrote it down, wherever she is.
+        whose = query.row if served.keeps_hours else -1
+        clock = served.extras.clocks.zone_info(whose, asking.catalog.timezone)
+    times, codes, local = habits(columns, query, clock, hours=served.keeps_hours)
+    looked = looked_at(served, signals, columns).tolist() if signals.looked else None
+    fresh = _new(asking, columns)
+    seeds = _seeds(asking, columns, sources, times)
+    surely, near = _surely(asking, pool, sources)
+    found = []
+    for row, (column, often, code) in enumerate(zip(columns.tolist(), times.tolist(), codes.tolist(), strict=True)):
+        if code:
+            found.append(worded(code, local, language))
+        elif often:
+            found.append(_own_reason(often, language, rated=column in signals.rated))
+        elif signals.looked.get(column, 0.0) >= FAINT:
+            found.append(said("you_looked", language))
+        elif column in signals.rated:
+            found.append(said("you_liked", language))
+        elif looked is not None and looked[row] >= 0:
+            found.append(about("because_you_looked", language, asking.catalog.name(looked[row], language)))
+        elif fresh[row]:
+            found.append(said("new_here", language))
+        else:
+            model = int(sources.model[row])
+            source = pool.names[model] if surely[row] else "none"
+            found.append(_model_reason(asking, source, -1 if seeds is None else seeds[row], near=near))
+    return found
+
+
+def _surely(asking: Asking, pool: Pool, sources: Sources) -> tuple[list[bool], bool]:
+    """Say of which dishes the loudest model says enough to be told as a reason, and whether anybody ordered near here.
+
+    A dish far behind the most popular there is not popular, and a taste of next to nothing matches nothing.
+    """
+    least, near = [0.0] * len(pool.names), False
+    for number, model in asking.served.claiming:
+        # What a model the blend does not ask would say of a place has not been worked out.
+        if number not in sources.loudest:
+            continue
+        if isinstance(model, Popular):
+            top, here = model.top(asking.query.place)
+            least[number], near = POPULAR * top, near or here
+        else:
+            least[number] = TASTE
+    return _says(pool.parts, sources.model, sources.adds, np.array(least, np.float32)).tolist(), near and asking.nearby
+
+
+@compiled
+def _says(parts: FloatArray, model: IntArray, adds: npt.NDArray[np.bool_], least: FloatArray) -> npt.NDArray[np.bool_]:
+    found = np.zeros(len(model), dtype=np.bool_)
+    for row in range(len(model)):
+        found[row] = adds[row] and parts[row, model[row]] >= least[model[row]]
+    return found
+
+
+def _new(asking: Asking, columns: IntArray) -> list[bool]:
+    """Say which dishes are new: hardly ever ordered and, in a history old enough to tell, not before the last month."""
+    extras, began, now = asking.served.extras, asking.served.began_at, asking.query.now
+    if extras.together is None or extras.first_at is None or began is None or now - began < 2 * NEW_S:
+        return [False] * len(columns)
+    found: list[bool] = _rare_since(columns, extras.together.baskets, extras.first_at, RARE, now - NEW_S).tolist()
+    return found
+
+
+@compiled
+def _rare_since(
+    columns: IntArray, baskets: FloatArray, first_at: LongArray, rare: float, since: int
+) -> npt.NDArray[np.bool_]:
+    found = np.zeros(len(columns), dtype=np.bool_)
+    for row in range(len(columns)):
+        found[row] = baskets[columns[row]] < rare and first_at[columns[row]] >= since
+    return found
+
+
+def _own_reason(times: int, language: str, *, rated: bool) -> Reason:
+    if rated:
+        return said("you_liked", language)
+    return said("ordered_before", language, times=times) if times > 1 else said("ordered_once", language)
+
+
+def _model_reason(asking: Asking, source: str, seed: int, *, near: bool) -> Reason:
+    language = asking.language
+    if seed >= 0:
+        code = "follows_last" if source == "next_item" else "because_you_ordered"
+        return about(code, language, asking.catalog.name(seed, language))
+    if source in {"next_item", "item_knn", "ease", "user_knn"}:
+        return said("people_like_you", language)
+    if source == "als":
+        return said("your_taste", language)
+    if source == "popular_by_daypart":
+        return said("popular_at_this_time", language)
+    if source == "referral":
+        # Whose habits these are is nobody's business.
+        return said("first_order", language)
+    if source in IMPERSONAL:
+        return said("popular_nearby" if near else "popular", language)
+    return said("offered", language)
+
+
+def _seeds(asking: Asking, columns: IntArray, sources: Sources, times: IntArray) -> list[int] | None:
+    """Return, by dish, the dish she ordered that speaks most for it to the model that brought it; -1 for none.
+
+    None where no dish needs one: what she ordered herself, and what came from other models.
+    """
+    query, found = asking.query, None
+    for number, rows, last in asking.served.linking:
+        if number not in sources.loudest:
+            continue
+        wanted, any_wanted = _wanted(columns, sources.model, sources.adds, times, number)
+        if not any_wanted:
+            continue
+        own = query.items[query.start[-1 - last :][0] :] if last else query.items[-SEEDS:]
+        seeds = strongest(rows.start, rows.columns, rows.values, own, wanted)
+        found = seeds if found is None else np.maximum(found, seeds)
+    return None if found is None else found.tolist()
+
+
+@compiled
+def _wanted(
+    columns: IntArray, model: IntArray, adds: npt.NDArray[np.bool_], times: IntArray, number: int
+) -> tuple[IntArray, bool]:
+    """Return the columns that model `number` brought and she never ordered, -1 for others, and whether any is."""
+    wanted, some = np.full(len(columns), -1, dtype=np.int32), False
+    for row in range(len(columns)):
+        if adds[row] and model[row] == number and not times[row]:
+            wanted[row], some = columns[row], True
+    return wanted, some
+
+
+@compiled
+def _loudest(parts: FloatArray, weights: FloatArray) -> tuple[IntArray, npt.NDArray[np.bool_]]:
+    n = len(parts)
+    model, adds = np.zeros(n, dtype=np.int32), np.zeros(n, dtype=np.bool_)
+    for row in range(n):
+        most = parts[row, 0] * weights[0]
+        for each in range(1, len(weights)):
+            if parts[row, each] * weights[each] > most:
+                most, model[row] = parts[row, each] * weights[each], each
+        adds[row] = most > 0
+    return model, adds

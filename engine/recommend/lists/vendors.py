@@ -1,0 +1,236 @@
+"""Which vendors she would order from, here and now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.events.inbox import UNDOING, Event
+from engine.models.base import FloatArray
+from engine.recommend.catalog.catalog import Catalog
+from engine.recommend.catalog.filters import Allowed, removed
+from engine.recommend.explain.reasons import Reason, about, reason, shortage, why_short
+from engine.recommend.explain.why import POPULAR, reasons_for, sources_of
+from engine.recommend.lists.menus import Kitchens
+from engine.recommend.published.extras import DAY_S, HALF_LIFE_DAYS
+from engine.recommend.published.model import ORDERED, Served, delivered, order_of
+from engine.recommend.request import Asking, DishRequest, open_request
+from engine.recommend.rerank.arrange import reordered
+from engine.recommend.rerank.signals import NOTHING
+from engine.recommend.scoring.scorer import Pool, score_pool
+
+# Hand-set and plain: what she orders from counts most, then what they cook for her taste, then what is usual here.
+OWN, TASTE, USUAL = 1.0, 0.3, 0.1
+SHOWN_DISHES = 3
+POOL = 300
+EARTH_KM = 6_371.0
+# Reasons that say something of her own taste.
+OF_HER_OWN = frozenset({"follows_last", "because_you_ordered", "people_like_you", "your_taste"})
+# Filters that hold whatever is asked of dishes.
+OF_VENDORS = frozenset({"unavailable", "out_of_zone", "closed"})
+# At this distance the parts that are not hers count for a third.
+FAR_KM = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class RankedVendor:
+    """One vendor: `dishes` are its best for her, `distance_km` is None where either place is unknown.
+
+    `parts` are what its score is made of: own, taste, usual.
+    """
+
+    vendor_id: str
+    name: str
+    score: float
+    reason: Reason
+    dishes: tuple[str, ...]
+    distance_km: float | None
+    parts: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class VendorAnswer:
+    """Vendors, best first; see `DishAnswer` for the rest."""
+
+    vendors: tuple[RankedVendor, ...]
+    customer_known: bool
+    notes: tuple[str, ...]
+    unknown_ids: dict[str, int]
+    why_short: Reason | None
+    filters: dict[str, int] | None = None
+
+
+def recommend_vendors(served: Served, catalog: Catalog, request: DishRequest, fresh: Sequence[Event]) -> VendorAnswer:
+    """Return the vendors that are open and deliver there, by her own orders, her taste, and what is usual in the zone.
+
+    A vendor counts only with at least one dish that passes every hard filter: what is excluded, disliked, or holds an
+    allergen is not a reason to go there. Its dishes are those listed as its own or, where the items table names no
+    vendor, those ever ordered there.
+    """
+    asking = open_request(served, catalog, request, fresh)
+    kitchens = Kitchens.of(asking, asking.allowed.as_mask(), only=request.vendor_id)
+    n, cooks = len(kitchens.ids), np.unique(kitchens.vendor)
+    pool = score_pool(served, asking.query, asking.allowed, size=POOL)
+    best = kitchens.rows_of(pool.columns)
+    own, times = _own_share(asking, kitchens)
+    taste = _taste(best, pool.scores, n)
+    shares = _shares(asking, kitchens)
+    places = np.concatenate([catalog.places, np.full((n - len(catalog.places), 2), np.nan)])
+    distance = distances_km(places, request.latitude, request.longitude)
+    near = np.where(np.isnan(distance), 1.0, np.exp(-np.nan_to_num(distance) / FAR_KM))
+    parts = {"own": OWN * own, "taste": TASTE * taste * near, "usual": USUAL * shares * near}
+    score = np.sum(list(parts.values()), axis=0)
+    order = cooks[np.lexsort((cooks, -score[cooks]))][: request.limit]
+    popular = shares >= max(POPULAR * float(shares.max(initial=0.0)), 1e-9)
+    dishes = {v: pool.columns[rows[:SHOWN_DISHES]].tolist() for v, rows in best.items()}
+    dishes |= _beyond_pool(asking, kitchens, [v for v in order.tolist() if v not in dishes])
+    suits = _suiting(asking, pool, {v: best[v][0] for v in order.tolist() if v in best})
+    vendors, names = served.extras.vendors, catalog.vendor_names["zh" if asking.language == "zh" else "en"]
+    near_by = vendors is not None and vendors.speaks(asking.query.place.zone) and asking.nearby
+    usual = "popular_nearby" if near_by else "popular"
+    found = tuple(
+        RankedVendor(
+            kitchens.ids[v],
+            names[v] if v < len(names) else kitchens.ids[v],
+            round(float(score[v]), 6),
+            _reason(asking, int(times[v]), suits.get(v), usual if popular[v] else None, float(distance[v])),
+            tuple(served.items.name(column) for column in dishes[v]),
+            None if np.isnan(distance[v]) else round(float(distance[v]), 2),
+            {name: round(float(part[v]), 6) for name, part in parts.items()},
+        )
+        for v in order.tolist()
+    )
+    notes = list(asking.notes) + (["fewer_than_asked"] if len(found) < request.limit else [])
+    short = len(found) < request.limit
+    filters = removed(catalog, asking.limits) if short or request.explain else {}
+    why = _why_short(asking, filters, len(found)) if short else None
+    return VendorAnswer(
+        found, len(asking.query.at) > 0, tuple(notes), asking.unknown_ids, why, filters if request.explain else None
+    )
+
+
+def _why_short(asking: Asking, filters: Mapping[str, int], found: int) -> Reason:
+    """Return why there are so few: no more vendors serve there, or what was asked of dishes took all of theirs."""
+    catalog, limits, code = asking.catalog, asking.limits, "no_vendors"
+    serving = Kitchens.of(asking, catalog.orderable(limits.zone, limits.at)).vendor
+    if not filters["left"]:
+        code = shortage(filters, vendor_known="unknown_vendor" not in asking.notes)
+    elif len(np.unique(serving)) > found:
+        code = shortage({name: n for name, n in filters.items() if name not in OF_VENDORS}, vendor_known=True)
+    return why_short(code, asking.language, empty=not found)
+
+
+def distances_km(
+    places: npt.NDArray[np.float64], latitude: float | None, longitude: float | None
+) -> npt.NDArray[np.float64]:
+    """Return (vendors,) great-circle distances in km, NaN where either place is unknown."""
+    if latitude is None or longitude is None:
+        return np.full(len(places), np.nan)
+    here, there = np.radians([latitude, longitude]), np.radians(places)
+    half = np.sin((there - here) / 2) ** 2
+    chord = half[:, 0] + np.cos(here[0]) * np.cos(there[:, 0]) * half[:, 1]
+    return np.asarray(2 * EARTH_KM * np.arcsin(np.sqrt(np.clip(chord, 0, 1))))
+
+
+def _beyond_pool(asking: Asking, kitchens: Kitchens, vendors: list[int]) -> dict[int, list[int]]:
+    """Return the best dishes, as columns, of vendors none of whose dishes is among the best of all."""
+    if not vendors:
+        return {}
+    only = np.unique(kitchens.column[np.isin(kitchens.vendor, vendors)])
+    theirs = Allowed(asking.allowed.mask, only, asking.allowed.blocked)
+    columns = score_pool(asking.served, asking.query, theirs, size=len(only)).columns
+    rows = kitchens.rows_of(columns)
+    return {v: columns[rows[v][:SHOWN_DISHES]].tolist() for v in vendors}
+
+
+def _suiting(asking: Asking, pool: Pool, first: Mapping[int, int]) -> dict[int, str]:
+    """Return the name of each vendor's best dish where something of her own speaks for it; `first` are pool rows."""
+    if not len(asking.query.at) or not first:
+        return {}
+    best = reordered(pool, list(first.values()))
+    told = reasons_for(best, asking, sources_of(asking.served, best, known=True), NOTHING)
+    return {
+        vendor: asking.catalog.name(column, asking.language)
+        for vendor, column, why in zip(first, best.columns.tolist(), told, strict=True)
+        if why.code in OF_HER_OWN
+    }
+
+
+def _own_share(asking: Asking, kitchens: Kitchens) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+    """Return (vendors,) the share of her orders, an order counting half after 60 days, and how many there are.
+
+    Orders undone since training learned them do not count.
+    """
+    served, query, number, n = asking.served, asking.query, kitchens.number, len(kitchens.ids)
+    share, times = np.zeros(n, dtype=np.float32), np.zeros(n, dtype=np.int64)
+    placed: list[tuple[int, int]] = []
+    learned: set[int] = set()
+    if query.row >= 0:
+        own = slice(*served.baskets.customer_start[query.row : query.row + 2].tolist())
+        learned, stand = set(served.baskets.at[own].tolist()), set(query.at.tolist())
+        for vendor, at in zip(served.baskets.vendor[own].tolist(), served.baskets.at[own].tolist(), strict=True):
+            known = number.get(served.vendors.name(vendor)) if vendor >= 0 else None
+            if known is not None and at in stand:
+                placed.append((known, at))
+    placed += [(vendor, at) for vendor, at in _since(asking, number) if at not in learned]
+    for vendor, at in placed:
+        share[vendor] += 0.5 ** (max(query.now - at, 0) / DAY_S / HALF_LIFE_DAYS)
+        times[vendor] += 1
+    return share / max(float(share.sum()), 1e-9), times
+
+
+def _since(asking: Asking, number: Mapping[str, int]) -> list[tuple[int, int]]:
+    """Return (vendor, instant) of orders training has not learned that still stand."""
+    orders: dict[str, tuple[int, int]] = {}
+    told = sorted((each for each in asking.fresh if each.type in ORDERED), key=lambda each: (each.at, each.seq))
+    taken = {order_of(each): delivered(each) for each in told if each.seq <= asking.served.inbox_through}
+    for event in told:
+        if event.properties.get("status") in UNDOING:
+            orders.pop(order_of(event), None)
+        elif event.type == "order" and not taken.get(order_of(event)):
+            known = number.get(str(event.properties.get("vendor_id")))
+            if known is not None:
+                orders[order_of(event)] = (known, int(event.at.timestamp()))
+    return list(orders.values())
+
+
+def _taste(best: dict[int, list[int]], scores: FloatArray, n: int) -> FloatArray:
+    """Return (vendors,) from 0 to 1: where a vendor's three best dishes stand between the pool's last and first."""
+    taste = np.zeros(n, dtype=np.float32)
+    if len(scores):
+        spread = max(float(scores.max() - scores.min()), 1e-9)
+        for vendor, rows in best.items():
+            top = (scores[rows[:SHOWN_DISHES]] - scores.min()) / spread
+            # The first counts whole, the others add what is left open.
+            taste[vendor] = float(1 - np.prod(1 - np.clip(top, 0, 0.99)))
+    return taste
+
+
+def _shares(asking: Asking, kitchens: Kitchens) -> FloatArray:
+    """Return (vendors,) each one's share of what is ordered in the zone asked from."""
+    extras, usual = asking.served.extras, np.zeros(len(kitchens.ids), dtype=np.float32)
+    if extras.vendors is None:
+        return usual
+    shares = extras.vendors.shares(asking.query.place.zone)
+    for vendor in np.flatnonzero(shares).tolist():
+        known = kitchens.number.get(asking.served.vendors.name(vendor))
+        if known is not None:
+            usual[known] = shares[vendor]
+    return usual
+
+
+def _reason(asking: Asking, times: int, suits: str | None, usual: str | None, distance: float) -> Reason:
+    """Return the first of what is so: her orders there, a dish that suits her, `usual`, how near it is."""
+    language = asking.language
+    if times:
+        return reason("usual_vendor" if times > 1 else "vendor_once", language, times=times)
+    if suits is not None:
+        return about("vendor_suits", language, suits)
+    if usual is not None:
+        return reason(usual, language)
+    if not np.isnan(distance):
+        return reason("vendor_near", language, distance=f"{distance:.1f}")
+    return reason("vendor_open", language)

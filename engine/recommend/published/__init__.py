@@ -1,0 +1,1 @@
+"""What did training publish, as serving holds it?"""

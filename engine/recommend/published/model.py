@@ -1,0 +1,307 @@
+"""The published models as serving holds them: arrays mapped, ids translated, fresh events folded into queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.artifact import Artifact, Pause, no_pause
+from engine.columns import LANGUAGES
+from engine.errors import ArtifactBroken
+from engine.events.inbox import UNDOING, Event
+from engine.ids import IdMap
+from engine.models.als import Als
+from engine.models.base import Baskets, IntArray, LongArray, Place, Query, Recommender
+from engine.models.board import Rows
+from engine.models.daypart import PopularByDaypart, RepeatByDaypart
+from engine.models.ease import Ease
+from engine.models.item_knn import ItemKnn
+from engine.models.newcomer import PopularByLanguage, Referral
+from engine.models.next_item import NextItem
+from engine.models.popular import Popular, Trending
+from engine.models.repeat import Repeat
+from engine.models.user_knn import UserKnn
+from engine.recommend.published.extras import Extras
+from engine.recommend.published.places import trained_baskets, went_to
+from engine.recommend.scoring.blend import FOR_NEW, Blend
+from engine.recommend.scoring.features import names
+from engine.recommend.scoring.ranker import Ranker
+from engine.recommend.scoring.scorer import Scorer
+
+MODELS: Mapping[str, type[Recommender]] = {
+    "popular": Popular,
+    "trending": Trending,
+    "popular_by_daypart": PopularByDaypart,
+    "popular_by_language": PopularByLanguage,
+    "referral": Referral,
+    "repeat": Repeat,
+    "repeat_by_daypart": RepeatByDaypart,
+    "als": Als,
+    "item_knn": ItemKnn,
+    "next_item": NextItem,
+    "user_knn": UserKnn,
+    "ease": Ease,
+}
+BASKET_FIELDS = ("customer_start", "basket_start", "items", "quantity", "at", "zone", "vendor", "latitude", "longitude")
+DELIVERED = "delivered"
+ORDERED = frozenset({"order", "order_status"})
+NEVER: LongArray = np.empty(0, np.int64)
+ID_GROUPS = ("customers", "items", "zones", "vendors")
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One version, ready to answer. `languages` (customers) int8 points into LANGUAGES, -1 unknown.
+
+    `inbox_through` is the last inbox place whose events training has seen.
+    """
+
+    version: str
+    models: Sequence[Recommender]
+    blend: Blend
+    ranker: Ranker | None
+    customers: IdMap
+    items: IdMap
+    zones: IdMap
+    vendors: IdMap
+    vendor_item_start: npt.NDArray[np.int64]
+    vendor_items: IntArray
+    baskets: Baskets
+    languages: npt.NDArray[np.int8]
+    inbox_through: int
+    manifest: Mapping[str, Any]
+    extras: Extras = field(default_factory=Extras)
+    scorer: Scorer = field(init=False, repr=False)
+    _last: list[tuple[str | None, int]] = field(init=False, repr=False, compare=False)
+    _clock: str | None = field(init=False, repr=False, compare=False)
+    # The first order's instant, seconds since 1970; None where instants are not told.
+    began_at: int | None = field(init=False, repr=False, compare=False)
+    # Models that recommend by what she ordered: their numbers, their links, how many of her last baskets (0: all).
+    linking: tuple[tuple[int, Rows, int], ...] = field(init=False, repr=False, compare=False)
+    # Models that say of every dish how popular it is, or how much to her taste: their numbers.
+    claiming: tuple[tuple[int, Recommender], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Join models, blend and ranker."""
+        object.__setattr__(self, "scorer", Scorer(self.models, self.blend, self.ranker))
+        object.__setattr__(self, "_last", [(None, -1)])
+        linking = tuple(
+            (number, model.links, model.last if isinstance(model, NextItem) else 0)
+            for number, model in enumerate(self.models)
+            if isinstance(model, NextItem | ItemKnn | Ease)
+        )
+        object.__setattr__(self, "linking", linking)
+        claiming = tuple((n, model) for n, model in enumerate(self.models) if isinstance(model, Popular | Als))
+        object.__setattr__(self, "claiming", claiming)
+        object.__setattr__(self, "_clock", self.manifest.get("data", {}).get("clock"))
+        first = self.manifest.get("data", {}).get("first_at")
+        began = int(datetime.fromisoformat(first).timestamp()) if first and self.keeps_time else None
+        object.__setattr__(self, "began_at", began)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether customers order the same dish again; where they do not, lists hold only dishes new to them."""
+        return bool(self.manifest.get("data", {}).get("repeats", True))
+
+    @property
+    def keeps_time(self) -> bool:
+        """Whether orders came with the time of day; where they did not, only their order means something."""
+        return self._clock == "time"
+
+    @property
+    def keeps_hours(self) -> bool:
+        """Whether orders came with the hour; where they came with the date alone, all are at one time of day."""
+        return self.keeps_time and bool(self.manifest.get("data", {}).get("hours", True))
+
+    def query(
+        self,
+        customer_id: str | None,
+        fresh: Sequence[Event],
+        *,
+        now: int,
+        place: Place,
+        language: int = -1,
+        referrer: int = -1,
+    ) -> Query:
+        """Return the customer's question with her baskets from training and from events training has not seen.
+
+        Where the request does not say where she is, the place of her last order stands in. `language` points into
+        LANGUAGES and `referrer` is the row of who brought her here, -1 unknown; once she has ordered, nobody asks who.
+        """
+        row = self.row_of(customer_id)
+        trained = self.baskets
+        first, end, line, line_end, start, here, place = trained_baskets(trained, row, place)
+        items, at = trained.items[line:line_end], trained.at[first:end]
+        since, undone = self._fresh_baskets(fresh, at) if fresh else ([], NEVER)
+        if len(undone):
+            keep = ~np.isin(at, undone)
+            items = items[np.repeat(keep, np.diff(start))]
+            start = np.concatenate([[0], np.cumsum(np.diff(start)[keep])])
+            at, here = at[keep], here[keep]
+        if since:
+            items = np.concatenate([items, *(columns for columns, _, _ in since)])
+            start = np.concatenate([start, start[-1] + np.cumsum([len(columns) for columns, _, _ in since])])
+            at = np.concatenate([at, [instant for _, instant, _ in since]])
+            position = np.array([[went.zone, went.latitude, went.longitude] for _, _, went in since]).T
+            here = np.concatenate([here, went_to(place, *position)])
+        brought_by = None if len(start) > 1 or referrer < 0 else self._baskets_of(referrer, now)
+        return Query(items, start, at, now, place, row, here, language, brought_by)
+
+    def _baskets_of(self, row: int, now: int) -> Query:
+        """Return a customer's baskets from training."""
+        found = trained_baskets(self.baskets, row, Place())
+        items, at = self.baskets.items[found.line : found.line_end], self.baskets.at[found.first : found.end]
+        return Query(items, found.start, at, now, row=row, here=found.here)
+
+    def row_of(self, customer_id: str | None) -> int:
+        """Return the customer's row, -1 for a stranger; a request asks several times for the same one."""
+        asked, row = self._last[0]
+        if asked != customer_id:
+            row = self.customers.row(customer_id) if customer_id is not None else -1
+            self._last[0] = (customer_id, row)
+        return row
+
+    def language(self, customer_id: str | None) -> str:
+        """Return the language of the customers table at training time; `en` where it is unknown."""
+        row = self.row_of(customer_id)
+        return LANGUAGES[max(self.languages[row], 0)] if row >= 0 else LANGUAGES[0]
+
+    def place(self, zone: str | None, vendor: str | None, latitude: float | None, longitude: float | None) -> Place:
+        """Number a request's place; what we do not know becomes unknown."""
+        return Place(
+            self.zones.row(zone) if zone is not None else -1,
+            self.vendors.row(vendor) if vendor is not None else -1,
+            float("nan") if latitude is None else latitude,
+            float("nan") if longitude is None else longitude,
+        )
+
+    def items_of_vendor(self, vendor: int) -> IntArray:
+        """Return the columns ever ordered at, or listed by, the vendor."""
+        return self.vendor_items[self.vendor_item_start[vendor] : self.vendor_item_start[vendor + 1]]
+
+    def _fresh_baskets(
+        self, fresh: Sequence[Event], learned: LongArray
+    ) -> tuple[list[tuple[IntArray, int, Place]], LongArray]:
+        """Return (item columns, instant, place) of orders training has not learned, oldest first, and what is undone.
+
+        Training learns delivered orders only: one that was still on its way then is fresh, however long ago it was
+        told. Of the instants it has `learned`, the second part holds those of orders undone since.
+        """
+        events = sorted((event for event in fresh if event.type in ORDERED), key=lambda each: (each.at, each.seq))
+        taken = {order_of(each): delivered(each) for each in events if each.seq <= self.inbox_through}
+        known = set(learned.tolist())
+        placed: dict[str, tuple[IntArray, int, Place]] = {}
+        instants: dict[str, int] = {}
+        undone: set[int] = set()
+        for event in events:
+            order_id, at = order_of(event), int(event.at.timestamp())
+            if event.type == "order":
+                at = instants.setdefault(order_id, at)
+            if event.properties.get("status") in UNDOING:
+                placed.pop(order_id, None)
+                undone |= {instants[order_id]} & known if order_id in instants else set()
+            elif event.type == "order" and not taken.get(order_id) and at not in known:
+                columns = {column for item in ordered_items(event) if (column := self.items.row(item)) >= 0}
+                if columns:
+                    placed[order_id] = (np.array(sorted(columns), dtype=np.int32), at, self._place_of(event))
+        return list(placed.values()), np.array(sorted(undone), dtype=np.int64)
+
+    def _place_of(self, event: Event) -> Place:
+        told = event.properties
+        latitude, longitude, zone = told.get("latitude"), told.get("longitude"), told.get("zone")
+        return self.place(
+            zone if isinstance(zone, str) else None,
+            None,
+            float(latitude) if isinstance(latitude, int | float) else None,
+            float(longitude) if isinstance(longitude, int | float) else None,
+        )
+
+
+def order_of(event: Event) -> str:
+    """Return the id of the order an event is about."""
+    return str(event.properties.get("order_id", event.event_id))
+
+
+def delivered(event: Event) -> bool:
+    """Say whether an event tells of an order that is delivered, as one without a status does."""
+    return (event.properties.get("status") or DELIVERED) == DELIVERED
+
+
+def ordered_items(event: Event) -> list[str]:
+    """Return the item ids an order event names."""
+    lines = event.properties.get("items")
+    if not isinstance(lines, list):
+        return []
+    return [str(line["item_id"]) for line in lines if isinstance(line, dict) and line.get("item_id") is not None]
+
+
+def arrays_of(
+    models: Sequence[Recommender],
+    ranker: Ranker | None,
+    baskets: Baskets,
+    ids: Mapping[str, IdMap],
+    vendor_items: tuple[npt.NDArray[np.int64], IntArray],
+    languages: npt.NDArray[np.int8],
+) -> dict[str, npt.NDArray[np.generic]]:
+    """Return everything `serve` needs as named arrays, the counterpart of `open_served`."""
+    found: dict[str, npt.NDArray[np.generic]] = {}
+    for model in models:
+        found |= {f"models.{model.name}.{key}": array for key, array in model.arrays().items()}
+    if ranker is not None:
+        found |= {f"ranker.{key}": array for key, array in ranker.arrays().items()}
+    for group, id_map in ids.items():
+        found |= {f"ids.{group}.{key}": array for key, array in id_map.arrays().items()}
+    found |= {f"baskets.{key}": getattr(baskets, key) for key in BASKET_FIELDS}
+    found |= {"vendor_items.start": vendor_items[0], "vendor_items.items": vendor_items[1]}
+    return found | {"customer_language": languages}
+
+
+def open_served(artifact: Artifact, *, pause: Pause = no_pause) -> Served:
+    """Build the models from an artifact's arrays; `pause` is called between them.
+
+    Raises ArtifactBroken when an array is missing or a model is unknown to this release.
+    """
+    manifest = artifact.manifest
+    try:
+        ids = {group: IdMap.from_arrays(artifact.group(f"ids.{group}")) for group in ID_GROUPS}
+        models = []
+        for name in manifest["models"]:
+            models.append(MODELS[name].from_arrays(artifact.group(f"models.{name}")))
+            pause()
+        ranker = _ranker(artifact, [model.name for model in models], pause)
+        pause()
+        fields = artifact.group("baskets")
+        baskets = Baskets(**{key: fields[key] for key in BASKET_FIELDS}, n_items=len(ids["items"]))  # type: ignore[arg-type]
+        vendor_items = artifact.group("vendor_items")
+        return Served(
+            version=artifact.version,
+            models=models,
+            blend=Blend(manifest["weights"], manifest.get("weights_for_new", FOR_NEW)),
+            ranker=ranker,
+            **ids,
+            vendor_item_start=vendor_items["start"],  # type: ignore[arg-type]
+            vendor_items=vendor_items["items"],  # type: ignore[arg-type]
+            baskets=baskets,
+            languages=artifact.arrays["customer_language"],  # type: ignore[arg-type]
+            inbox_through=int(manifest["inbox_through"]),
+            manifest=manifest,
+            extras=Extras.from_arrays(artifact.group("extras")),
+        )
+    except (KeyError, IndexError, TypeError) as error:
+        raise ArtifactBroken(f"lacks {error}; train again", where=str(artifact.folder)) from error
+
+
+def _ranker(artifact: Artifact, models: Sequence[str], pause: Pause = no_pause) -> Ranker | None:
+    """Return the artifact's ranker; None where it has none, or one taught on other features by another release."""
+    if "ranker.trees" not in artifact.arrays:
+        return None
+    try:
+        ranker = Ranker.from_arrays(artifact.group("ranker"), pause=pause)
+    except KeyError:  # what another release knew of dishes
+        return None
+    return ranker if list(ranker.trees.names) == names(models) else None

@@ -1,0 +1,103 @@
+"""Where she asks from, and which of her orders went there: home and office are ordered to differently."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.models.base import Baskets, FloatArray, IntArray, LongArray, Place
+from engine.runtime.compiled import compiled
+
+# About 300 m: the same building whatever the phone says.
+NEAR_DEGREES = 0.003
+
+
+class Trained(NamedTuple):
+    """Her baskets in the history trained on, and where she asks from.
+
+    They are `first` to `end` of all baskets and lie in `line` to `line_end` of all lines; `start` (baskets + 1) counts
+    from her own first line, `here` says which went to the place.
+    """
+
+    first: int
+    end: int
+    line: int
+    line_end: int
+    start: LongArray
+    here: npt.NDArray[np.bool_]
+    place: Place
+
+
+def trained_baskets(baskets: Baskets, row: int, place: Place) -> Trained:
+    """Return the baskets of customer `row` (-1: none), asked for from `place` or, where it says nothing, from the last.
+
+    A request that says where she is now knows better than history; the vendor is never guessed.
+    """
+    first, end, line, line_end, start, here, zone, latitude, longitude = _trained(
+        row,
+        baskets.customer_start,
+        baskets.basket_start,
+        baskets.zone,
+        baskets.latitude,
+        baskets.longitude,
+        place.zone,
+        place.latitude,
+        place.longitude,
+    )
+    if first < end and place.zone < 0 and not (isfinite(place.latitude) and isfinite(place.longitude)):
+        place = Place(zone, place.vendor, latitude, longitude)
+    return Trained(first, end, line, line_end, start, here, place)
+
+
+def went_to(
+    place: Place,
+    zone: npt.NDArray[np.integer],
+    latitude: npt.NDArray[np.floating],
+    longitude: npt.NDArray[np.floating],
+) -> npt.NDArray[np.bool_]:
+    """Return, per basket, whether it went to `place`: within 300 m, or to its zone where no position is known."""
+    if np.isfinite(place.latitude) and np.isfinite(place.longitude):
+        near: npt.NDArray[np.bool_] = (np.abs(latitude - place.latitude) < NEAR_DEGREES) & (
+            np.abs(longitude - place.longitude) < NEAR_DEGREES
+        )
+        return near
+    if place.zone >= 0:
+        return np.asarray(zone == place.zone)
+    return np.zeros(len(zone), dtype=bool)
+
+
+@compiled
+def _trained(
+    row: int,
+    customer_start: LongArray,
+    basket_start: LongArray,
+    zones: IntArray,
+    latitudes: FloatArray,
+    longitudes: FloatArray,
+    zone: int,
+    latitude: float,
+    longitude: float,
+) -> tuple[int, int, int, int, LongArray, npt.NDArray[np.bool_], int, float, float]:
+    first = end = np.int64(0)
+    if row >= 0:
+        first, end = customer_start[row], customer_start[row + 1]
+    start, here = np.empty(end - first + 1, dtype=np.int64), np.zeros(end - first, dtype=np.bool_)
+    line = basket_start[first]
+    for basket in range(first, end + 1):
+        start[basket - first] = basket_start[basket] - line
+    if end > first and zone < 0 and not (np.isfinite(latitude) and np.isfinite(longitude)):
+        zone, latitude, longitude = zones[end - 1], latitudes[end - 1], longitudes[end - 1]
+    located, near = np.isfinite(latitude) and np.isfinite(longitude), np.float32(NEAR_DEGREES)
+    # History keeps positions in float32 and is compared in it.
+    north, east = np.float32(latitude), np.float32(longitude)
+    for basket in range(first, end):
+        if located:
+            close = abs(latitudes[basket] - north) < near and abs(longitudes[basket] - east) < near
+            here[basket - first] = close
+        elif zone >= 0:
+            here[basket - first] = zones[basket] == zone
+    line_end = line + start[end - first]
+    return first, end, line, line_end, start, here, zone, latitude, longitude  # type: ignore[return-value]

@@ -1,0 +1,1 @@
+"""How good is each candidate? Models, blend, features and ranker."""

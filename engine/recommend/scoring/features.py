@@ -1,0 +1,298 @@
+"""What the ranker knows of a candidate: what the models say of it, her own history with it, and what it is like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.models.base import Arrays, Baskets, Query, user_items
+from engine.models.board import COUNT, FIRST, HERE, LAST, RECENT, Board, FloatArray, IntArray, LongArray, sealed
+from engine.runtime.compiled import compiled
+
+DAY_S = 86_400
+# Smooths shares of dishes that few customers ordered.
+PRIOR_BUYERS = 10.0
+RECENT_DAYS = 14
+
+OWN = (
+    "own_count",
+    "own_share",
+    "baskets_since",
+    "days_since",
+    "gaps_since",
+    "own_recent",
+    "own_here",
+    "own_here_share",
+)
+CUSTOMER = ("baskets", "mean_size", "days_since_last", "distinct_share", "baskets_here")
+ITEM = ("rebuy_rate", "log_buyers", "trend")
+# Where the dish is ordered to, and how far from there she is.
+PLACE = ("latitude", "longitude", "reach_km")
+NEAR = ("distance_km", "distance_share")
+KM_PER_DEGREE = 111.2
+LEAST_REACH_KM = 0.3
+# Of an item's orders at most so many say where it goes: the median of more is the same.
+MOST_PLACED = 1_000
+MOST_BITS = np.iinfo(np.int32).max
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFacts:
+    """What each item is like, float32 (items).
+
+    `rebuy_rate` is the share of its buyers who bought it again, `log_buyers` log(1 + buyers), `trend` the log of its
+    share of the lines of the last 14 days over its share of all lines. `latitude` and `longitude` are the medians of
+    where it was ordered to, and half of those orders lay within `reach_km` of there; NaN where no order says where.
+    """
+
+    rebuy_rate: FloatArray
+    log_buyers: FloatArray
+    trend: FloatArray
+    latitude: FloatArray
+    longitude: FloatArray
+    reach_km: FloatArray
+
+    @classmethod
+    def of(cls, baskets: Baskets, *, now: int) -> Self:
+        """Compute the facts of a history that ends at `now` (seconds since 1970)."""
+        n, counts = baskets.n_items, user_items(baskets)
+        buyers, again = _bought(counts.indices, counts.data, n)
+        since = now - RECENT_DAYS * DAY_S
+        overall, recent = _ordered(baskets.basket_start, baskets.items, baskets.at, since, n)
+        trend = np.log((recent + 1) / (recent.sum() + n)) - np.log((overall + 1) / (len(baskets.items) + n))
+        return cls(
+            sealed(((again + 1) / (buyers + PRIOR_BUYERS)).astype(np.float32)),
+            sealed(np.log1p(buyers).astype(np.float32)),
+            sealed(trend.astype(np.float32)),
+            *(
+                sealed(places)
+                for places in _places(baskets.basket_start, baskets.items, baskets.latitude, baskets.longitude, n)
+            ),
+        )
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return the facts by name, for the artifact."""
+        return {name: getattr(self, name) for name in (*ITEM, *PLACE)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """Rebuild from `arrays()`."""
+        return cls(*(arrays[name] for name in (*ITEM, *PLACE)))  # type: ignore[arg-type]
+
+
+@compiled
+def _bought(items: IntArray, times: FloatArray, n_items: int) -> tuple[LongArray, LongArray]:
+    """Return (items,) how many customers bought each, and how many of them in more than one basket."""
+    buyers, again = np.zeros(n_items, np.int64), np.zeros(n_items, np.int64)
+    for at in range(len(items)):
+        buyers[items[at]] += 1
+        again[items[at]] += times[at] > 1
+    return buyers, again
+
+
+@compiled
+def _ordered(start: LongArray, items: IntArray, at: LongArray, since: int, n_items: int) -> tuple[LongArray, LongArray]:
+    """Return (items,) how many baskets hold each, and how many from second `since` on."""
+    overall, recent = np.zeros(n_items, np.int64), np.zeros(n_items, np.int64)
+    for basket in range(len(at)):
+        new = at[basket] >= since
+        for line in range(start[basket], start[basket + 1]):
+            overall[items[line]] += 1
+            recent[items[line]] += new
+    return overall, recent
+
+
+@compiled
+def _places(
+    start: LongArray, items: IntArray, latitude: FloatArray, longitude: FloatArray, n_items: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return float32 (items) latitude, longitude and reach of each item's orders, of many every second, third ..."""
+    located = np.zeros(n_items + 1, dtype=np.int64)
+    for basket in range(len(latitude)):
+        if np.isfinite(latitude[basket]) and np.isfinite(longitude[basket]):
+            for line in range(start[basket], start[basket + 1]):
+                located[items[line]] += 1
+    step = (located[:-1] + MOST_PLACED - 1) // MOST_PLACED
+    first = np.zeros(n_items + 1, dtype=np.int64)
+    for item in range(n_items):
+        first[item + 1] = first[item] + (-(-located[item] // step[item]) if step[item] else 0)
+    told, left = np.empty((2, first[-1]), np.float32), np.zeros(n_items, dtype=np.int64)
+    place = first[:-1].copy()
+    for basket in range(len(latitude)):
+        if np.isfinite(latitude[basket]) and np.isfinite(longitude[basket]):
+            for line in range(start[basket], start[basket + 1]):
+                item = items[line]
+                if left[item] == 0:
+                    told[0, place[item]], told[1, place[item]] = latitude[basket], longitude[basket]
+                    place[item] += 1
+                    left[item] = step[item]
+                left[item] -= 1
+    found = np.full((3, n_items), np.nan, dtype=np.float32)
+    for item in range(n_items):
+        own = told[:, first[item] : first[item + 1]]
+        if own.shape[1]:
+            found[0, item], found[1, item] = _median(own[0].copy()), _median(own[1].copy())
+            north, east = own[0] - found[0, item], own[1] - found[1, item]
+            away = np.sqrt(north**2 + (east * np.cos(np.radians(found[0, item]))) ** 2)
+            found[2, item] = np.float32(KM_PER_DEGREE) * _median(away.astype(np.float32))
+    return found[0], found[1], found[2]
+
+
+@compiled
+def _median(values: FloatArray) -> np.float32:
+    """Return the middle of the values, or between the middle two; the array is used up.
+
+    Halves the range of their bits, which as numbers stand in the values' own order: however many are equal, and as
+    orders of one customer go to one place many are, it takes no longer.
+    """
+    bits = values.view(np.int32)
+    for at in range(len(bits)):
+        if bits[at] < 0:
+            bits[at] ^= np.int32(0x7FFFFFFF)
+    wanted = (len(bits) - 1) // 2
+    low, high = np.int64(bits.min()), np.int64(bits.max())
+    while low < high:
+        half = (low + high) // 2
+        if _up_to(bits, np.int32(half)) > wanted:
+            high = half
+        else:
+            low = half + 1
+    middle = np.empty(2, dtype=np.int32)
+    middle[:] = low
+    if len(bits) % 2 == 0 and _up_to(bits, middle[0]) == wanted + 1:
+        middle[1] = MOST_BITS
+        for at in range(len(bits)):
+            if bits[at] > middle[0]:
+                middle[1] = min(middle[1], bits[at])
+    for side in range(2):
+        if middle[side] < 0:
+            middle[side] ^= np.int32(0x7FFFFFFF)
+    found = middle.view(np.float32)
+    return np.float32((found[0] + found[1]) / np.float32(2))
+
+
+@compiled
+def _up_to(bits: IntArray, bound: np.int32) -> int:
+    """Count the numbers that are no greater than `bound`."""
+    below = np.int32(0)
+    for at in range(len(bits)):
+        below += np.int32(bits[at] <= bound)
+    return int(below)
+
+
+def names(models: Sequence[str]) -> list[str]:
+    """Return the features' names in order, for models in the given order."""
+    scored = [*models, "blend"]
+    return [
+        *(f"{name}_score" for name in scored),
+        "blend_rank",
+        *OWN,
+        *CUSTOMER,
+        *ITEM,
+        *NEAR,
+    ]
+
+
+def features(board: Board, rows: IntArray, blended: FloatArray, query: Query, facts: ItemFacts) -> FloatArray:
+    """Return float32 (rows, features) of the board's `rows`, which stand in the order of `blended`, best first.
+
+    The rank counts from 0. -1 where a figure does not apply: her history with a dish she never ordered, the habits of a
+    stranger.
+    """
+    return _features(
+        board.columns,
+        board.parts,
+        board.own,
+        board.n_own,
+        rows,
+        blended,
+        query.start,
+        query.at,
+        query.here,
+        query.now,
+        facts.rebuy_rate,
+        facts.log_buyers,
+        facts.trend,
+        query.place.latitude,
+        query.place.longitude,
+        facts.latitude,
+        facts.longitude,
+        facts.reach_km,
+    )
+
+
+@compiled
+def _own_features(table: FloatArray, own: FloatArray, at: LongArray, now: int, n_baskets: int, went: int) -> None:
+    """Write OWN, in its order."""
+    count, last, first = own[COUNT], int(own[LAST]), int(own[FIRST])
+    days = (now - at[last]) / 86_400
+    table[0] = count
+    table[1] = count / n_baskets
+    table[2] = n_baskets - last
+    table[3] = days
+    if count > 1:
+        table[4] = days / max((at[last] - at[first]) / 86_400 / (count - 1), 0.5)
+    table[5] = own[RECENT]
+    table[6] = own[HERE]
+    if went:
+        table[7] = own[HERE] / went
+
+
+@compiled
+def _features(
+    columns: IntArray,
+    parts: FloatArray,
+    own: FloatArray,
+    n_own: int,
+    rows: IntArray,
+    blended: FloatArray,
+    start: LongArray,
+    at: LongArray,
+    here: npt.NDArray[np.bool_],
+    now: int,
+    rebuy_rate: FloatArray,
+    log_buyers: FloatArray,
+    trend: FloatArray,
+    latitude: float,
+    longitude: float,
+    to_latitude: FloatArray,
+    to_longitude: FloatArray,
+    reach_km: FloatArray,
+) -> FloatArray:
+    n, n_models, n_baskets = len(rows), parts.shape[1], len(start) - 1
+    base = n_models + 2
+    table = np.full((n, base + 18), -1, dtype=np.float32)
+    went = 0
+    for basket in range(n_baskets):
+        went += here[basket]
+    for i in range(n):
+        row = rows[i]
+        for model in range(n_models):
+            table[i, model] = parts[row, model]
+        table[i, n_models] = blended[i]
+        table[i, n_models + 1] = i
+        table[i, base] = 0
+        if row < n_own:
+            _own_features(table[i, base:], own[row], at, now, n_baskets, went)
+        table[i, base + 8] = n_baskets
+        table[i, base + 12] = went
+        if n_baskets:
+            lines = start[-1] - start[0]
+            table[i, base + 9] = lines / n_baskets
+            table[i, base + 10] = (now - at[-1]) / 86_400
+            table[i, base + 11] = n_own / lines
+        column = columns[row]
+        table[i, base + 13] = rebuy_rate[column]
+        table[i, base + 14] = log_buyers[column]
+        table[i, base + 15] = trend[column]
+        north = latitude - to_latitude[column]
+        east = (longitude - to_longitude[column]) * np.cos(np.radians(to_latitude[column]))
+        away = KM_PER_DEGREE * np.sqrt(north**2 + east**2)
+        if away >= 0:  # neither place is unknown
+            table[i, base + 16] = away
+            table[i, base + 17] = away / max(reach_km[column], LEAST_REACH_KM)
+    return table

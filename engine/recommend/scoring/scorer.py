@@ -1,0 +1,230 @@
+"""What the models say of the dishes she may order, as one pool, best first.
+
+Models write on a board what they have to say; the best by the blend are candidates; the ranker, where it serves,
+orders them anew. The same path answers requests, judges on held-out baskets and teaches the ranker.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.models.base import Query, Recommender
+from engine.models.board import Board, FloatArray, IntArray, best_of, bound_of, sealed
+from engine.recommend.scoring.blend import Blend
+from engine.recommend.scoring.features import features
+from engine.recommend.scoring.ranker import Ranker
+from engine.runtime.compiled import compiled
+
+if TYPE_CHECKING:
+    from engine.recommend.catalog.filters import Allowed
+    from engine.recommend.published.model import Served
+
+# How many of the blend's best are worth a closer look.
+CANDIDATES = 150
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Dishes that passed every hard filter, by falling score.
+
+    `columns` (n) are distinct, `scores` (n) fall, `parts` (n, models) holds what each model of `names` says, 0 where it
+    knows nothing of the dish. `table` (n, features) is what the ranker saw; None where the blend's order stands.
+    """
+
+    columns: IntArray
+    scores: FloatArray
+    parts: FloatArray
+    names: tuple[str, ...]
+    table: FloatArray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Each model's weight, and with its part: the models that write before the candidates are known, those that wait.
+
+    Of `early` and `late` only what weighs something is asked; `all_early` also hears the others.
+    """
+
+    weights: FloatArray
+    all_early: list[tuple[int, Recommender]]
+    early: list[tuple[int, Recommender]]
+    late: list[tuple[int, Recommender]]
+
+    @classmethod
+    def of(cls, models: Sequence[Recommender], blend: Blend, *, known: bool) -> Self:
+        """Sort the models by what the blend gives them."""
+        weights = blend.vector([model.name for model in models], known=known)
+        cheap = [(part, model) for part, model in enumerate(models) if not model.costly]
+        late = [(part, model) for part, model in enumerate(models) if model.costly and weights[part]]
+        return cls(sealed(weights), cheap, [(part, model) for part, model in cheap if weights[part]], late)
+
+
+@dataclass(slots=True)
+class Scorer:
+    """Models, blend and ranker as one; safe to use from several threads."""
+
+    models: Sequence[Recommender]
+    blend: Blend
+    ranker: Ranker | None
+    _known: Asked = field(init=False)
+    _new: Asked = field(init=False)
+    _own: threading.local = field(init=False, default_factory=threading.local)
+    # The models' names, in the order of a pool's parts.
+    names: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Line the blend's weights up with the models, for customers with and without an order."""
+        self.names = tuple(model.name for model in self.models)
+        self._known, self._new = (Asked.of(self.models, self.blend, known=known) for known in (True, False))
+
+    def weights(self, *, known: bool) -> FloatArray:
+        """Return each model's weight, read-only, for customers with an order or for those without."""
+        return (self._known if known else self._new).weights
+
+    def pool(self, query: Query, allowed: Allowed, *, size: int) -> Pool:
+        """Return the `size` best dishes (fewer where fewer are allowed), those no model knows after all others."""
+        ranked = self.ranker is not None and self.ranker.serves(query)
+        late = (self._known if query.known else self._new).late
+        most = max(size, CANDIDATES) if ranked or late else size
+        whole = ranked and self.ranker is not None and self.ranker.hears_all
+        return self.order(query, allowed, self.candidates(query, allowed, most=most, whole=whole), size=size)
+
+    def order(self, query: Query, allowed: Allowed, found: tuple[Board, IntArray, FloatArray], *, size: int) -> Pool:
+        """Return the `size` best of the candidates that were found for the query."""
+        board, rows, scores = found
+        columns = board.columns[rows]
+        if self.ranker is not None and self.ranker.serves(query) and len(rows):
+            table = features(board, rows, scores, query, self.ranker.facts)
+            scores = self.ranker.trees.predict(table)
+            order = best_of(scores, columns, size, -np.inf)
+            columns, scores, parts, seen = _taken(order, columns, rows, scores, board.parts, table)
+            pool = Pool(columns, scores, parts, self.names, seen)
+        else:
+            pool = Pool(columns[:size], scores[:size], board.parts[rows[:size]], self.names)
+        return pool if len(columns) >= size else _with_unknown(pool, allowed, size)
+
+    def candidates(
+        self, query: Query, allowed: Allowed, *, most: int, whole: bool = False
+    ) -> tuple[Board, IntArray, FloatArray]:
+        """Return the board, its (at most `most`) rows that blend best, and their blended scores, best first.
+
+        `whole` asks models too that weigh nothing in the blend, but for costly ones. The board belongs to the calling
+        thread and holds until its next call.
+        """
+        board = self._board()
+        board.start(query)
+        mask = allowed.mask
+        if allowed.only is not None:
+            mask = allowed.as_mask()
+            board.add_columns(allowed.only, mask, len(allowed.only))
+        asked = self._known if query.known else self._new
+        early = asked.all_early if whole else asked.early
+        for part, model in early:
+            model.add(query, board, part, mask)
+        everyone = np.arange(board.n, dtype=np.int32)
+        for part, model in early:
+            model.fill(query, board, part, everyone)
+        rows, values = _best_rows(
+            board.parts, board.columns, board.row_of, board.n, asked.weights, mask, allowed.blocked, most
+        )
+        if not asked.late:
+            return board, rows, values
+        for part, model in asked.late:
+            model.fill(query, board, part, rows)
+        blended = board.parts[rows] @ asked.weights
+        order = best_of(blended, board.columns[rows], len(rows), -np.inf)
+        return board, rows[order], blended[order]
+
+    def _board(self) -> Board:
+        board: Board | None = getattr(self._own, "board", None)
+        if board is None:
+            board = self._own.board = Board(self.models[0].n_items, len(self.models))
+        return board
+
+
+def score_pool(served: Served, query: Query, allowed: Allowed, *, size: int) -> Pool:
+    """Return the `size` best dishes by what is served (fewer where fewer are allowed)."""
+    return served.scorer.pool(query, allowed, size=size)
+
+
+def _with_unknown(pool: Pool, allowed: Allowed, size: int) -> Pool:
+    """Return the pool with allowed dishes no model speaks of added at its end, in the order of their columns."""
+    rest = allowed.as_mask()
+    rest[pool.columns] = False
+    added = np.flatnonzero(rest)[: size - len(pool.columns)].astype(np.int32)
+    if not len(added):
+        return pool
+    lowest = min(0.0, float(pool.scores.min(initial=0.0)))
+    table = pool.table
+    return Pool(
+        np.concatenate([pool.columns, added]),
+        np.concatenate([pool.scores, np.full(len(added), lowest, dtype=np.float32)]),
+        np.concatenate([pool.parts, np.zeros((len(added), pool.parts.shape[1]), dtype=np.float32)]),
+        pool.names,
+        None if table is None else np.concatenate([table, np.full((len(added), table.shape[1]), np.nan, np.float32)]),
+    )
+
+
+@compiled
+def _best_rows(
+    parts: FloatArray,
+    columns: IntArray,
+    row_of: IntArray,
+    n: int,
+    weights: FloatArray,
+    mask: npt.NDArray[np.bool_],
+    blocked: IntArray,
+    most: int,
+) -> tuple[IntArray, FloatArray]:
+    """Return the (at most `most`) rows that may be shown and blend best over 0, best first, and their scores."""
+    values = _blended(parts, columns, row_of, n, weights, mask, blocked)
+    rows = best_of(values, columns[:n], most, bound_of(values, most))
+    scores = np.empty(len(rows), dtype=np.float32)
+    for at in range(len(rows)):
+        scores[at] = values[rows[at]]
+    return rows, scores
+
+
+@compiled
+def _taken(
+    order: IntArray, columns: IntArray, rows: IntArray, scores: FloatArray, parts: FloatArray, table: FloatArray
+) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
+    """Return columns, scores, parts (by row of the board) and table of the places in `order`."""
+    n = len(order)
+    taken, score = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.float32)
+    said, seen = np.empty((n, parts.shape[1]), np.float32), np.empty((n, table.shape[1]), np.float32)
+    for at in range(n):
+        place = order[at]
+        taken[at], score[at] = columns[place], scores[place]
+        said[at, :], seen[at, :] = parts[rows[place], :], table[place, :]
+    return taken, score, said, seen
+
+
+@compiled
+def _blended(
+    parts: FloatArray,
+    columns: IntArray,
+    row_of: IntArray,
+    n: int,
+    weights: FloatArray,
+    mask: npt.NDArray[np.bool_],
+    blocked: IntArray,
+) -> FloatArray:
+    """Return (n,) the weighted sums of what the models say; 0 for what may not be shown."""
+    values = np.zeros(n, dtype=np.float32)
+    for row in range(n):
+        if mask[columns[row]]:
+            total = np.float32(0)
+            for model in range(len(weights)):
+                total += weights[model] * parts[row, model]
+            values[row] = total
+    for column in blocked:
+        if row_of[column] >= 0:
+            values[row_of[column]] = 0
+    return values

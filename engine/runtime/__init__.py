@@ -1,0 +1,1 @@
+"""How does the machine run it? Compiled loops, threads, memory and logs."""

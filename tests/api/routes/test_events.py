@@ -1,0 +1,230 @@
+"""Events over HTTP: checked, durable, idempotent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from engine.customers.consents import latest
+from engine.database.session import connect, transaction
+from engine.events.inbox import read_after
+from engine.history.compaction import compact_inbox
+from engine.history.orders import History
+from tests.api.conftest import opened
+
+
+def event(kind="view", /, number=1, **properties):
+    return {
+        "event_id": f"e{number}",
+        "type": kind,
+        "customer_id": "c001",
+        "properties": properties or {"item_id": "d01"},
+    }
+
+
+def stored(settings):
+    engine = connect(settings)
+    with transaction(engine) as session:
+        found = list(read_after(session, 0))
+    engine.dispose()
+    return found
+
+
+def test_events_are_on_disk_before_the_answer_and_counted_once(app) -> None:
+    assert app.tell(event(number=1), event(number=2))["accepted"] == 2
+    assert app.tell(event(number=2), event(number=3)) == {"accepted": 1, "duplicates": 1, "fresh": True}
+    assert [e.event_id for e in stored(app.settings)] == ["e1", "e2", "e3"]
+
+
+def test_dishes_nobody_knows_are_named_and_their_events_kept(app) -> None:
+    lines = [{"item_id": "d02"}, {"item_id": "nowhere"}]
+    told = app.tell(event(number=1, item_id="d99"), event("order", 2, order_id="o", items=lines), event(number=3))
+    assert told == {"accepted": 3, "duplicates": 0, "fresh": True, "unknown_items": ["d99", "nowhere"]}
+    assert len(stored(app.settings)) == 3
+    many = [event(number=n, item_id=f"gone-{n}") for n in range(10, 60)]
+    assert len(app.tell(*many)["unknown_items"]) == 20
+
+
+def test_events_survive_a_restart_and_still_count(app, open_app) -> None:
+    order = event("order", order_id="n1", items=[{"item_id": "d11"}]) | {"customer_id": "stranger"}
+    app.tell(order)
+    with opened(app.settings) as again:
+        assert again.dishes("stranger", limit=1)["items"][0]["item_id"] == "d11"
+
+
+def test_after_training_an_event_counts_once_as_history(app) -> None:
+    from training import run
+
+    order = event("order", order_id="n1", items=[{"item_id": "d11", "unit_price_cents": 700}]) | {"customer_id": "new"}
+    app.tell(order)
+    engine = connect(app.settings)
+    through = compact_inbox(engine, app.settings)
+    engine.dispose()
+    run.train(app.settings, now=datetime.now(UTC), inbox_through=through)
+    app.client.portal.call(app.client.app.state.live.refresh)
+    assert app.dishes("new", limit=1)["items"][0]["reason"]["code"] == "ordered_once"
+    assert History(app.settings.history_folder).orders().filter(customer_id="new").collect()[
+        "order_cents"
+    ].to_list() == [700]
+
+
+def test_an_order_on_its_way_while_training_ran_counts_before_and_after_it_arrived(app) -> None:
+    from training import run
+
+    told = event("order", 1, order_id="n1", status="placed", items=[{"item_id": "d11"}]) | {"customer_id": "new"}
+    app.tell(told)
+    engine = connect(app.settings)
+    through = compact_inbox(engine, app.settings)
+    engine.dispose()
+    run.train(app.settings, now=datetime.now(UTC), inbox_through=through)
+    app.client.portal.call(app.client.app.state.live.refresh)
+    assert app.dishes("new", limit=1)["items"][0]["reason"]["code"] == "ordered_once"
+    app.tell(event("order_status", 2, order_id="n1", status="delivered") | {"customer_id": "new"})
+    assert app.dishes("new", limit=1)["items"][0]["reason"]["code"] == "ordered_once"
+
+
+def test_consent_told_by_event_enters_the_log(app) -> None:
+    app.tell(event("consent", 1, granted=True), event("consent", 2, granted=False, channel="sms"))
+    engine = connect(app.settings)
+    with transaction(engine) as session:
+        assert latest(session, channel="sms") == {"c001": False}
+        assert latest(session, channel="email") == {"c001": True}
+    engine.dispose()
+
+
+def test_a_complaint_and_survey_answers_reach_the_customer_table_the_same_day(app) -> None:
+    from engine.customers.store import build_customer_table
+
+    app.tell(
+        event("complaint", 1, reason="cold", order_id="o1"),
+        event("survey", 2, kind="nps", score=0, vendor_id="v1"),
+        event("survey", 3, kind="nps", score=10),
+        event("survey", 4, kind="csat", score=5, item_id="d01"),
+        event("survey", 5, kind="csat", score=1),
+    )
+    engine = connect(app.settings)
+    built = build_customer_table(app.settings, now=datetime.now(UTC), database=engine)
+    engine.dispose()
+    row = built.table.row(by_predicate=pl.col("customer_id") == "c001", named=True)
+    assert (row["complaints"], row["nps"], row["nps_trend"], row["csat"]) == (1, 10, 10.0, 3.0)
+    assert row["last_complaint_at"] <= row["unhappy_at"] <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "says"),
+    [
+        ({"type": "veiw"}, "events[0].type", "did you mean 'view'"),
+        ({"properties": {}}, "events[0].properties.item_id", "is missing"),
+        ({"properties": {"item_id": "d", "colour": "red"}}, "events[0].properties.colour", "unknown property"),
+        ({"properties": {"item_id": 5}}, "events[0].properties.item_id", "text"),
+        ({"event_id": ""}, "events[0].event_id", "at least 1"),
+        ({"at": "2026-01-01T00:00:00"}, "events[0].at", "offset"),
+        ({"at": (datetime.now(UTC) + timedelta(days=3)).isoformat()}, "events[0].at", "future"),
+        ({"type": "rating", "properties": {"order_id": "o", "rating": 6}}, "events[0].properties.rating", "1 to 5"),
+        ({"type": "survey", "properties": {"kind": "nsp", "score": 3}}, "events[0].properties.kind", "mean 'nps'"),
+        ({"type": "survey", "properties": {"kind": ["nps"], "score": 3}}, "events[0].properties.kind", "survey"),
+        ({"type": "survey", "properties": {"kind": "nps"}}, "events[0].properties.score", "is missing"),
+        ({"type": "survey", "properties": {"score": 11, "kind": "nps"}}, "events[0].properties.score", "0 to 10"),
+        ({"type": "survey", "properties": {"kind": "nps", "score": 7.5}}, "events[0].properties.score", "whole"),
+        ({"type": "survey", "properties": {"kind": "nps", "score": True}}, "events[0].properties.score", "whole"),
+        ({"type": "survey", "properties": {"kind": "csat", "score": 0}}, "events[0].properties.score", "1 to 5"),
+        ({"type": "survey", "properties": {"kind": "csat", "score": "5"}}, "events[0].properties.score", "1 to 5"),
+        (
+            {"type": "survey", "properties": {"kind": "csat", "score": 5, "vendor_id": ""}},
+            "events[0].properties.vendor_id",
+            "text",
+        ),
+        ({"type": "complaint", "properties": {"order_id": "o"}}, "events[0].properties.reason", "is missing"),
+        ({"type": "complaint", "properties": {"reason": "x" * 201}}, "events[0].properties.reason", "1 to 200"),
+        ({"type": "complaint", "properties": {"reason": "cold", "score": 1}}, "events[0].properties.score", "unknown"),
+        (
+            {"type": "order_status", "properties": {"order_id": "o", "status": "lost"}},
+            "events[0].properties.status",
+            "valid",
+        ),
+        ({"type": "consent", "properties": {"granted": "yes"}}, "events[0].properties.granted", "true or false"),
+        ({"type": "order", "properties": {"order_id": "o", "items": []}}, "events[0].properties.items", "1 to 200"),
+        (
+            {"type": "order", "properties": {"order_id": "o", "items": [{"item_id": "d", "quantity": -1}]}},
+            "events[0].properties.items[0].quantity",
+            "above 0",
+        ),
+        (
+            {"type": "order", "properties": {"order_id": "o", "items": [{"item_id": "d"}], "order_cents": -5}},
+            "events[0].properties.order_cents",
+            "minor units",
+        ),
+        (
+            {"type": "order", "properties": {"order_id": "o", "items": [{"quantity": 1}]}},
+            "events[0].properties.items[0].item_id",
+            "text",
+        ),
+    ],
+)
+def test_a_wrong_event_refuses_the_batch_and_names_the_field(app, wrong, field, says) -> None:
+    answer = app.client.post("/v1/events", json={"events": [event() | wrong, event(number=2)]})
+    assert answer.status_code == 422
+    assert answer.json()["field"] == field
+    assert says in answer.json()["detail"]
+    assert stored(app.settings) == []
+
+
+def test_a_batch_has_at_least_one_event_and_at_most_a_thousand(app) -> None:
+    assert app.client.post("/v1/events", json={"events": []}).json()["field"] == "events"
+    many = [event(number=i) for i in range(1001)]
+    assert app.client.post("/v1/events", json={"events": many}).json()["field"] == "events"
+
+
+def test_a_database_that_went_away_stores_nothing_and_says_send_again(served_home, postgres_url) -> None:
+    from sqlalchemy import create_engine, text
+
+    with opened(replace(served_home, database_url=postgres_url)) as running:
+        assert running.tell(event(number=1))["accepted"] == 1
+        admin = create_engine(postgres_url.rsplit("/", 1)[0] + "/postgres", isolation_level="AUTOCOMMIT")
+        name = postgres_url.rsplit("/", 1)[1]
+        with admin.connect() as connection:
+            connection.execute(text(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false"))
+            connection.execute(
+                text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"), {"name": name}
+            )
+        refused = running.tell(event(number=2), status=503)
+        assert refused["code"] == "database_unavailable"
+        assert running.dishes(limit=1)["items"]  # a key seen a moment ago still opens the recommend routes
+        assert running.client.get("/health/ready").json()["database"] == "down"
+        with admin.connect() as connection:
+            connection.execute(text(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true"))
+        admin.dispose()
+        assert running.tell(event(number=2))["accepted"] == 1
+
+
+@pytest.mark.parametrize(
+    ("properties", "path"),
+    [
+        ({"item_id": "d01", "request_id": "r", "slot": -1}, "slot"),
+        ({"item_id": "d01", "request_id": "r", "slot": 0, "propensity": 0}, "propensity"),
+        ({"item_id": "d01", "request_id": "r", "slot": 0, "propensity": 1.01}, "propensity"),
+        ({"item_id": "d01", "slot": 0}, "request_id"),
+    ],
+)
+def test_an_impression_that_could_not_be_judged_by_is_refused(app, properties, path) -> None:
+    answer = app.client.post("/v1/events", json={"events": [event("impression", **properties)]})
+    assert answer.status_code == 422
+    assert f"properties.{path}" in answer.text
+
+
+def test_an_impression_is_kept_with_its_propensity(app) -> None:
+    shown = {"item_id": "d01", "request_id": "r1", "slot": 2, "propensity": 0.05, "source": "dishes"}
+    assert app.tell(event("impression", **shown))["accepted"] == 1
+    assert stored(app.settings)[0].properties == shown
+
+
+@pytest.mark.parametrize(("told", "lacking"), [("latitude", "longitude"), ("longitude", "latitude")])
+def test_half_a_point_is_refused(app, told, lacking) -> None:
+    lines = [{"item_id": "d01", "quantity": 1}]
+    refused = app.tell(event("order", order_id="o1", items=lines, **{told: 31.2}), status=422)
+    assert refused["field"] == f"events[0].properties.{lacking}"
+    assert f"{lacking} is missing" in refused["detail"]
+    assert stored(app.settings) == []

@@ -1,0 +1,92 @@
+"""The chance of return: judged on time it never saw, better than its parts, honest where history is short."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from engine.customers.behaviour.cadence import learn_rhythm
+from engine.customers.behaviour.purchases import order_days, read_purchases
+from engine.customers.config import CustomerConfig, LifetimeValue
+from engine.customers.forecast.churn import FEATURES, fit_return_model, judge, know, returned
+from engine.customers.forecast.lifetime_value import fit_lifetime_model
+from tests.engine.customers.behaviour.test_purchases import days_of
+from tests.engine.customers.histories import NOW, customers, drawn_town, moment, order, orders
+
+
+@pytest.fixture(scope="module")
+def town():
+    return days_of(drawn_town(2500, seed=9))
+
+
+def test_on_drawn_customers_it_is_calibrated_and_beats_recency_alone(town) -> None:
+    model = fit_return_model(town, NOW.day, 60, CustomerConfig(), "bg_nbd")
+    quality = model.quality
+    assert quality is not None
+    assert quality.cut_day == NOW.day - 60
+    assert quality.model.value > quality.recency_alone.value + 0.02
+    # Nothing knows more than the very model the customers were drawn from; it must not lose what that knows.
+    assert quality.model.value > quality.expected_orders_alone.value - 0.015
+    assert quality.brier < quality.brier_base_rate
+    assert max(abs(each.forecast - each.observed) for each in quality.reliability) < 0.12
+
+
+def test_nothing_after_the_moment_is_looked_at(town) -> None:
+    day = NOW.day - 60
+    cut, whole = town.until(day), town
+    rhythm = learn_rhythm(cut)
+    a, b = (know(each, day, 30, None, rhythm).features for each in (cut, whole))
+    np.testing.assert_array_equal(a, b)
+    assert a.shape[1] == len(FEATURES)
+
+
+def test_equal_data_give_equal_chances(town) -> None:
+    known = know(town, NOW.day, 60, None, learn_rhythm(town))
+    one, two = (fit_return_model(town, NOW.day, 60, CustomerConfig(), "bg_nbd") for _ in "ab")
+    np.testing.assert_array_equal(one.p_no_order(known), two.p_no_order(known))
+
+
+def test_who_ordered_within_the_horizon_returned() -> None:
+    days = days_of(orders(order("a", 40), order("a", 10), order("b", 40), order("b", 9), order("c", 40), order("d", 9)))
+    known = know(days, NOW.day - 30, 20, None, learn_rhythm(days))
+    assert returned(days, known, 20).tolist() == [True, False, False]
+
+
+def test_a_short_history_falls_back_to_the_buying_model_and_says_so() -> None:
+    days = days_of(drawn_town(120, seed=2, weeks=8))
+    model = fit_return_model(days, NOW.day, 60, CustomerConfig(), "bg_nbd")
+    assert model.quality is None
+    assert "too little history" in (model.note or "")
+    known = know(days, NOW.day, 60, None, learn_rhythm(days))
+    chance = model.p_no_order(known)
+    assert ((chance >= 0) & (chance <= 1)).all()
+
+
+def ncr_days(path):
+    raw = pl.read_parquet(path)
+    at = pl.col("placed_at").dt.replace_time_zone("Asia/Kolkata").dt.convert_time_zone("UTC")
+    placed = raw.select(
+        pl.col("order_id").cast(pl.String), "customer_id", at.alias("ordered_at"),
+        pl.col("status").replace_strict({"Delivered": "delivered"}, default="rejected").alias("status"),
+        (pl.col("total") * 100).round().cast(pl.Int64).alias("order_cents"),
+        (pl.col("discount_total") * 100).round().cast(pl.Int64).alias("discount_cents"),
+    )  # fmt: skip
+    full = pl.concat([orders(), placed], how="diagonal_relaxed").lazy()
+    return order_days(read_purchases(full, customers(), moment("2025-01-03", "Asia/Kolkata")))
+
+
+def test_return_within_28_days_of_real_diners_is_foretold_better_than_by_its_parts(shared_data, show_figure) -> None:
+    days = ncr_days(shared_data("ncr_food_orders", "orders.parquet"))
+    today = moment("2025-01-03", "Asia/Kolkata").day
+    name = fit_lifetime_model(days, today - 28, LifetimeValue()).buying.model
+    quality = judge(days, today, 28, name)
+    show_figure(
+        f"ncr 28-day return {quality.customers:,} customers, {quality.returned:,} came: AUC {quality.model.value:.3f} "
+        f"({quality.model.low:.3f} to {quality.model.high:.3f}), recency {quality.recency_alone.value:.3f}, expected "
+        f"orders {quality.expected_orders_alone.value:.3f}; Brier {quality.brier:.4f} of {quality.brier_base_rate:.4f}"
+    )
+    assert quality.model.value > quality.expected_orders_alone.value
+    assert quality.model.value > quality.recency_alone.value + 0.05
+    assert quality.brier < 0.9 * quality.brier_base_rate
+    assert quality.model.value >= 0.72

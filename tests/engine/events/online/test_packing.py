@@ -1,0 +1,73 @@
+"""Events packed for Redis come back as they were kept, and five orders stay in one block."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.events.inbox import EVENT_TYPES, Event
+from engine.events.online.packing import pack, slim, unpack
+
+LISTPACK = 64
+texts = st.one_of(st.text(max_size=40), st.uuids().map(str), st.uuids().map(lambda each: str(each).upper()))
+values = st.one_of(texts, st.integers(-3, 300), st.floats(-90, 90), st.none(), st.booleans())
+lines = st.lists(st.fixed_dictionaries({"item_id": st.one_of(texts, st.none(), st.integers())}), max_size=4)
+told = st.fixed_dictionaries(
+    {},
+    optional={
+        "order_id": values,
+        "status": st.one_of(values, st.sampled_from(["placed", "delivered", "cancelled", "rejected", "refunded"])),
+        "zone": values,
+        "vendor_id": values,
+        "latitude": values,
+        "longitude": values,
+        "item_id": values,
+        "rating": values,
+        "items": st.one_of(lines, values),
+        "note": texts,
+    },
+)
+instants = st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+
+
+@given(st.sampled_from(sorted(EVENT_TYPES)), texts, instants, told, st.integers(1, 2**40))
+def test_whatever_is_kept_comes_back_as_it_was(kind, event_id, at, properties, seq) -> None:
+    kept = slim(Event(event_id, kind, "ann", at, properties, seq))
+    if kept is not None:
+        assert unpack("ann", pack(kept)) == kept
+        # Folded again, an event must be the same member: it counts once.
+        assert pack(kept) == pack(unpack("ann", pack(kept)))
+
+
+def typical(**more) -> Event:
+    items = [{"item_id": f"d-000123{n}", "quantity": 1, "unit_price_cents": 1800} for n in range(2)]
+    properties = {"order_id": "0b6f1c62-8a53-4c9e-9a4e-5f0f0e6b7a11", "status": "delivered", "items": items} | more
+    return Event("e-1", "order", "ann", datetime(2026, 3, 1, tzinfo=UTC), properties, 123_456_789)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"zone": "riverside", "status": "placed"}, {"zone": "z-001", "latitude": 31.2, "longitude": 121.4}],
+)
+def test_a_common_order_fits_the_block_redis_keeps(more) -> None:
+    assert len(pack(slim(typical(**more)))) <= LISTPACK
+
+
+def test_dishes_with_uuids_fit_it_too() -> None:
+    items = [{"item_id": f"0b6f1c62-8a53-4c9e-9a4e-5f0f0e6b7a1{n}"} for n in range(2)]
+    assert len(pack(slim(typical(items=items, zone="z-001")))) <= LISTPACK
+
+
+def test_positions_are_as_exact_as_in_history() -> None:
+    kept = slim(typical(latitude=31.2345678, longitude=121.4567891)).properties
+    assert abs(kept["latitude"] - 31.2345678) < 1e-5
+    assert abs(kept["longitude"] - 121.4567891) < 1e-5
+
+
+def test_an_instant_that_fits_no_five_bytes_is_kept_all_the_same() -> None:
+    for at in (datetime(1999, 1, 1, tzinfo=UTC), datetime(2070, 1, 1, tzinfo=UTC) + timedelta(milliseconds=7)):
+        kept = slim(Event("", "view", "ann", at, {"item_id": "soup"}, 1))
+        assert unpack("ann", pack(kept)) == kept

@@ -1,0 +1,122 @@
+"""Importing customers, items, vendors and offers: cells, refusals, and nothing personal in clear on disk."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from engine.errors import BadColumns, BadFile
+from engine.files.encryption import seal_of
+from engine.history.tables import TableName, read_table
+from engine.imports.intake import ImportSummary, import_files
+from engine.imports.mapping import Kind
+from engine.settings import Settings
+
+NOW = datetime(2024, 6, 1, tzinfo=UTC)
+
+
+def load(settings: Settings, folder: Path, kind: Kind, text: str) -> ImportSummary:
+    path = folder / f"{kind}.csv"
+    path.write_text(text, encoding="utf-8")
+    summary = import_files(settings, kind, [path], None, now=NOW)
+    assert summary.read == summary.accepted + summary.quarantined + summary.duplicates
+    return summary
+
+
+CUSTOMERS = """customer_id,name,phone,email,push_token,birthday,marketing_consent,language,shoe_size
+7.0,Anna Secret,+4915112345678,anna@secret.example,tokensecret,1990-02-28,yes,ZH,38
+8,Ben Secret,+4915187654321,,,,no,,
+"""
+
+
+def test_personal_columns_are_sealed_and_open_again(settings: Settings, tmp_path: Path) -> None:
+    summary = load(settings, tmp_path, "customers", CUSTOMERS)
+    assert (summary.accepted, summary.customers, summary.ignored_columns) == (2, 2, ("shoe_size",))
+    table = read_table(settings, "customers").sort("customer_id")
+    assert table["customer_id"].to_list() == ["7", "8"]
+    assert table["birthday"].to_list() == [date(1990, 2, 28), None]
+    assert table["marketing_consent"].to_list() == [True, False]
+    assert table["language"].to_list() == ["zh", None]
+    assert seal_of(settings).unseal_column(table["phone"]).to_list() == ["+4915112345678", "+4915187654321"]
+    assert load(settings, tmp_path, "customers", CUSTOMERS).duplicates == 2
+    changed = load(settings, tmp_path, "customers", CUSTOMERS.replace("Ben Secret", "Ben Other"))
+    assert (changed.updated, changed.duplicates) == (1, 1)
+
+
+def test_no_file_of_the_home_holds_personal_text_in_clear(settings: Settings, tmp_path: Path) -> None:
+    refused = CUSTOMERS.replace("1990-02-28", "some day") + "9,Zoe Secret,tokensecret\n,Eve Secret,,,,,,,39 secret\n"
+    summary = load(settings, tmp_path, "customers", refused)
+    assert summary.reasons == {"unreadable_value": 1, "missing_customer_id": 1, "malformed_row": 1}
+    files = [path for path in settings.home.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".ndjson" for path in files)
+    for path in files:
+        content = path.read_bytes().lower()
+        assert b"secret" not in content, path
+        assert b"49151" not in content, path
+    row = pl.read_ndjson(summary.quarantine_files[0]).filter(pl.col("_line") == 2).row(0, named=True)
+    assert seal_of(settings).unseal(row["name"]) == "Anna Secret"
+
+
+def test_items_take_prices_in_major_units_and_keep_what_a_later_file_leaves_out(
+    settings: Settings, tmp_path: Path
+) -> None:
+    load(settings, tmp_path, "items", "item_id,name,price,margin,available\nsoup,Soup,4.50,-0.20,true\nrice,,2,,0\n")
+    load(settings, tmp_path, "items", "item_id,price_cents\nsoup,500\n")
+    table = read_table(settings, "items").sort("item_id")
+    assert table.select("item_id", "name", "price_cents", "margin_cents", "available").rows() == [
+        ("rice", None, 200, None, False),
+        ("soup", "Soup", 500, -20, True),
+    ]
+
+
+def test_offers_take_terms_and_instants(settings: Settings, tmp_path: Path) -> None:
+    text = "offer_id,kind,percent,amount,cap,min_spend,valid_from,max_per_customer,currency\n"
+    load(settings, tmp_path, "offers", text + "ten,percent,10,,5,20,2024-05-01,1.0,\nfive,amount,,5,,,,,JPY\n")
+    five, ten = read_table(settings, "offers").sort("offer_id").to_dicts()
+    assert (ten["percent"], ten["cap_cents"], ten["min_spend_cents"], ten["max_per_customer"]) == (10.0, 500, 2000, 1)
+    assert ten["valid_from"] == datetime(2024, 5, 1, tzinfo=UTC)
+    assert (ten["currency"], five["currency"], five["amount_cents"]) == ("USD", "JPY", 5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "head", "good", "bad", "code"),
+    [
+        ("customers", "customer_id,language", "a,en", "b,fr", "unknown_word"),
+        ("customers", "customer_id,timezone", "a,Asia/Tokyo", "b,Mars", "bad_timezone"),
+        ("customers", "customer_id,birthday", "a,1990-01-01", "b,2090-01-01", "instant_in_future"),
+        ("customers", "customer_id,marketing_consent", "a,yes", "b,perhaps", "unreadable_value"),
+        ("items", "item_id,price", "a,1", "b,-1", "negative_amount"),
+        ("items", "item_id,price", "a,1", ",1", "missing_id"),
+        ("vendors", "vendor_id,opens,closes", "a,9:00,24:00", "b,25:00,", "unreadable_value"),
+        ("vendors", "vendor_id,closed_weekdays", "a,1|7", "b,8", "unreadable_value"),
+        ("vendors", "vendor_id,latitude,longitude", "a,1,1", "b,100,1", "position_out_of_range"),
+        ("offers", "offer_id,kind,percent", "a,percent,10", "b,percent,", "missing_terms"),
+        ("offers", "offer_id,kind,percent", "a,percent,10", "b,percent,120", "percent_out_of_range"),
+        ("offers", "offer_id,kind,percent", "a,percent,10", "b,gift,", "unknown_word"),
+        ("offers", "offer_id,kind,valid_from,valid_until", "a,free_delivery,,", "b,free_delivery,2024-05-02,2024-05-01",
+         "ends_before_start"),
+        ("offers", "offer_id,kind,currency", "a,free_delivery,USD", "b,free_delivery,DOLLARS", "bad_currency"),
+    ],
+)  # fmt: skip
+def test_a_row_that_cannot_be_used_is_quarantined(
+    settings: Settings, tmp_path: Path, kind: TableName, head: str, good: str, bad: str, code: str
+) -> None:
+    summary = load(settings, tmp_path, kind, f"{head}\n{good}\n{bad}\n")
+    assert (summary.accepted, summary.reasons) == (1, {code: 1})
+    assert read_table(settings, kind).height == 1
+
+
+def test_a_repeated_id_counts_once(settings: Settings, tmp_path: Path) -> None:
+    summary = load(settings, tmp_path, "vendors", "vendor_id,name\nv,Old\nv,New\n")
+    assert (summary.accepted, summary.duplicates) == (1, 1)
+    assert read_table(settings, "vendors")["name"].to_list() == ["New"]
+
+
+def test_a_missing_id_column_or_no_row_at_all_is_told(settings: Settings, tmp_path: Path) -> None:
+    with pytest.raises(BadColumns, match="'item_id' is missing"):
+        load(settings, tmp_path, "items", "dish,price\nsoup,1\n")
+    with pytest.raises(BadFile, match="has no rows"):
+        load(settings, tmp_path, "items", "item_id,price\n")

@@ -1,0 +1,220 @@
+"""The report is one page that stands alone, shows the figures, and lets no name become markup."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import re
+import sys
+import xml.etree.ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from cli.main import run
+from engine.charts.intervals import Row, bars, curve, dots, printable, shortened
+from engine.errors import InputError
+from engine.history.orders import History
+from engine.settings import Settings
+from tests.baskets import random_town, tables
+from training.evaluate_home import evaluate_home
+from training.report.page import check_writable, report_html, write_report
+from training.report.words import WORDS, words
+
+HOSTILE = '</title><script>alert("1")</script>&\x00\u202e"\' 山' + "x" * 300
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def regulars(capsys, monkeypatch, *words):
+    monkeypatch.setattr(sys, "argv", ["regulars", *(str(word) for word in words)])
+    with pytest.raises(SystemExit) as left:
+        run()
+    told = capsys.readouterr()
+    return left.value.code, told.out, told.err
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """An evaluation of a town whose zones have hostile names."""
+    settings = Settings.from_environment({}, home=tmp_path_factory.mktemp("home"))
+    told = random_town(150, 15, seed=2)
+    History(settings.history_folder).append(
+        *tables(told, zones={name: HOSTILE if name < "c080" else "east" for name in told})
+    )
+    return evaluate_home(settings, horizon_days=28, future=None, k=5, seed=0, report=lambda _: None)
+
+
+def parsed(page):
+    return ET.fromstring(page)  # noqa: S314 - what we wrote ourselves
+
+
+def texts(page):
+    return " ".join("".join(parsed(page).itertext()).split())
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_shows_every_model_and_group_with_its_figures(found, language) -> None:
+    page = report_html(found, language=language)
+    text = texts(page)
+    assert words(language)["title"] in text
+    for name, figures in found["models"].items():
+        assert name in text
+        assert f"{figures['ndcg@5']:.3f}" in text
+        low, high = found["intervals"][name]["ndcg@5"]
+        assert f"({low:.3f} – {high:.3f})" in text
+    for group in found["groups"]:
+        assert f"n = {group['customers']:,}" in text
+        assert f"{group['figures']['ndcg@5']:.3f}" in text
+    assert f"{found['customers']:,}" in text
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_says_when_and_by_what_it_was_made_and_of_which_data(found, language) -> None:
+    made = found["made"] | {"at": "2026-03-01T09:30:00+00:00", "live": "20260226T030000000000Z"}
+    text = texts(report_html(found | {"made": made}, language=language))
+    for told in ("2026-03-01 09:30", f"Regulars {made['regulars']}", made["live"], f"{found['data']['baskets']:,}"):
+        assert told in text
+    for name in ("first_at", "last_at", "split_at"):
+        assert found["data"][name][:10] in text
+    undated = found["data"] | dict.fromkeys(("first_at", "last_at", "split_at"))
+    without = texts(report_html(found | {"data": undated}, language=language))
+    assert words(language)["no_window"].split("{")[0] in without
+
+
+def test_what_stands_beside_a_row_ends_before_the_charts_edge(found) -> None:
+    page = parsed(report_html(found, language="en"))
+    values = [each for each in page.iter(f"{SVG}text") if each.get("class") in {"value", "strong"}]
+    beside = [each for each in values if each.get("x") == "552"]
+    signed = [each.text for each in beside if each.text and each.text[0] in "+-"]
+    assert signed
+    # Bold digits of the widest usual font at 11.5 px are 8 px wide.
+    assert all(552 + 8 * len(each.text or "") <= 760 for each in beside)
+
+
+def test_hostile_names_stay_text(found) -> None:
+    assert any(group["name"] == HOSTILE for group in found["groups"])
+    page = report_html(found, language="en")
+    assert "<script" not in page
+    assert "\x00" not in page
+    assert "\u202e" not in page
+    assert "x" * 250 not in page
+    assert '</title><script>alert("1"' in texts(page)
+
+
+def test_nothing_is_fetched_from_elsewhere(found) -> None:
+    page = report_html(found, language="en")
+    told: list[tuple[str, dict]] = []
+
+    class Reader(html.parser.HTMLParser):
+        def handle_starttag(self, tag, attributes):
+            told.append((tag, dict(attributes)))
+
+    Reader().feed(page)
+    assert {tag for tag, _ in told} >= {"html", "svg", "table", "style", "polyline", "circle", "rect"}
+    assert not {"script", "link", "img", "iframe", "object", "use", "image"} & {tag for tag, _ in told}
+    for _, attributes in told:
+        assert not {"src", "href", "xlink:href", "srcset", "data"} & attributes.keys()
+    assert not re.search(r"url\(|@import", page)
+
+
+def test_both_languages_say_the_same_things_with_the_same_blanks() -> None:
+    blanks = re.compile(r"\{[^}]*\}")
+    for key, (english, chinese) in WORDS.items():
+        assert sorted(blanks.findall(english)) == sorted(blanks.findall(chinese)), key
+        assert re.search("[\u4e00-\u9fff]", chinese) or chinese == english, key
+        # Chinese sentences are punctuated as Chinese.
+        assert chinese == english or not re.search("[,;:?!()]", blanks.sub("", chinese)), key
+
+
+def drawn(chart, name):
+    return [each for each in chart.iter() if each.tag == name]
+
+
+def test_bars_are_as_long_as_their_values() -> None:
+    chart = bars([Row("a", 0.2, (0.1, 0.3)), Row("b", 0.4)], "two")
+    a, b = (float(rect.get("width")) for rect in drawn(chart, "rect"))
+    assert b == pytest.approx(2 * a, rel=1e-2)
+    assert len([path for path in drawn(chart, "path") if path.get("class") == "whisker"]) == 1
+
+
+def test_dots_left_of_zero_are_left_of_the_zero_line() -> None:
+    chart = dots([Row("worse", -0.1, (-0.2, 0.05)), Row("better", 0.1)], "two", line=0.02)
+    zero = next(float(line.get("x1")) for line in drawn(chart, "line") if line.get("class") == "zero")
+    held = next(float(line.get("x1")) for line in drawn(chart, "line") if line.get("class") == "held")
+    worse, better = (float(circle.get("cx")) for circle in drawn(chart, "circle"))
+    assert worse < zero < held < better
+
+
+def test_the_curve_runs_from_corner_to_corner() -> None:
+    chart = curve([("shown", [0.0, 0.25, 1.0])], "exposure", "dishes", "showing")
+    (line,) = drawn(chart, "polyline")
+    points = [tuple(map(float, point.split(","))) for point in line.get("points").split()]
+    assert points[0] == (46.0, 334.0)
+    assert points[1] == (190.0, 262.0)
+    assert points[2] == (334.0, 46.0)
+
+
+finite = st.floats(-1e6, 1e6)
+
+
+@hypothesis_settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.text(), finite, st.none() | st.tuples(finite, finite)), max_size=8))
+def test_any_figures_and_names_give_a_chart_that_parses_and_stays_inside(rows) -> None:
+    told = [Row(label, value, bounds) for label, value, bounds in rows]
+    for draw in (bars, dots):
+        chart = parsed(ET.tostring(draw(told, "any")))
+        assert chart.tag == f"{SVG}svg"
+        for circle in chart.iter(f"{SVG}circle"):
+            assert 190 <= float(circle.get("cx")) <= 760 - 216
+
+
+@given(st.text())
+def test_printable_text_is_always_xml(text) -> None:
+    assert parsed(f"<a>{printable(text).replace('&', '').replace('<', '')}</a>") is not None
+
+
+def test_long_names_are_shortened_and_say_so() -> None:
+    assert shortened("ab", 2) == "ab"
+    assert shortened("abc", 2) == "a…"
+
+
+def test_a_failed_write_leaves_the_old_page_whole(found, tmp_path, monkeypatch) -> None:
+    page = tmp_path / "out.html"
+    write_report(page, found, language="en")
+    before = page.read_bytes()
+    monkeypatch.setattr(
+        "pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
+    with pytest.raises(InputError, match=r"out\.html: the report cannot be written: No space left on device"):
+        write_report(page, found, language="zh")
+    monkeypatch.undo()
+    assert page.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["out.html"]
+
+
+def test_a_place_that_cannot_be_written_is_named_at_once(tmp_path) -> None:
+    with pytest.raises(InputError, match="there is no such folder"):
+        check_writable(tmp_path / "no" / "out.html")
+    with pytest.raises(InputError, match="is a folder"):
+        check_writable(tmp_path)
+
+
+def test_the_command_writes_the_page_and_still_prints_json(settings, tmp_path, capsys, monkeypatch) -> None:
+    History(settings.history_folder).append(*tables(random_town(60, 15, seed=2)))
+    page = tmp_path / "out.html"
+    code, out, err = regulars(
+        capsys, monkeypatch, "evaluate", "--home", settings.home, "--report", page, "--language", "zh", "--json"
+    )
+    assert not code, err
+    told = json.loads(out)
+    assert f"{told['models']['blend']['ndcg@10']:.3f}" in texts(page.read_text(encoding="utf-8"))
+    assert "推荐质量报告" in page.read_text(encoding="utf-8")
+
+
+def test_a_language_we_do_not_speak_is_one_line(settings, capsys, monkeypatch) -> None:
+    code, _, err = regulars(capsys, monkeypatch, "evaluate", "--home", settings.home, "--language", "fr")
+    assert code == 2
+    assert "--language: 'fr' is no language" in err
+    assert len(err.splitlines()) == 1

@@ -1,0 +1,1 @@
+"""How good is it, for whom, and may it go live?"""

@@ -1,0 +1,1 @@
+"""How are models, blend and ranker fitted, and with which settings?"""

@@ -1,0 +1,292 @@
+"""Fit every model, learn how to blend them, and say how good the whole is on what it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+
+from engine.models.als import Als
+from engine.models.base import Baskets, Recommender, user_items
+from engine.models.daypart import PopularByDaypart, RepeatByDaypart
+from engine.models.ease import Ease
+from engine.models.item_knn import ItemKnn
+from engine.models.newcomer import PopularByLanguage, Referral
+from engine.models.next_item import NextItem
+from engine.models.popular import Popular, Trending
+from engine.models.repeat import Repeat
+from engine.models.user_knn import UserKnn
+from engine.recommend.scoring.blend import Blend
+from engine.recommend.scoring.features import ItemFacts
+from engine.recommend.scoring.ranker import Ranker
+from engine.runtime.threads import Lanes, side_by_side
+from training.data.matrices import DAY_S, TrainingSet
+from training.data.split import Lesson, Split, Target, sample, split_by_time, split_last_basket
+from training.learn.blend_weights import learn_blend
+from training.learn.ranker import learn_ranker
+from training.learn.settings import RANKER, ModelSettings
+
+MOST_TUNING = 10_000
+FOLDS, EARLIER, ENOUGH_TARGETS = 5, 3, 5_000
+# In larger histories learning takes its time and each model its time of every request; smaller ones can afford more.
+MOST_THOROUGH = 100_000
+# Of more lines one model at a time is fitted: at 50 M lines two of them beside the judging took 16.5 GiB.
+MOST_AT_ONCE = 20_000_000
+# A horizon longer than this share of the window would leave too little to learn from.
+LARGEST_HELD_OUT = 0.2
+# Fewer held-out baskets than both of these are no stretch to judge by.
+FEW_BASKETS, FEW_SHARE = 500, 0.05
+DEFAULTS = ModelSettings()
+
+Report = Callable[[str], None]
+Judged = TypeVar("Judged")
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """Models fitted on one past, and how they are blended and ranked, learned on `tuned_on` held-out baskets."""
+
+    models: Sequence[Recommender]
+    blend: Blend
+    ranker: Ranker | None
+    tuned_on: int
+
+    @property
+    def served(self) -> str:
+        """The name under which the served ranking is judged."""
+        return "ranker" if self.ranker else "blend"
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What is learned of models before they are fitted anew."""
+
+    blend: Blend
+    ranker: Ranker | None
+    tuned_on: int
+
+    def on(self, models: Sequence[Recommender]) -> Learned:
+        """Return it with the models it is used on."""
+        return Learned(models, self.blend, self.ranker, self.tuned_on)
+
+
+def models_of(settings: ModelSettings, *, repeats: bool = False, baskets: Baskets | None = None) -> list[Recommender]:
+    """Return the models of a training run on `baskets`, unfitted, with `settings` in place of their defaults.
+
+    What looks at the time of day only where there is a clock, at languages where there are two, at who brought whom
+    where anybody was brought; all of these where `baskets` is None. Where nobody `repeats` Ease too; where customers
+    do, it adds nothing to the others.
+    """
+    models: list[Recommender] = [Popular(), Trending(), Repeat(), Als(), ItemKnn(), NextItem(), UserKnn()]
+    if baskets is None or baskets.timezone:
+        models += [PopularByDaypart(), RepeatByDaypart()]
+    if baskets is None or len(np.unique(baskets.language[baskets.language >= 0])) > 1:
+        models.append(PopularByLanguage())
+    if baskets is None or (baskets.referrer >= 0).any():
+        models.append(Referral())
+    if not repeats:
+        models.append(Ease())
+    for model in models:
+        for name, value in settings.of(model.name).items():
+            setattr(model, name, value)
+    return models
+
+
+def fit_models(
+    baskets: Baskets,
+    *,
+    now: int,
+    seed: int,
+    report: Report,
+    settings: ModelSettings = DEFAULTS,
+    repeats: bool = True,
+    earlier: Sequence[Recommender] = (),
+) -> list[Recommender]:
+    """Fit every model on `baskets`; each gets its own random stream, so adding one changes no other.
+
+    `earlier` were fitted on a part of `baskets`; what can go on from them does.
+    """
+    before = {model.name: model for model in earlier}
+    # Counted here, before several models ask for it at once.
+    user_items(baskets)
+
+    def fit(numbered: tuple[int, Recommender]) -> Recommender:
+        number, model = numbered
+        report(f"fit {model.name}")
+        if model.name in before:
+            model.go_on_from(before[model.name])
+        return model.fit(baskets, now=now, rng=np.random.default_rng([seed, number]))
+
+    models = list(enumerate(models_of(settings, repeats=repeats, baskets=baskets)))
+    return side_by_side(fit, models, threads=None if fits_at_once(baskets) else 1)
+
+
+def fits_at_once(baskets: Baskets) -> bool:
+    """Say whether several models may be fitted, taught and judged beside each other, each with its share of memory."""
+    return len(baskets.items) <= MOST_AT_ONCE
+
+
+def hold_out(data: TrainingSet, horizon_days: float) -> Split:
+    """Hold out the last `horizon_days` (at most a fifth of the window), or each last basket where there is no clock."""
+    if data.clock == "basket":
+        return split_last_basket(data)
+    window_s = data.last_at - data.first_at
+    horizon_s = min(horizon_days * DAY_S, window_s * LARGEST_HELD_OUT)
+    at = int(data.last_at - horizon_s)
+    instants = data.baskets.at
+    if (instants >= at).sum() < min(FEW_BASKETS, FEW_SHARE * len(instants)):
+        # A few stray orders long after all others must not be all there is to judge by.
+        at = int(np.quantile(instants, 1 - FEW_SHARE))
+    return split_by_time(data, at)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How one run learns: from `data`, held out by `horizon_days`, with `settings` in place of models' defaults."""
+
+    data: TrainingSet
+    horizon_days: float
+    seed: int
+    report: Report
+    settings: ModelSettings = DEFAULTS
+
+    def before(self, split: Split) -> Course:
+        """Return the same course on the split's past alone."""
+        return replace(self, data=replace(self.data, baskets=split.past))
+
+    def hold_out(self) -> Split | None:
+        """Hold out what is to teach blend and ranker; None where that leaves nothing to learn from or to teach by."""
+        self.report("hold out the last stretch to learn the blend and the ranker")
+        split = hold_out(self.data, self.horizon_days)
+        return split if split.past.n_baskets and split.targets else None
+
+    def fit(self, split: Split | None = None, *, earlier: Sequence[Recommender] = ()) -> list[Recommender]:
+        """Fit the models on the split's past, on everything where there is none."""
+        baskets, now = (self.data.baskets, self.data.last_at) if split is None else (split.past, split.at)
+        return fit_models(
+            baskets,
+            now=now,
+            seed=self.seed,
+            report=self.report,
+            settings=self.settings,
+            repeats=self.data.repeats,
+            earlier=earlier,
+        )
+
+    def weigh(self, fitted: Sequence[Recommender], split: Split | None) -> Weighed:
+        """Learn blend and ranker from what models `fitted` on the split's past say of what came next.
+
+        What the ranker knows of items is computed anew from all of `data`, like the models it will read.
+        """
+        data, seed, repeats = self.data, self.seed, self.data.repeats
+        if split is None:
+            return Weighed(learn_blend([Lesson(self._unfitted(), Split(data.baskets, [], data.last_at))]), None, 0)
+        thorough = data.baskets.n_baskets <= MOST_THOROUGH
+        lessons = _lessons(self, Lesson(fitted, split), thorough=thorough)
+        self.report("learn the blend")
+        blend = learn_blend(lessons, repeats=repeats, quick=not thorough)
+        self.report("learn the ranker")
+        given = self.settings.of(RANKER)
+        ranker = learn_ranker(lessons, blend, seed=seed, repeats=repeats, thorough=thorough, given=given)
+        tuned_on = sum(len(lesson.split.targets) for lesson in lessons)
+        return Weighed(blend, ranker and replace(ranker, facts=ItemFacts.of(data.baskets, now=data.last_at)), tuned_on)
+
+    def _unfitted(self) -> list[Recommender]:
+        return models_of(self.settings, repeats=self.data.repeats, baskets=self.data.baskets)
+
+
+def learn(
+    data: TrainingSet, *, horizon_days: float, seed: int, report: Report, settings: ModelSettings = DEFAULTS
+) -> Learned:
+    """Learn from all of `data`: weights on its last stretch by models that never saw it, then models on everything."""
+    course = Course(data, horizon_days, seed, report, settings)
+    split = course.hold_out()
+    fitted = course.fit(split) if split else []
+    # Neither needs the other, and the trees grow in one thread.
+    with Lanes(at_once=fits_at_once(data.baskets)) as lanes:
+        weighed = lanes.begin(lambda: course.weigh(fitted, split))
+        models = course.fit(earlier=fitted)
+        return weighed().on(models)
+
+
+def learn_and_judge(course: Course, split: Split, judge: Callable[[Learned], Judged]) -> tuple[Learned, Judged]:
+    """Learn from all of the course's data; `judge` hears what is learned from `split.past` alone.
+
+    The models fitted for judging serve a second time: what is returned has its blend and ranker from the same stretch.
+    Judging, both lessons and the last fit wait only for what they need.
+    """
+    past = course.before(split)
+    inner = past.hold_out()
+    first = past.fit(inner) if inner else []
+    with Lanes(at_once=fits_at_once(course.data.baskets)) as lanes:
+        weighed_before = lanes.begin(lambda: past.weigh(first, inner))
+        second = past.fit(earlier=first)
+        weighed = lanes.begin(lambda: course.weigh(second, split))
+        judged = lanes.begin(lambda: judge(weighed_before().on(second)))
+        course.report("learn again with the newest orders")
+        models = course.fit(earlier=second)
+        return weighed().on(models), judged()
+
+
+def _lessons(course: Course, newest: Lesson, *, thorough: bool) -> list[Lesson]:
+    """Return what to learn blend and ranker from: the newest stretch and, where that is little, those before it too.
+
+    A few hundred held-out baskets of one month say little of seven weights and less of trees; the months before say as
+    much again, each told by models that knew nothing of it. Without a clock nobody knows whose last basket is newer
+    than whose, and she is asked what comes next while others' last baskets are already told: so there every fifth
+    customer's last basket is held out in turn, by models that know all others, and what has just become liked can be
+    learned to count. At most 10,000 targets of each.
+    """
+    data = course.data
+    splits = _folds(data) if data.clock == "basket" else _earlier(data, newest.split) if thorough else []
+    lessons = [] if data.clock == "basket" else [newest]
+    for split in splits:
+        course.report(f"fit for {len(split.targets):,} more held-out baskets")
+        lessons.append(Lesson(replace(course, report=lambda _: None).fit(split), split))
+    return [
+        replace(lesson, split=replace(lesson.split, targets=tuning_sample(lesson.split.targets, course.seed)))
+        for lesson in lessons
+    ]
+
+
+def _folds(data: TrainingSet) -> Iterator[Split]:
+    for fold in range(FOLDS):
+        yield split_last_basket(data, fold=fold, of=FOLDS)
+
+
+def _earlier(data: TrainingSet, newest: Split) -> Iterator[Split]:
+    """Yield the stretches before the newest, as long as it, until there are targets enough.
+
+    No more than three, and only while more than half of all baskets lie before them.
+    """
+    length_s, at, past, targets = data.last_at - newest.at, newest.at, newest.past, len(newest.targets)
+    for _ in range(EARLIER):
+        if targets >= ENOUGH_TARGETS:
+            return
+        at -= length_s
+        split = split_by_time(replace(data, baskets=past), at)
+        if 2 * split.past.n_baskets < data.baskets.n_baskets or not split.targets:
+            return
+        yield split
+        past, targets = split.past, targets + len(split.targets)
+
+
+def learn_before(
+    data: TrainingSet,
+    split: Split,
+    *,
+    horizon_days: float,
+    seed: int,
+    report: Report,
+    settings: ModelSettings = DEFAULTS,
+) -> Learned:
+    """Learn only from `split.past`, as if its instant were now: what an honest evaluation judges."""
+    past = replace(data, baskets=split.past)
+    return learn(past, horizon_days=horizon_days, seed=seed, report=report, settings=settings)
+
+
+def tuning_sample(targets: Sequence[Target], seed: int) -> list[Target]:
+    """Return the baskets that blend and ranker are learned on, at most 10,000, fixed by `seed`."""
+    return sample(targets, MOST_TUNING, np.random.default_rng([seed, 99]))

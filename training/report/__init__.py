@@ -1,0 +1,1 @@
+"""How does an evaluation read as one page?"""

@@ -1,0 +1,1 @@
+"""Which settings serve this home's customers best?"""
