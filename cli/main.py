@@ -12,7 +12,6 @@ from cli import (  # noqa: F401 - importing a group of verbs registers it
     campaigns,
     city,
     customers,
-    demo,
     docs,
     everyone,
     imports,
@@ -27,6 +26,7 @@ from cli import (  # noqa: F401 - importing a group of verbs registers it
     worker,
 )
 from cli.app import app
+from cli.demo import command as demo  # noqa: F401
 from engine.errors import CandidateRefused, RegularsError
 
 __all__ = ["app", "run"]
