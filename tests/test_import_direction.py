@@ -62,7 +62,8 @@ FLOORS: Mapping[str, Sequence[set[str]]] = {
     ),
     "campaigns": (
         {"rows", "channels"},
-        {"rewards", "definition"},
+        {"definition"},
+        {"rewards"},
         {"eligibility"},
         {"delivery"},
         {"runs"},

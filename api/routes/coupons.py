@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from secrets import token_hex
@@ -18,7 +20,8 @@ from api.routes.recommend import as_bytes
 from api.schemas.requests import CouponsRequest, instant_or
 from api.schemas.responses import CouponsAnswer, answers
 from api.serving.live import Live
-from campaigns.rewards.coupons import Coupon, open_coupons
+from campaigns.rewards.coupons import codes_issued_to, open_coupons
+from campaigns.rewards.terms import promised_offers
 from engine.database.session import transaction
 from engine.history.orders import History
 from engine.history.tables import read_table
@@ -81,24 +84,25 @@ async def coupons(
     if live.answering is not None and body.context.at is not None:
         check_instant(live.answering.served, at, utc_now())
     language = body.language or (live.answering.served.language(body.customer_id) if live.answering else "en")
-    terms = await run_in_threadpool(_offers, live)
-    held, facts = await run_in_threadpool(_customer, live, body.customer_id, at)
-    return as_bytes(answer(terms, held, facts, body, at=at, language=language))
+    table = await run_in_threadpool(_table, live)
+    offers = offers_from(table, currency=live.settings.currency)
+    held, facts = await run_in_threadpool(_customer, live, body.customer_id, at, table)
+    return as_bytes(answer(offers, held, facts, body, at=at, language=language))
 
 
 def answer(
     terms: tuple[Offer, ...],
-    held: list[Coupon],
+    held: list[tuple[str, Offer]],
     facts: CustomerFacts,
     body: CouponsRequest,
     *,
     at: datetime,
     language: str,
 ) -> dict[str, Any]:
-    """Return the JSON body: held coupons stand in for the offers they were issued from."""
-    own = {coupon.offer_id for coupon in held}
-    offers = [offer for offer in terms if offer.offer_id not in own] + [offer_of(coupon) for coupon in held]
-    codes = [None] * (len(offers) - len(held)) + [coupon.code for coupon in held]
+    """Return the JSON body: `held` (code, offer) replaces the offers of `terms` it was issued from."""
+    own = {offer.offer_id for _, offer in held}
+    offers = [offer for offer in terms if offer.offer_id not in own] + [offer for _, offer in held]
+    codes = [None] * (len(offers) - len(held)) + [code for code, _ in held]
     basket = None if body.basket_cents is None else Basket(body.basket_cents, body.delivery_fee_cents or 0)
     facts = replace(facts, issued_offer_ids=frozenset(own))
     judged = qualify(offers, facts, basket, at=at, zone=body.context.zone, vendor_id=body.context.vendor_id)
@@ -150,37 +154,29 @@ def _item(each: Qualified, code: str | None, facts: CustomerFacts, language: str
     }
 
 
-def offer_of(coupon: Coupon) -> Offer:
-    """Return the offer a coupon promises, as it was at issue; it holds until the coupon ends."""
-    terms = coupon.terms
-    return Offer(
-        offer_id=coupon.offer_id,
-        kind=terms["kind"],  # type: ignore[arg-type]
-        currency=str(terms["currency"]),
-        name=str(terms["name"]),
-        name_zh=str(terms["name_zh"]),
-        percent_points=int(str(terms["percent_points"])),
-        amount_cents=int(str(terms["amount_cents"])),
-        cap_cents=None if terms["cap_cents"] is None else int(str(terms["cap_cents"])),
-        min_spend_cents=int(str(terms["min_spend_cents"])),
-        valid_until=coupon.expires_at,
-        audience="issued",
-    )
+def _table(live: Live) -> pl.DataFrame:
+    return live.answering.offers if live.answering else read_table(live.settings, "offers")
 
 
-def _offers(live: Live) -> tuple[Offer, ...]:
-    table = live.answering.offers if live.answering else read_table(live.settings, "offers")
-    return offers_from(table, currency=live.settings.currency)
-
-
-def _customer(live: Live, customer_id: str, at: datetime) -> tuple[list[Coupon], CustomerFacts]:
+def _customer(
+    live: Live, customer_id: str, at: datetime, table: pl.DataFrame
+) -> tuple[list[tuple[str, Offer]], CustomerFacts]:
+    """Return (code, offer) of the coupons the customer holds, less those whose terms are unknown, and their facts."""
     with transaction(live.engine) as session:
-        held = open_coupons(session, customer_id, at=at)
-    return held, customer_facts(History(live.settings.history_folder), customer_id, at)
+        coupons = open_coupons(session, customer_id, at=at)
+        promised = promised_offers(session, coupons, table)
+        codes = codes_issued_to(session, customer_id)
+    held = [(coupon.code, offer) for coupon, offer in zip(coupons, promised, strict=True) if offer is not None]
+    return held, customer_facts(History(live.settings.history_folder), customer_id, at, offer_of_code=codes)
 
 
-def customer_facts(history: History, customer_id: str, at: datetime) -> CustomerFacts:
-    """Read from history what qualification asks; her usual order is the median of her latest 20, before discounts."""
+def customer_facts(
+    history: History, customer_id: str, at: datetime, *, offer_of_code: Mapping[str, str]
+) -> CustomerFacts:
+    """Read from history what qualification asks; the usual order is the median of the latest 20, before discounts.
+
+    An order that names a coupon's code counts as a redemption of its offer.
+    """
     own = (
         history.orders(as_of=at)
         .filter((pl.col("customer_id") == customer_id) & (pl.col("status") == "delivered"))
@@ -191,10 +187,11 @@ def customer_facts(history: History, customer_id: str, at: datetime) -> Customer
     fee = pl.col("delivery_fee_cents").fill_null(0)
     dishes = pl.col("order_cents") + pl.col("discount_cents").fill_null(0) - fee
     usual, usual_fee = own.tail(LATEST).drop_nulls("order_cents").select(dishes.median(), fee=fee.median()).row(0)
+    redeemed = Counter(offer_of_code.get(each, each) for each in own["offer_id"].drop_nulls())
     return CustomerFacts(
         customer_id=customer_id,
         orders=own.height,
         usual_basket_cents=None if usual is None else round(usual),
         usual_delivery_fee_cents=None if usual_fee is None else round(usual_fee),
-        redemptions_by_offer=dict(own["offer_id"].drop_nulls().value_counts().iter_rows()),
+        redemptions_by_offer=redeemed,
     )

@@ -27,12 +27,13 @@ REVOKED = "revoked"
 
 @dataclass(frozen=True, slots=True)
 class Coupon:
-    """A coupon somebody holds; `terms` is the offer as it was at issue, amounts in minor units."""
+    """A coupon somebody holds; `terms` is the offer as it was at issue (`campaigns.rewards.terms` reads it)."""
 
     code: str
     offer_id: str
     customer_id: str
     campaign_id: str
+    run_id: int
     terms: Mapping[str, object]
     expires_at: datetime
 
@@ -71,19 +72,8 @@ def expiry(
 
 
 def terms_json(offer: Offer) -> str:
-    """Return what the coupon promises, for the row."""
-    return orjson.dumps(
-        {
-            "kind": offer.kind,
-            "percent_points": offer.percent_points,
-            "amount_cents": offer.amount_cents,
-            "cap_cents": offer.cap_cents,
-            "min_spend_cents": offer.min_spend_cents,
-            "currency": offer.currency,
-            "name": offer.title("en"),
-            "name_zh": offer.title("zh"),
-        }
-    ).decode()
+    """Return every term of what the coupon promises, for the row."""
+    return orjson.dumps(offer.to_terms()).decode()
 
 
 def open_coupons(session: Session, customer_id: str, *, at: datetime) -> list[Coupon]:
@@ -95,9 +85,23 @@ def open_coupons(session: Session, customer_id: str, *, at: datetime) -> list[Co
         .order_by(CouponRow.expires_at, CouponRow.code)
     )
     return [
-        Coupon(row.code, row.offer_id, row.customer_id, row.campaign_id, orjson.loads(row.terms), row.expires_at)
+        Coupon(
+            row.code,
+            row.offer_id,
+            row.customer_id,
+            row.campaign_id,
+            row.run_id,
+            orjson.loads(row.terms),
+            row.expires_at,
+        )
         for row in rows
     ]
+
+
+def codes_issued_to(session: Session, customer_id: str) -> dict[str, str]:
+    """Return code -> offer_id of every coupon a customer was ever issued: an order may name either."""
+    rows = session.execute(select(CouponRow.code, CouponRow.offer_id).where(CouponRow.customer_id == customer_id))
+    return {row.code: row.offer_id for row in rows}
 
 
 def _zone(timezone: str | None, fallback: str) -> ZoneInfo:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal, cast
+from datetime import UTC, datetime
+from typing import Literal, Self, cast
 
 import polars as pl
 
@@ -18,6 +18,7 @@ OfferAudience = Literal["everyone", "first_order", "issued"]
 KINDS: tuple[OfferKind, ...] = ("percent", "amount", "free_delivery")
 AUDIENCES: tuple[OfferAudience, ...] = ("everyone", "first_order", "issued")
 BASIS_POINTS = 10_000
+TERMS_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,61 @@ class Offer:
         if self.kind == "percent":
             return f"{self.percent_points / 100:g}%"
         return "免配送费" if language == "zh" else "free delivery"
+
+    def to_terms(self) -> dict[str, object]:
+        """Return every term, ready for JSON: instants in ISO 8601 (UTC), sets sorted, None where nothing is bound."""
+        return {
+            "version": TERMS_VERSION,
+            "offer_id": self.offer_id,
+            "kind": self.kind,
+            "value": {
+                "percent_points": self.percent_points,
+                "amount_cents": self.amount_cents,
+                "cap_cents": self.cap_cents,
+            },
+            "currency": self.currency,
+            "name": self.name,
+            "name_zh": self.name_zh,
+            "min_spend_cents": self.min_spend_cents,
+            "valid_from": _iso(self.valid_from),
+            "valid_until": _iso(self.valid_until),
+            "zones": _sorted(self.zones),
+            "vendor_ids": _sorted(self.vendor_ids),
+            "audience": self.audience,
+            "max_per_customer": self.max_per_customer,
+        }
+
+    @classmethod
+    def from_terms(cls, terms: Mapping[str, object]) -> Self:
+        """Return the offer whose `to_terms` gave `terms`.
+
+        Raises BadDefinition for terms of another version, or of a kind or audience nobody knows.
+        """
+        if terms.get("version") != TERMS_VERSION:
+            raise BadDefinition(f"expected terms of version {TERMS_VERSION}", where="terms.version")
+        kind, audience = str(terms["kind"]), str(terms["audience"])
+        if kind not in KINDS:
+            raise BadDefinition(f"unknown kind{did_you_mean(kind, KINDS)}", where="terms.kind")
+        if audience not in AUDIENCES:
+            raise BadDefinition(f"unknown audience{did_you_mean(audience, AUDIENCES)}", where="terms.audience")
+        value = cast("Mapping[str, int | None]", terms["value"])
+        return cls(
+            offer_id=str(terms["offer_id"]),
+            kind=kind,
+            currency=str(terms["currency"]),
+            name=cast("str | None", terms["name"]),
+            name_zh=cast("str | None", terms["name_zh"]),
+            percent_points=value["percent_points"] or 0,
+            amount_cents=value["amount_cents"] or 0,
+            cap_cents=value["cap_cents"],
+            min_spend_cents=cast("int", terms["min_spend_cents"]),
+            valid_from=_instant(terms["valid_from"]),
+            valid_until=_instant(terms["valid_until"]),
+            zones=_set(terms["zones"]),
+            vendor_ids=_set(terms["vendor_ids"]),
+            audience=audience,
+            max_per_customer=cast("int | None", terms["max_per_customer"]),
+        )
 
 
 def saving_on(offer: Offer, basket: Basket) -> int:
@@ -140,3 +196,19 @@ def _cents(row: Mapping[str, object], name: str, where: str) -> int | None:
 def _words(value: object) -> frozenset[str] | None:
     words = frozenset(word.strip() for word in str(value or "").split("|") if word.strip())
     return words or None
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.astimezone(UTC).isoformat()
+
+
+def _instant(text: object) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(str(text))
+
+
+def _sorted(words: Collection[str] | None) -> list[str] | None:
+    return None if words is None else sorted(words)
+
+
+def _set(words: object) -> frozenset[str] | None:
+    return None if words is None else frozenset(cast("list[str]", words))

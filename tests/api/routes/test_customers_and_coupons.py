@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import orjson
+import pytest
 
 from campaigns.rewards.coupons import Coupon
+from engine.database.session import connect
 from engine.files.encryption import seal_of
+from engine.history.compaction import compact_inbox
+from engine.offers.offer import Offer
 from tests.api.conftest import CUSTOMERS, OFFERS, fill
+
+COME_BACK = Offer(
+    offer_id="secret", kind="amount", currency="USD", amount_cents=900, name="Come back", audience="issued"
+)
 
 
 def coupons(app, customer="c001", **body):
@@ -46,16 +55,50 @@ def test_reasons_read_chinese_for_a_chinese_reader(app) -> None:
     assert coupons(app, "c002", basket_cents=1500)["not_yet"][0]["reason"]["text"] == "再加 $5 立减 $5"
 
 
-def test_an_issued_coupon_is_hers_alone_and_carries_its_code(app, monkeypatch) -> None:
-    terms = {"kind": "amount", "percent_points": 0, "amount_cents": 900, "cap_cents": None, "min_spend_cents": 0}
-    terms |= {"currency": "USD", "name": "Come back", "name_zh": "欢迎回来"}
+def hold(app, monkeypatch, offer, *, customer="c001"):
+    """Let a customer hold a coupon ABCD-EFGH of `offer`; return when it ends."""
     ends = datetime.now(UTC) + timedelta(days=3)
-    held = {"c001": [Coupon("ABCD-EFGH", "secret", "c001", "winback", terms, ends)]}
+    held = {customer: [Coupon("ABCD-EFGH", offer.offer_id, customer, "winback", 1, offer.to_terms(), ends)]}
     monkeypatch.setattr("api.routes.coupons.open_coupons", lambda _session, customer, *, at: held.get(customer, []))
+    codes = {"ABCD-EFGH": offer.offer_id}
+    monkeypatch.setattr("api.routes.coupons.codes_issued_to", lambda _session, _customer: codes)
+    return ends
+
+
+def test_an_issued_coupon_is_its_holders_alone_and_carries_its_code(app, monkeypatch) -> None:
+    ends = hold(app, monkeypatch, COME_BACK)
     mine = coupons(app, basket_cents=1500)["items"][0]
     assert (mine["offer_id"], mine["code"], mine["saving_cents"]) == ("secret", "ABCD-EFGH", 900)
     assert mine["expires_at"] == ends.isoformat()
     assert "secret" not in ids(coupons(app, "c005")["items"])
+
+
+@pytest.mark.parametrize(
+    ("bound", "code"),
+    [
+        ({"vendor_ids": frozenset({"v1"})}, "other_vendor"),
+        ({"zones": frozenset({"z1"})}, "other_zone"),
+        ({"valid_from": datetime.now(UTC) + timedelta(days=2)}, "not_yet_valid"),
+    ],
+)
+def test_a_coupon_keeps_every_bound_of_its_offer(app, monkeypatch, bound, code) -> None:
+    hold(app, monkeypatch, replace(COME_BACK, **bound))
+    answer = coupons(app, basket_cents=1500, context={"zone": "z0", "vendor_id": "v0"})
+    assert "secret" not in ids(answer["items"])
+    assert {each["offer_id"]: each["reason"]["code"] for each in answer["not_yet"]}["secret"] == code
+
+
+def test_a_used_code_counts_against_its_offers_limit(app, monkeypatch) -> None:
+    hold(app, monkeypatch, replace(COME_BACK, max_per_customer=1))
+    assert "secret" in ids(coupons(app, basket_cents=1500)["items"])
+    dishes = [{"item_id": "d01", "quantity": 1, "unit_price_cents": 1500}]
+    used = {"order_id": "u1", "offer_id": "ABCD-EFGH", "discount_cents": 900, "items": dishes}
+    app.tell({"event_id": "u1", "type": "order", "customer_id": "c001", "properties": used})
+    engine = connect(app.settings)
+    compact_inbox(engine, app.settings)
+    engine.dispose()
+    answer = coupons(app, basket_cents=1500)
+    assert "secret" not in ids(answer["items"]) + ids(answer["not_yet"])
 
 
 def test_the_limit_cuts_the_list(app) -> None:

@@ -89,12 +89,12 @@ def database(settings: Settings) -> Iterator[Engine]:
     database.dispose()
 
 
-def test_a_customer_holds_her_coupon_from_issue_to_its_end(database: Engine) -> None:
+def test_a_customer_holds_a_coupon_from_issue_to_its_end(database: Engine) -> None:
     with transaction(database) as session:
         row = session.scalars(select(CouponRow)).first()
         assert row is not None
         (held,) = open_coupons(session, row.customer_id, at=NOW)
-        assert (held.code, held.terms["amount_cents"], held.terms["currency"]) == (row.code, 500, "USD")
+        assert (held.code, held.terms["value"]["amount_cents"], held.terms["currency"]) == (row.code, 500, "USD")
         assert open_coupons(session, row.customer_id, at=row.expires_at) == []
         assert open_coupons(session, row.customer_id, at=NOW - timedelta(seconds=1)) == []
         row.state = "revoked"

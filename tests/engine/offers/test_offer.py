@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
+import orjson
 import polars as pl
 import pytest
 from hypothesis import given
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 from engine.columns import OFFERS
 from engine.errors import BadDefinition
 from engine.offers.basket import Basket
-from engine.offers.offer import Offer, offers_from, saving_on
+from engine.offers.offer import AUDIENCES, KINDS, Offer, offers_from, saving_on
 
 offers = st.builds(
     Offer,
@@ -21,6 +24,25 @@ offers = st.builds(
     amount_cents=st.integers(1, 10**6),
     cap_cents=st.one_of(st.none(), st.integers(0, 10**5)),
     min_spend_cents=st.integers(0, 10**5),
+)
+instants = st.datetimes(timezones=st.just(UTC))
+scoped_offers = st.builds(
+    Offer,
+    offer_id=st.text(min_size=1),
+    kind=st.sampled_from(KINDS),
+    currency=st.sampled_from(["USD", "JPY", "OMR"]),
+    name=st.none() | st.text(),
+    name_zh=st.none() | st.text(),
+    percent_points=st.integers(0, 10_000),
+    amount_cents=st.integers(0, 10**9),
+    cap_cents=st.none() | st.integers(0, 10**9),
+    min_spend_cents=st.integers(0, 10**9),
+    valid_from=st.none() | instants,
+    valid_until=st.none() | instants,
+    zones=st.none() | st.frozensets(st.text()),
+    vendor_ids=st.none() | st.frozensets(st.text()),
+    audience=st.sampled_from(AUDIENCES),
+    max_per_customer=st.none() | st.integers(0, 100),
 )
 baskets = st.builds(Basket, st.integers(0, 10**6), st.integers(0, 5_000))
 
@@ -76,6 +98,22 @@ def test_each_kind_saves_by_its_terms(row: dict[str, object], basket: Basket, sa
 def test_terms_that_make_no_offer_name_row_and_field(row: dict[str, object], where: str) -> None:
     with pytest.raises(BadDefinition) as refused:
         offers_from(table(**row), currency="USD")
+    assert refused.value.where == where
+
+
+@given(scoped_offers)
+def test_an_offer_is_read_back_whole_from_its_terms(offer: Offer) -> None:
+    assert Offer.from_terms(orjson.loads(orjson.dumps(offer.to_terms()))) == offer
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [({"version": 2}, "terms.version"), ({"kind": "gift"}, "terms.kind"), ({"audience": "vips"}, "terms.audience")],
+)
+def test_terms_nobody_can_read_are_refused(change: dict[str, object], where: str) -> None:
+    terms = Offer(offer_id="o", kind="amount", currency="USD", amount_cents=500).to_terms()
+    with pytest.raises(BadDefinition) as refused:
+        Offer.from_terms(terms | change)
     assert refused.value.where == where
 
 
