@@ -31,11 +31,10 @@ from demo.city import write_city
 from engine.columns import CUSTOMERS, ITEMS, LINES, ORDERS, VENDORS
 from engine.customers.behaviour.purchases import order_days, read_purchases
 from engine.customers.config import CustomerConfig
-from engine.customers.forecast import bg_nbd as buying
-from engine.customers.forecast import gamma_gamma as spending
-from engine.customers.forecast.lifetime_value import recency_at
+from engine.customers.forecast import bg_nbd, gamma_gamma
+from engine.customers.forecast.lifetime_value import recency_frequency_at
 from engine.customers.moment import end_of
-from engine.customers.table import Sources, customer_table
+from engine.customers.table import TableSources, customer_table
 
 RESULT = Path(__file__).parent / "results" / "customers.md"
 UNTIL = datetime(2026, 3, 1, tzinfo=UTC)
@@ -90,13 +89,13 @@ def write_history(folder: Path, customers: int) -> None:
         )
 
 
-def sources(folder: Path) -> Sources:
+def sources(folder: Path) -> TableSources:
     """Return what the table is built from."""
 
     def city(name: str, schema: dict[str, pl.DataType | type[pl.DataType]]) -> pl.DataFrame:
         return conform(pl.scan_parquet(folder / "city" / f"{name}*.parquet"), schema).collect()
 
-    return Sources(
+    return TableSources(
         pl.scan_parquet(folder / "history" / "orders*.parquet"),
         pl.scan_parquet(folder / "history" / "lines*.parquet"),
         city("customers", CUSTOMERS),
@@ -125,8 +124,8 @@ def measure(folder: Path) -> dict[str, float]:
 def fit_once(x: np.ndarray, tx: np.ndarray, t: np.ndarray, valued: np.ndarray, mean: np.ndarray) -> dict[str, float]:
     """Fit BG/NBD and Gamma-Gamma as the product does; return seconds, CPU and parameters."""
     started, cpu = time.perf_counter(), time.process_time()
-    model = buying.fit("bg_nbd", buying.summarise(x, tx, t)[0])
-    value = spending.fit(valued, mean)
+    model = bg_nbd.fit_bg_nbd("bg_nbd", bg_nbd.summarise(x, tx, t)[0])
+    value = gamma_gamma.fit_gamma_gamma(valued, mean)
     took = time.perf_counter() - started, time.process_time() - cpu
     return {"seconds": took[0], "cpu_s": took[1], "r": model.r, "alpha": model.alpha, "a": model.a, "b": model.b,
             "p": value.p, "q": value.q, "v": value.v}  # fmt: skip
@@ -135,7 +134,7 @@ def fit_once(x: np.ndarray, tx: np.ndarray, t: np.ndarray, valued: np.ndarray, m
 def fits(folder: Path, peer: str | None, repeats: int) -> list[dict[str, dict[str, float]]]:
     """Fit ours and the peer's in turn, after one warm-up of ours."""
     data = sources(folder)
-    known = recency_at(order_days(read_purchases(data.orders, data.customers, MOMENT)), MOMENT.day)
+    known = recency_frequency_at(order_days(read_purchases(data.orders, data.customers, MOMENT)), MOMENT.day)
     arrays = known.x, known.tx_days, known.t_days, known.valued, known.mean_value
     file = folder / "summaries.npz"
     np.savez(file, x=known.x, tx=known.tx_days / 7, t=known.t_days / 7, mean=np.nan_to_num(known.mean_value))

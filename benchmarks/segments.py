@@ -30,10 +30,10 @@ from engine.columns import ITEMS, LINES, ORDERS, VENDORS
 from engine.database.session import connect, transaction
 from engine.history.orders import History
 from engine.history.tables import upsert_table
-from engine.segments.explain import explain
+from engine.segments.explain import explain_membership
 from engine.segments.parse import parse_rule
-from engine.segments.preview import count
-from engine.segments.sources import sources_of
+from engine.segments.preview import count_members
+from engine.segments.sources import home_segment_sources
 from engine.settings import Settings
 
 RESULT = Path(__file__).parent / "results" / "segments.md"
@@ -127,18 +127,20 @@ class Ours:
     def ask(self) -> tuple[int, float, float]:
         """Return the count, seconds and CPU seconds."""
         started, cpu = time.perf_counter(), time.process_time()
-        found = count(self.rule, sources_of(self.settings, self.reading), UNTIL)
+        found = count_members(self.rule, home_segment_sources(self.settings, self.reading), UNTIL)
         return found, time.perf_counter() - started, time.process_time() - cpu
 
     def explain(self, customer_id: str) -> float:
         """Return the seconds one explanation takes."""
         started = time.perf_counter()
-        explain(self.rule, sources_of(self.settings, self.reading), UNTIL, customer_id)
+        explain_membership(self.rule, home_segment_sources(self.settings, self.reading), UNTIL, customer_id)
         return time.perf_counter() - started
 
     def ids(self, n: int) -> list[str]:
         """Return `n` customers from all over the table."""
-        table = sources_of(self.settings, self.reading).customers.select("customer_id").collect()["customer_id"]
+        table = (
+            home_segment_sources(self.settings, self.reading).customers.select("customer_id").collect()["customer_id"]
+        )
         return table.gather_every(max(1, len(table) // n))[:n].to_list()
 
 

@@ -23,12 +23,12 @@ from cli.app import app
 from cli.output import HomeOption, JsonOption, actor, err, out, print_facts, print_json, print_table, settings_for
 from engine.database.session import connect, transaction
 from engine.errors import InputError, NotFound
-from engine.experiments.statistics import Difference, NotEnough
+from engine.experiments.statistics import Difference, NotEnoughData
 from engine.history.compaction import compact_inbox
 from engine.history.orders import History
 from engine.history.tables import read_table
 from engine.money import money_text
-from engine.segments.library import lookup_in
+from engine.segments.library import segment_lookup
 from engine.settings import Settings
 
 campaigns = typer.Typer(
@@ -56,7 +56,7 @@ def validate(target: Target, home: HomeOption = None, json: JsonOption = False) 
     """
     settings = settings_for(home)
     with _session(settings) as session:
-        definition = load(target, currency=settings.currency, lookup=lookup_in(session))
+        definition = load(target, currency=settings.currency, lookup=segment_lookup(session))
     if definition.offer is not None:
         definition.offer.resolve(read_table(settings, "offers"), currency=settings.currency)
     facts = {
@@ -246,7 +246,7 @@ def _session(settings: Settings, *, fresh: bool = False) -> Iterator[Session]:
 def _definition(session: Session, target: str, settings: Settings) -> Definition:
     """Return the definition of a file or ready name, or that of the newest plan of a campaign id."""
     if find_file(target) is not None:
-        return load(target, currency=settings.currency, lookup=lookup_in(session))
+        return load(target, currency=settings.currency, lookup=segment_lookup(session))
     newest = select(PlanRow.definition).where(PlanRow.campaign_id == target).order_by(PlanRow.id.desc()).limit(1)
     source = session.scalar(newest)
     if source is None:
@@ -342,8 +342,8 @@ def _show_report(campaign_id: str, run: reports.RunReport) -> None:
     )
 
 
-def _difference(found: Difference | NotEnough, shown: Callable[[float], str]) -> str:
-    if isinstance(found, NotEnough):
+def _difference(found: Difference | NotEnoughData, shown: Callable[[float], str]) -> str:
+    if isinstance(found, NotEnoughData):
         return found.reason
     return f"{shown(found.estimate)} (95 % interval {shown(found.low)} to {shown(found.high)})"
 

@@ -62,7 +62,7 @@ LONGEST_HORIZON_DAYS = 3_650
 
 
 class ModelChoice(StrEnum):
-    """Which model of buying."""
+    """Which model of bg_nbd."""
 
     auto = "auto"
     bg_nbd = "bg_nbd"
@@ -123,12 +123,12 @@ def lifetime_value(
     if json:
         print_json(fitted.as_json())
         return
-    gamma = fitted.spending
+    gamma = fitted.gamma_gamma
     print_facts(
-        f"{fitted.buying.model} on {fitted.customers:,} customers as of {moment.date}, time in weeks",
+        f"{fitted.bg_nbd.model} on {fitted.customers:,} customers as of {moment.date}, time in weeks",
         {
-            **{name: getattr(fitted.buying, name) for name in ("r", "alpha", "a", "b")},
-            "log likelihood": fitted.buying.log_likelihood,
+            **{name: getattr(fitted.bg_nbd, name) for name in ("r", "alpha", "a", "b")},
+            "log likelihood": fitted.bg_nbd.log_likelihood,
             **({f"gamma-gamma {name}": getattr(gamma, name) for name in ("p", "q", "v")} if gamma else {}),
             **{f"held-out log likelihood per customer, {name}": value for name, value in fitted.held_out.items()},
         },
@@ -150,14 +150,14 @@ def table(
 
     Example: [bold]regulars customers table --as-of 2026-03-01 --horizon-days 28 --out customers.parquet[/bold]
     """
-    from engine.customers.store import compute  # noqa: PLC0415
+    from engine.customers.store import compute_customer_table  # noqa: PLC0415
     from engine.errors import BadFile  # noqa: PLC0415
 
     settings = settings_for(home)
     _check_horizon(horizon_days)
     chosen = config_for(settings, config)
     with inbox_of(settings) as database, _bar() as report:
-        built = compute(
+        built = compute_customer_table(
             settings,
             moment_for(settings, as_of, database),
             horizon_days=horizon_days,
@@ -228,10 +228,10 @@ def show(
 
     Example: [bold]regulars customers show 8213[/bold]
     """
-    from engine.customers.profile import customer_whole  # noqa: PLC0415
+    from engine.customers.profile import customer_profile  # noqa: PLC0415
 
     settings = settings_for(home)
-    found = customer_whole(settings, customer_id, config_for(settings, config), last_orders=HISTORY_SHOWN)
+    found = customer_profile(settings, customer_id, config_for(settings, config), last_orders=HISTORY_SHOWN)
     if json:
         print_json(found)
         return
@@ -261,9 +261,9 @@ def transitions(
     Example: [bold]regulars customers transitions --from 2026-02-01 --to 2026-03-01 --by lifecycle[/bold]
     """
     from engine.customers.moment import read_moment  # noqa: PLC0415
-    from engine.customers.store import sources  # noqa: PLC0415
-    from engine.customers.table import standings  # noqa: PLC0415
-    from engine.customers.value.rfm import transitions as moved  # noqa: PLC0415
+    from engine.customers.store import table_sources  # noqa: PLC0415
+    from engine.customers.table import customer_groups  # noqa: PLC0415
+    from engine.customers.value.rfm import group_transitions as moved  # noqa: PLC0415
     from engine.errors import BadRequest  # noqa: PLC0415
 
     settings = settings_for(home)
@@ -273,7 +273,7 @@ def transitions(
     if moments[0].at >= moments[1].at:
         raise BadRequest("must be later than --from", where="--to")
     chosen = config_for(settings, config)
-    before, after = (standings(sources(settings), moment, chosen) for moment in moments)
+    before, after = (customer_groups(table_sources(settings), moment, chosen) for moment in moments)
     rows = moved(before, after, by.value).to_dicts()
     if json:
         print_json({"from": from_date, "to": to_date, "by": by.value, "transitions": rows})
@@ -289,9 +289,9 @@ def transitions(
 
 def config_for(settings: Settings, path: Path | None) -> CustomerConfig:
     """Return the configuration `path` names, else the home's."""
-    from engine.customers.config import read_config  # noqa: PLC0415
+    from engine.customers.config import read_customer_config  # noqa: PLC0415
 
-    return read_config(path, home=settings.home)
+    return read_customer_config(path, home=settings.home)
 
 
 def _check_horizon(days: int | None) -> None:
@@ -344,7 +344,7 @@ def _tell(facts: dict[str, Any], json: bool) -> None:
             "of whom ordered": facts["ordered"],
             "orders": facts["orders"],
             "data": f"{facts['first_order_at']} to {facts['last_order_at']}",
-            "buying model": value["model"] if value else None,
+            "BG/NBD model": value["model"] if value else None,
             f"chance of no order in {facts['horizon_days']} days": (
                 f"AUC {chance['model']['value']:.3f} (recency alone {chance['recency_alone']['value']:.3f}, expected "
                 f"orders alone {chance['expected_orders_alone']['value']:.3f}), Brier {chance['brier']:.3f}"

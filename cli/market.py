@@ -17,15 +17,15 @@ def market(as_of: AsOfOption = None, home: HomeOption = None, json: JsonOption =
 
     Example: [bold]regulars market --as-of 2026-03-01[/bold]
     """
-    from engine.customers.store import sources  # noqa: PLC0415
-    from engine.market.low_rated import most_complained, satisfaction_by_thing  # noqa: PLC0415
-    from engine.market.trends import market as look  # noqa: PLC0415
+    from engine.customers.store import table_sources  # noqa: PLC0415
+    from engine.market.low_rated import by_complaints, vendor_and_dish_ratings  # noqa: PLC0415
+    from engine.market.trends import market_trends as look  # noqa: PLC0415
 
     settings = settings_for(home)
     with inbox_of(settings) as database:
-        moment, data = moment_for(settings, as_of, database), sources(settings, database)
+        moment, data = moment_for(settings, as_of, database), table_sources(settings, database)
     found = look(data.orders, data.lines, data.items, data.vendors, moment)
-    content = satisfaction_by_thing(
+    content = vendor_and_dish_ratings(
         data.orders, data.lines, data.items, data.feedback, moment, config_for(settings, None).satisfaction
     )
     if json:
@@ -51,7 +51,7 @@ def market(as_of: AsOfOption = None, home: HomeOption = None, json: JsonOption =
     if worst:
         names = ("kind", "name", "ratings", "average_rating", "low_share", "trend")
         print_table(f"Rated lowest, of {RATINGS_SHOWN} ratings or more", names, [[r[n] for n in names] for r in worst])
-    loudest = most_complained(content).head(ROWS_SHOWN)
+    loudest = by_complaints(content).head(ROWS_SHOWN)
     if loudest.height:
         title = "Complaints and survey answers, most complaints first"
         print_table(title, loudest.columns, loudest.rows())

@@ -250,12 +250,12 @@ def for_segment(
     from cli.segments import opened_segment  # noqa: PLC0415
     from engine.recommend.lists.featured import feature_dishes  # noqa: PLC0415
     from engine.segments.facts import members  # noqa: PLC0415
-    from engine.segments.sources import sources_of  # noqa: PLC0415
+    from engine.segments.sources import home_segment_sources  # noqa: PLC0415
 
     context = {"allergens": allergen, "diets": diet, "vendor_id": vendor}
     opened = _open(home, None, limit, at, zone, exclude, language, explain=False, **context)
     with opened_segment(segment, home, None, with_) as found:
-        sources = sources_of(found.settings, found.reading, exact=False)
+        sources = home_segment_sources(found.settings, found.reading, exact=False)
         ids = members(found.rule, sources, found.at).collect()["customer_id"].to_list()
     answer = feature_dishes(opened.served, opened.catalog, opened.request, ids)
     notes = (*answer.notes, *opened.notes)

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from sqlalchemy.orm import Session
 
-    from engine.segments.explain import Explained
-    from engine.segments.library import Definition
+    from engine.segments.explain import ExplainedRule
+    from engine.segments.library import SegmentDefinition
     from engine.segments.rule import Rule
-    from engine.segments.sources import Reading
+    from engine.segments.sources import OpenSession
     from engine.settings import Settings
 
 segments = typer.Typer(
@@ -60,7 +60,7 @@ class Opened:
     exact: bool
 
     @property
-    def reading(self) -> Reading:
+    def reading(self) -> OpenSession:
         """Open short transactions for each look at the database."""
         from engine.database.session import transaction  # noqa: PLC0415 - with the others below: help need not load them
 
@@ -97,11 +97,11 @@ def count(
       regulars segments count lovers_of_cuisine --with cuisine=Sichuan --as-of 2026-03-01
     """
     from engine.segments import preview as previews  # noqa: PLC0415
-    from engine.segments.sources import sources_of  # noqa: PLC0415
+    from engine.segments.sources import home_segment_sources  # noqa: PLC0415
 
     with opened_segment(target, home, as_of, with_) as opened:
-        sources = sources_of(opened.settings, opened.reading, exact=opened.exact)
-        found = previews.count(opened.rule, sources, opened.at)
+        sources = home_segment_sources(opened.settings, opened.reading, exact=opened.exact)
+        found = previews.count_members(opened.rule, sources, opened.at)
     said = f"{found:,} customers in {target} as of {_when(opened.at)}"
     _tell({"segment": target, "as_of": opened.at, "customers": found}, said, json=json)
 
@@ -120,11 +120,11 @@ def preview(
     Example: [bold]regulars segments preview lapsed_high_value[/bold]
     """
     from engine.segments import preview as previews  # noqa: PLC0415
-    from engine.segments.sources import sources_of  # noqa: PLC0415
+    from engine.segments.sources import home_segment_sources  # noqa: PLC0415
 
     with opened_segment(target, home, as_of, with_) as opened:
-        sources = sources_of(opened.settings, opened.reading, exact=opened.exact)
-        found = previews.preview(opened.rule, sources, opened.at, reading=opened.reading, sample=sample)
+        sources = home_segment_sources(opened.settings, opened.reading, exact=opened.exact)
+        found = previews.preview_segment(opened.rule, sources, opened.at, reading=opened.reading, sample=sample)
     if json:
         print_json({"segment": target, **found.as_json()})
         return
@@ -155,11 +155,11 @@ def explain(
 
     Example: [bold]regulars segments explain dormant c-1042[/bold]
     """
-    from engine.segments.explain import explain as explain_one  # noqa: PLC0415
-    from engine.segments.sources import sources_of  # noqa: PLC0415
+    from engine.segments.explain import explain_membership as explain_one  # noqa: PLC0415
+    from engine.segments.sources import home_segment_sources  # noqa: PLC0415
 
     with opened_segment(target, home, as_of, with_) as opened:
-        sources = sources_of(opened.settings, opened.reading, exact=opened.exact)
+        sources = home_segment_sources(opened.settings, opened.reading, exact=opened.exact)
         found = explain_one(opened.rule, sources, opened.at, customer)
     if json:
         print_json({"segment": target, "customer_id": customer, "as_of": opened.at, "matched": found.matched,
@@ -185,9 +185,9 @@ def save(
     from engine.segments import library  # noqa: PLC0415
 
     settings = settings_for(home)
-    tree = library.read_tree(_text(file))
+    tree = library.read_segment_tree(_text(file))
     with _session(settings) as session:
-        row, fresh = library.save(
+        row, fresh = library.save_segment(
             session, datetime.now(UTC), name=name, tree=tree, currency=settings.currency, actor=actor()
         )
         version = row.version
@@ -204,7 +204,7 @@ def list_(home: HomeOption = None, json: JsonOption = False) -> None:
     from engine.segments import library  # noqa: PLC0415
 
     with _session(settings_for(home)) as session:
-        found = library.listed(session)
+        found = library.list_segments(session)
     if json:
         print_json([each.as_json() for each in found])
         return
@@ -226,8 +226,8 @@ def show(name: Annotated[str, typer.Argument(help="The name of a ready or saved 
     from engine.segments import library  # noqa: PLC0415
 
     with _session(settings_for(home)) as session:
-        found = library.find_definition(session, name)
-        versions = [row.as_json() for row in library.history_of(session, name)]
+        found = library.find_segment_definition(session, name)
+        versions = [row.as_json() for row in library.segment_versions(session, name)]
     if json:
         print_json({"segment": name, **found.as_json(), "versions": versions})
         return
@@ -253,15 +253,15 @@ def diff(
     """
     from engine.customers.moment import read_moment  # noqa: PLC0415
     from engine.segments import preview as previews  # noqa: PLC0415
-    from engine.segments.sources import sources_of  # noqa: PLC0415
+    from engine.segments.sources import home_segment_sources  # noqa: PLC0415
 
     with opened_segment(target, home, until, with_) as opened:
         earlier = read_moment(since, opened.settings.timezone, where="--since").at
         if earlier >= opened.at:
             raise BadRequest("must be before the later one", where="--since")
-        old = sources_of(opened.settings, opened.reading)
-        new = sources_of(opened.settings, opened.reading, exact=opened.exact)
-        found = previews.diff(opened.rule, old, new, since=earlier, until=opened.at)
+        old = home_segment_sources(opened.settings, opened.reading)
+        new = home_segment_sources(opened.settings, opened.reading, exact=opened.exact)
+        found = previews.membership_change(opened.rule, old, new, since=earlier, until=opened.at)
     facts = {"since": earlier, "until": opened.at, "before": found.before, "after": found.after}
     if json:
         print_json({"segment": target, **facts, "came": found.came, "left": found.left})
@@ -283,10 +283,10 @@ def schema(home: HomeOption = None, json: JsonOption = False) -> None:
 
     Example: [bold]regulars segments schema > segment.schema.json[/bold]
     """
-    from engine.segments.schema import json_schema  # noqa: PLC0415
+    from engine.segments.schema import segment_json_schema  # noqa: PLC0415
 
     del home, json  # every command takes them; the schema is the same everywhere, and always JSON
-    print_json(json_schema())
+    print_json(segment_json_schema())
 
 
 @contextmanager
@@ -307,9 +307,9 @@ def opened_segment(
 ) -> Iterator[Opened]:
     from engine.database.session import connect, transaction  # noqa: PLC0415
     from engine.history.compaction import compact_inbox  # noqa: PLC0415
-    from engine.segments.library import lookup_in, named  # noqa: PLC0415
+    from engine.segments.library import segment_clause, segment_lookup  # noqa: PLC0415
     from engine.segments.parse import parse_rule  # noqa: PLC0415
-    from engine.segments.sources import instant_asked  # noqa: PLC0415
+    from engine.segments.sources import segment_instant  # noqa: PLC0415
 
     settings = settings_for(home)
     parameters = _parameters(given)
@@ -319,23 +319,23 @@ def opened_segment(
             # Who ordered today must count today.
             compact_inbox(database, settings)
         with transaction(database) as session:
-            lookup = lookup_in(session)
+            lookup = segment_lookup(session)
             written = _file(target)
             tree = (
-                named(target, parameters, where="--with")
+                segment_clause(target, parameters, where="--with")
                 if written is None
                 else written.filled(parameters, where="--with")
             )
             rule = parse_rule(tree, currency=settings.currency, lookup=lookup)
         now = datetime.now(UTC)
-        at = instant_asked(settings, as_of, now=now, where="--as-of") if dated else now
+        at = segment_instant(settings, as_of, now=now, where="--as-of") if dated else now
         yield Opened(settings, database, rule, at, as_of is not None)
     finally:
         database.dispose()
 
 
-def _file(target: str) -> Definition | None:
-    from engine.segments.library import read_definition  # noqa: PLC0415
+def _file(target: str) -> SegmentDefinition | None:
+    from engine.segments.library import read_segment_definition  # noqa: PLC0415
 
     path = Path(target)
     if not path.is_file():
@@ -343,7 +343,7 @@ def _file(target: str) -> Definition | None:
             raise MissingFile("there is no such file; give a definition, or a segment's name", where=target)
         return None
     try:
-        return read_definition(_text(path))
+        return read_segment_definition(_text(path))
     except BadDefinition as error:
         raise BadDefinition(error.message, where=f"{target}: {error.where}" if error.where else target) from error
 
@@ -367,7 +367,7 @@ def _parameters(given: list[str] | None) -> Mapping[str, str]:
     return found
 
 
-def _lines(node: Explained, depth: int) -> Iterator[str]:
+def _lines(node: ExplainedRule, depth: int) -> Iterator[str]:
     mark = "yes" if node.matched else "no "
     about = f" ({node.about})" if node.about else ""
     if node.field is None:

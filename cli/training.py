@@ -22,8 +22,8 @@ from cli.output import (
 )
 from cli.quality import HorizonOption, SeedOption, days_of, print_quality
 from engine.artifact import activate, live_version, manifest_of, versions
-from engine.customers.store import build_customer_table, is_current
-from engine.customers.table import Built
+from engine.customers.store import build_customer_table, is_table_current
+from engine.customers.table import CustomerTable
 from engine.database.audit import record
 from engine.database.session import connect, transaction
 from engine.errors import CandidateRefused
@@ -77,7 +77,7 @@ def train(
                 report=lambda step: bar.update(task, description=step),
             )
             table = None
-            if done.published or not is_current(settings, engine):
+            if done.published or not is_table_current(settings, engine):
                 table = build_customer_table(
                     settings,
                     now=now,
@@ -99,7 +99,7 @@ def train(
         _print(done, table)
 
 
-def _as_dict(done: Trained, table: Built | None) -> dict[str, Any]:
+def _as_dict(done: Trained, table: CustomerTable | None) -> dict[str, Any]:
     verdict = done.verdict
     return {
         "version": done.version,
@@ -130,7 +130,7 @@ def _refusal(refused: CandidateRefused) -> dict[str, Any]:
     }
 
 
-def _print(done: Trained, table: Built | None) -> None:
+def _print(done: Trained, table: CustomerTable | None) -> None:
     if done.unchanged:
         print_facts(
             f"{done.version} stays live: nothing new since it was trained",
@@ -198,7 +198,7 @@ def activate_artifact(
         print_facts(f"{version} is live", {"was": before})
 
 
-def _table_facts(built: Built | None) -> dict[str, Any] | None:
+def _table_facts(built: CustomerTable | None) -> dict[str, Any] | None:
     """Return what a built customer table covers; None where it was left as it was."""
     return {name: built.facts[name] for name in ("as_of", "customers", "orders", "horizon_days")} if built else None
 

@@ -20,10 +20,10 @@ from api.schemas.responses import CustomerAnswer, answers
 from api.serving.live import Live
 from campaigns.rewards.coupons import open_coupons
 from engine.columns import SEALED
-from engine.customers.config import read_config
-from engine.customers.consents import ANY_CHANNEL, latest
+from engine.customers.config import read_customer_config
+from engine.customers.consents import ANY_CHANNEL, latest_consents
 from engine.customers.figures import customer_figures
-from engine.customers.profile import customer_whole
+from engine.customers.profile import customer_profile
 from engine.database.session import transaction
 from engine.errors import DatabaseUnavailable, NotFound
 from engine.events.inbox import Event, events_of
@@ -84,7 +84,7 @@ def _whole(live: Live, customer_id: str, now: datetime) -> dict[str, Any] | None
     with transaction(live.engine) as session:
         events = events_of(session, customer_id, limit=LATEST_EVENTS)
         coupons = open_coupons(session, customer_id, at=now)
-        said = latest(session, channel=ANY_CHANNEL, customer_ids=[customer_id])
+        said = latest_consents(session, channel=ANY_CHANNEL, customer_ids=[customer_id])
     if registered.is_empty() and orders.is_empty() and not events:
         return None
     profile = _profile(live, customer_id)
@@ -114,7 +114,9 @@ def _whole(live: Live, customer_id: str, now: datetime) -> dict[str, Any] | None
 def _profile(live: Live, customer_id: str) -> dict[str, Any]:
     """Return her row of the customer table built last and why she is in each group; null where she is not in it."""
     try:
-        found = customer_whole(live.settings, customer_id, read_config(None, home=live.settings.home), last_orders=0)
+        found = customer_profile(
+            live.settings, customer_id, read_customer_config(None, home=live.settings.home), last_orders=0
+        )
     except NotFound:
         return {"profile": None, "why": None, "as_of": None}
     return {"profile": found["figures"], "why": found["why"], "as_of": found["as_of"]}

@@ -18,7 +18,7 @@ from api.schemas.requests import EventShape, EventsRequest, instant_or
 from api.schemas.responses import EventsAnswer, answers
 from api.serving.live import Live
 from engine.columns import STATUSES
-from engine.customers.consents import ANY_CHANNEL, MARKETING, append
+from engine.customers.consents import ANY_CHANNEL, MARKETING, record_consent
 from engine.database.session import transaction
 from engine.errors import BadRequest, DatabaseUnavailable, did_you_mean
 from engine.events.inbox import EVENT_TYPES, SURVEYS, Event, store
@@ -170,7 +170,7 @@ def _store(live: Live, told: list[Event], now: datetime, caller: Caller) -> list
         new = store(session, told, now)
         for event in new:
             if event.type == "consent":
-                append(
+                record_consent(
                     session,
                     event.at,
                     customer_id=event.customer_id,

@@ -32,8 +32,8 @@ from engine.recommend.lists.featured import FeaturedAnswer, feature_dishes
 from engine.recommend.lists.similar import similar_dishes
 from engine.recommend.lists.vendors import VendorAnswer, recommend_vendors
 from engine.segments.facts import members
-from engine.segments.library import find_definition
-from engine.segments.sources import instant_asked, sources_of
+from engine.segments.library import find_segment_definition
+from engine.segments.sources import home_segment_sources, segment_instant
 
 router = APIRouter(prefix="/v1/recommend", tags=["recommend"], route_class=JsonRoute)
 MayAsk = Annotated[Caller, Depends(requires("recommend"))]
@@ -141,10 +141,10 @@ async def for_segment(request: Request, body: SegmentDishesRequest, _caller: May
         if isinstance(body.segment, str):
             # Within a rule an unknown name is a wrong rule; here it is a thing we do not have.
             with transaction(live.engine) as session:
-                find_definition(session, body.segment)
+                find_segment_definition(session, body.segment)
         rule = rule_asked(live.engine, live.settings, body.segment, body.parameters)
-        at = instant_asked(live.settings, body.as_of, now=utc_now(), where="as_of")
-        sources = sources_of(live.settings, lambda: transaction(live.engine), exact=body.as_of is not None)
+        at = segment_instant(live.settings, body.as_of, now=utc_now(), where="as_of")
+        sources = home_segment_sources(live.settings, lambda: transaction(live.engine), exact=body.as_of is not None)
         ids = members(rule, sources, at).collect()["customer_id"].to_list()
         return feature_dishes(answering.served, answering.catalog, asked, ids)
 

@@ -31,12 +31,12 @@ from api.serving.live import Live
 from engine.database.session import transaction
 from engine.errors import BadDefinition, DatabaseUnavailable
 from engine.segments import library, preview
-from engine.segments.explain import explain
-from engine.segments.facts import Sources
+from engine.segments.explain import explain_membership
+from engine.segments.facts import SegmentSources
 from engine.segments.parse import parse_rule
 from engine.segments.rule import Rule
-from engine.segments.schema import json_schema
-from engine.segments.sources import Reading, instant_asked, sources_of
+from engine.segments.schema import segment_json_schema
+from engine.segments.sources import OpenSession, home_segment_sources, segment_instant
 from engine.settings import Settings
 
 router = APIRouter(prefix="/v1/segments", tags=["segments"], route_class=JsonRoute)
@@ -108,7 +108,7 @@ async def segments(request: Request, _caller: MayUse) -> Response:
 
     def found() -> list[dict[str, object]]:
         with transaction(live.engine) as session:
-            return [each.as_json() for each in library.listed(session)]
+            return [each.as_json() for each in library.list_segments(session)]
 
     return as_bytes({"segments": await _answer(found)})
 
@@ -116,7 +116,7 @@ async def segments(request: Request, _caller: MayUse) -> Response:
 @router.get("/schema", summary="JSON Schema of a segment", responses=answers(SchemaAnswer, {"title": "Segment"}))
 async def schema(_caller: MayUse) -> Response:
     """Return the JSON Schema a segment's tree follows."""
-    return as_bytes(json_schema())
+    return as_bytes(segment_json_schema())
 
 
 @router.get(
@@ -130,8 +130,8 @@ async def segment(request: Request, name: Name, _caller: MayUse) -> Response:
 
     def found() -> dict[str, object]:
         with transaction(live.engine) as session:
-            versions = [row.as_json() for row in library.history_of(session, name)]
-            return {"segment": name, **library.find_definition(session, name).as_json(), "versions": versions}
+            versions = [row.as_json() for row in library.segment_versions(session, name)]
+            return {"segment": name, **library.find_segment_definition(session, name).as_json(), "versions": versions}
 
     return as_bytes(await _answer(found))
 
@@ -143,7 +143,7 @@ async def save(request: Request, name: Name, body: Saved, caller: MayUse) -> Res
 
     def saved() -> dict[str, object]:
         with transaction(live.engine) as session:
-            row, fresh = library.save(
+            row, fresh = library.save_segment(
                 session, utc_now(), name=name, tree=body.definition, currency=live.settings.currency,
                 actor=f"key:{caller.key_id}",
             )  # fmt: skip
@@ -156,8 +156,8 @@ async def save(request: Request, name: Name, body: Saved, caller: MayUse) -> Res
 async def count(request: Request, body: Asked, _caller: MayUse) -> Response:
     """Count the customers in a segment."""
 
-    def counted(rule: Rule, sources: Sources, at: datetime, _reading: Reading) -> dict[str, object]:
-        return {"as_of": at, "customers": preview.count(rule, sources, at)}
+    def counted(rule: Rule, sources: SegmentSources, at: datetime, _reading: OpenSession) -> dict[str, object]:
+        return {"as_of": at, "customers": preview.count_members(rule, sources, at)}
 
     return as_bytes(await _asked(request, body, counted))
 
@@ -170,8 +170,8 @@ async def count(request: Request, body: Asked, _caller: MayUse) -> Response:
 async def previewed(request: Request, body: PreviewAsked, _caller: MayUse) -> Response:
     """Return how many are in a segment, how many each channel reaches, and a sample drawn by hash."""
 
-    def shown(rule: Rule, sources: Sources, at: datetime, reading: Reading) -> dict[str, object]:
-        return preview.preview(rule, sources, at, reading=reading, sample=body.sample).as_json()
+    def shown(rule: Rule, sources: SegmentSources, at: datetime, reading: OpenSession) -> dict[str, object]:
+        return preview.preview_segment(rule, sources, at, reading=reading, sample=body.sample).as_json()
 
     return as_bytes(await _asked(request, body, shown))
 
@@ -184,26 +184,26 @@ async def previewed(request: Request, body: PreviewAsked, _caller: MayUse) -> Re
 async def explained(request: Request, body: ExplainAsked, _caller: MayUse) -> Response:
     """Return every clause of a segment with the value one customer met it with."""
 
-    def told(rule: Rule, sources: Sources, at: datetime, _reading: Reading) -> dict[str, object]:
-        found = explain(rule, sources, at, body.customer_id)
+    def told(rule: Rule, sources: SegmentSources, at: datetime, _reading: OpenSession) -> dict[str, object]:
+        found = explain_membership(rule, sources, at, body.customer_id)
         return {"as_of": at, "customer_id": body.customer_id, "matched": found.matched, "explained": found.as_json()}
 
     return as_bytes(await _asked(request, body, told))
 
 
 async def _asked(
-    request: Request, body: Asked, answer: Callable[[Rule, Sources, datetime, Reading], dict[str, object]]
+    request: Request, body: Asked, answer: Callable[[Rule, SegmentSources, datetime, OpenSession], dict[str, object]]
 ) -> dict[str, object]:
     live: Live = request.app.state.live
 
     def found() -> dict[str, object]:
         rule = rule_asked(live.engine, live.settings, body.segment, body.parameters)
-        at = instant_asked(live.settings, body.as_of, now=utc_now(), where="as_of")
+        at = segment_instant(live.settings, body.as_of, now=utc_now(), where="as_of")
 
         def reading() -> Any:
             return transaction(live.engine)
 
-        sources = sources_of(live.settings, reading, exact=body.as_of is not None)
+        sources = home_segment_sources(live.settings, reading, exact=body.as_of is not None)
         return answer(rule, sources, at, reading)
 
     return await _answer(found)
@@ -213,9 +213,9 @@ def rule_asked(engine: Engine, settings: Settings, segment: str | dict[str, Any]
     """Return the rule of a segment by name, with its parameters, or of a tree. Raises BadDefinition, NotFound."""
     if isinstance(segment, dict) and parameters:
         raise BadDefinition("only a segment by name takes parameters", where="parameters")
-    tree = library.named(segment, parameters, where="parameters") if isinstance(segment, str) else segment
+    tree = library.segment_clause(segment, parameters, where="parameters") if isinstance(segment, str) else segment
     with transaction(engine) as session:
-        return parse_rule(tree, currency=settings.currency, lookup=library.lookup_in(session))
+        return parse_rule(tree, currency=settings.currency, lookup=library.segment_lookup(session))
 
 
 async def _answer(work: Callable[[], Found]) -> Found:

@@ -18,7 +18,7 @@ from campaigns.definition.template import Template, compile_template
 from engine.customers.consents import ConsentRule
 from engine.errors import BadDefinition, BadFile, MissingFile, NotFound, did_you_mean
 from engine.files.yaml import StrictLoader
-from engine.segments.library import inlined, lookup_in
+from engine.segments.library import inline_segments, segment_lookup
 from engine.segments.parse import Lookup, parse_rule
 from engine.segments.rule import InSegment, Rule, walk
 
@@ -138,7 +138,7 @@ def parse(text: str, *, currency: str, lookup: Lookup | None = None) -> Definiti
     for field in REQUIRED:
         if field not in tree:
             raise BadDefinition("missing", where=field)
-    return _build(tree, currency, lookup or lookup_in(None))
+    return _build(tree, currency, lookup or segment_lookup(None))
 
 
 def _build(tree: Mapping[object, object], currency: str, lookup: Lookup) -> Definition:
@@ -146,7 +146,7 @@ def _build(tree: Mapping[object, object], currency: str, lookup: Lookup) -> Defi
     name, name_zh = _names(tree.get("name", campaign_id), "name")
     segment = parse_rule(tree["segment"], currency=currency, lookup=lookup)
     if any(isinstance(each, InSegment) for each in walk(segment)):
-        tree = {**tree, "segment": inlined(tree["segment"], lookup)}
+        tree = {**tree, "segment": inline_segments(tree["segment"], lookup)}
     offer = parse_terms(tree.get("offer"), campaign_id=campaign_id, currency=currency)
     source = orjson.dumps(tree, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS).decode()
     return Definition(

@@ -188,7 +188,7 @@ def _sendable(channels: Sequence[str]) -> tuple[ColumnElement[bool], ...]:
 
 def _refusals(session: Session, rows: Sequence[MessageRow], imported: Mapping[str, bool]) -> dict[str, str]:
     said = {
-        channel: consents.latest(
+        channel: consents.latest_consents(
             session, channel=channel, customer_ids=[row.customer_id for row in rows if row.channel == channel]
         )
         for channel in {row.channel for row in rows}
@@ -196,7 +196,9 @@ def _refusals(session: Session, rows: Sequence[MessageRow], imported: Mapping[st
     refused: dict[str, str] = {}
     for row in rows:
         rule: ConsentRule = "explicit" if row.consent == "explicit" else "not_refused"
-        why = consents.refusal(row.customer_id, rule, said=said[row.channel], imported=imported.get(row.customer_id))
+        why = consents.consent_refusal(
+            row.customer_id, rule, said=said[row.channel], imported=imported.get(row.customer_id)
+        )
         if why:
             refused[row.id] = why
     return refused

@@ -11,10 +11,10 @@ from datetime import datetime
 import polars as pl
 
 from campaigns.definition.campaign import Definition
-from engine.customers.consents import refusal
+from engine.customers.consents import consent_refusal
 from engine.experiments.assignment import Arm, assign
 from engine.segments.compile import Clock, expression
-from engine.segments.facts import Sources, figures_suffice, members
+from engine.segments.facts import SegmentSources, members, needs_figures_only
 
 ALREADY_DECIDED = "already_decided"
 NOT_IN_SEGMENT = "not_in_segment"
@@ -41,9 +41,9 @@ class Audience:
         return self.eligible.filter(pl.col("arm") == Arm.TREATED.value)
 
 
-def in_segment(definition: Definition, figures: pl.DataFrame, sources: Sources, at: datetime) -> pl.DataFrame:
+def in_segment(definition: Definition, figures: pl.DataFrame, sources: SegmentSources, at: datetime) -> pl.DataFrame:
     """Return the rows of `figures` (schema FIGURES, as of `at`) in the campaign's segment."""
-    if figures_suffice(definition.segment):
+    if needs_figures_only(definition.segment):
         return figures.filter(expression(definition.segment, Clock(at, (sources.zone,))))
     ids = members(definition.segment, sources, at).collect()
     return figures.join(ids, on="customer_id", how="semi", maintain_order="left")
@@ -68,7 +68,7 @@ def choose(
         why = (
             ALREADY_DECIDED
             if customer_id in decided
-            else refusal(customer_id, definition.consent, said=said, imported=imported)
+            else consent_refusal(customer_id, definition.consent, said=said, imported=imported)
         )
         if why:
             reasons[customer_id] = why

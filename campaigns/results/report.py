@@ -19,7 +19,7 @@ from campaigns.definition.campaign import Definition, parse
 from campaigns.rows import CouponRow, DecisionRow, RunRow
 from campaigns.runs.status import campaign_of, message_counts
 from engine.experiments.assignment import Arm
-from engine.experiments.statistics import Difference, NotEnough, SampleRatio, compare, sample_ratio
+from engine.experiments.statistics import Difference, NotEnoughData, SampleRatio, compare_arms, sample_ratio
 
 DECISIONS = {
     "customer_id": pl.String,
@@ -57,8 +57,8 @@ class RunReport:
     messages: Mapping[str, int]
     reasons: Mapping[str, int]
     arms: Mapping[str, ArmOutcome]
-    incremental_orders: Difference | NotEnough
-    incremental_revenue_cents: Difference | NotEnough
+    incremental_orders: Difference | NotEnoughData
+    incremental_revenue_cents: Difference | NotEnoughData
     coupons_used: int
     coupon_cost_cents: int
     sample_ratio: SampleRatio | None
@@ -185,20 +185,22 @@ def _arm(people: pl.DataFrame) -> ArmOutcome:
     )
 
 
-def _not_enough(definition: Definition, run: RunRow, orders: pl.LazyFrame) -> NotEnough | None:
+def _not_enough(definition: Definition, run: RunRow, orders: pl.LazyFrame) -> NotEnoughData | None:
     if definition.holdout == 0:
-        return NotEnough("not enough data: holdout is 0, so nobody was left alone to compare with")
+        return NotEnoughData("not enough data: holdout is 0, so nobody was left alone to compare with")
     last = orders.select(pl.col("ordered_at").max()).collect()["ordered_at"][0]
     if last is None or last <= run.decided_at:
         until = f"{last:%Y-%m-%d %H:%M} UTC" if last else "nowhere"
-        return NotEnough(f"not enough data: order history ends {until}, before the window begins; import newer orders")
+        return NotEnoughData(
+            f"not enough data: order history ends {until}, before the window begins; import newer orders"
+        )
     return None
 
 
-def _compare(people: pl.DataFrame, outcome: str, before: str) -> Difference | NotEnough:
+def _compare(people: pl.DataFrame, outcome: str, before: str) -> Difference | NotEnoughData:
     treated = people.filter(pl.col("arm") == Arm.TREATED.value)
     held = people.filter(pl.col("arm") == Arm.HELD_CAMPAIGN.value)
-    return compare(
+    return compare_arms(
         _floats(treated, outcome),
         _floats(held, outcome),
         treated_before=_floats(treated, before),
@@ -210,7 +212,7 @@ def _floats(frame: pl.DataFrame, column: str) -> np.ndarray[tuple[int], np.dtype
     return frame[column].to_numpy().astype(np.float64)
 
 
-def _difference_json(found: Difference | NotEnough) -> dict[str, object]:
-    if isinstance(found, NotEnough):
+def _difference_json(found: Difference | NotEnoughData) -> dict[str, object]:
+    if isinstance(found, NotEnoughData):
         return {"enough": False, "reason": found.reason}
     return {"enough": True, **asdict(found), "total": found.estimate * found.treated}

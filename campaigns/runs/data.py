@@ -16,8 +16,8 @@ from engine.errors import NoHistory
 from engine.files.encryption import Seal, seal_of
 from engine.history.orders import History
 from engine.history.tables import read_table, table_file
-from engine.segments.facts import Sources
-from engine.segments.sources import sources_of
+from engine.segments.facts import SegmentSources
+from engine.segments.sources import home_segment_sources
 from engine.settings import Settings
 
 
@@ -36,7 +36,7 @@ class CampaignData:
     currency: str
     timezone: str
     seal: Seal
-    segments: Callable[[Session, bool], Sources]
+    segments: Callable[[Session, bool], SegmentSources]
 
     def figures(self, as_of: datetime) -> pl.DataFrame:
         """Return the customer figures at `as_of`."""
@@ -63,7 +63,7 @@ def read_data(settings: Settings) -> CampaignData:
         currency=settings.currency,
         timezone=settings.timezone,
         seal=seal_of(settings),
-        segments=lambda session, exact: sources_of(settings, lambda: nullcontext(session), exact=exact),
+        segments=lambda session, exact: home_segment_sources(settings, lambda: nullcontext(session), exact=exact),
     )
 
 

@@ -144,7 +144,7 @@ def audience_at(
     return choose(
         definition,
         in_segment(definition, data.figures(at), data.segments(session, exact), at),
-        said=consents.latest(session, channel=definition.channel),
+        said=consents.latest_consents(session, channel=definition.channel),
         decided=decided_before(session, definition.id),
         global_holdout=global_holdout,
     )

@@ -21,7 +21,7 @@ UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u206
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ChartRow:
     """One line of a chart: `bounds` None draws no interval, `value` None only a heading."""
 
     label: str
@@ -54,7 +54,7 @@ def shortened(text: str, most: int = LONGEST_LABEL) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def bars(rows: Sequence[Row], title: str) -> ET.Element:
+def bars(rows: Sequence[ChartRow], title: str) -> ET.Element:
     """Draw a bar from 0 for each row, its interval as a whisker, its value beside it."""
     scale = _Scale.over(rows)
     drawn: list[Child] = []
@@ -69,7 +69,7 @@ def bars(rows: Sequence[Row], title: str) -> ET.Element:
     return _chart(title, [*_axis(scale, len(rows)), *drawn], len(rows))
 
 
-def dots(rows: Sequence[Row], title: str, *, line: float | None = None) -> ET.Element:
+def dots(rows: Sequence[ChartRow], title: str, *, line: float | None = None) -> ET.Element:
     """Draw a dot for each row, its interval as a whisker; `line` is a value all are held against."""
     scale = _Scale.over(rows, line)
     drawn: list[Child] = []
@@ -144,7 +144,7 @@ class _Scale:
     step: float
 
     @classmethod
-    def over(cls, rows: Sequence[Row], *others: float | None) -> _Scale:
+    def over(cls, rows: Sequence[ChartRow], *others: float | None) -> _Scale:
         told = [n for row in rows for n in (row.value, *(row.bounds or ())) if n is not None and math.isfinite(n)]
         told += [n for n in others if n is not None]
         low, high = min([0.0, *told]), max([0.0, *told])
@@ -185,7 +185,7 @@ def _axis(scale: _Scale, rows: int) -> list[Child]:
     return drawn
 
 
-def _label(row: Row, middle: float) -> ET.Element:
+def _label(row: ChartRow, middle: float) -> ET.Element:
     heading = row.value is None and not row.beside
     kind = "heading" if heading else "strong" if row.strong else "name"
     return element(
@@ -199,7 +199,7 @@ def _label(row: Row, middle: float) -> ET.Element:
     )
 
 
-def _beside(row: Row, middle: float) -> ET.Element:
+def _beside(row: ChartRow, middle: float) -> ET.Element:
     shown = row.beside
     if not shown and row.value is not None:
         shown = f"{row.value:.3f}"
@@ -208,7 +208,7 @@ def _beside(row: Row, middle: float) -> ET.Element:
     return element("text", shown, x=WIDTH - VALUE + 8, y=middle + 4, class_="strong" if row.strong else "value")
 
 
-def _whisker(row: Row, scale: _Scale, middle: float) -> list[Child]:
+def _whisker(row: ChartRow, scale: _Scale, middle: float) -> list[Child]:
     if not row.bounds:
         return []
     low, high = (scale.x(bound) for bound in row.bounds)

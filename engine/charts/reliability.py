@@ -9,7 +9,7 @@ SIZE, MARGIN = 360, 48
 
 
 def reliability_svg(quality: Mapping[str, Any]) -> str:
-    """Draw the reliability table of a return model's quality (see `engine.customers.forecast.churn.Quality`).
+    """Draw the reliability table of a return model's quality (see `engine.customers.forecast.churn.ChurnQuality`).
 
     A circle's area goes with its customers; on the diagonal forecasts come true exactly.
     """

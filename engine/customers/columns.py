@@ -13,8 +13,8 @@ import polars as pl
 
 from engine.columns import UTC_INSTANT
 
-WORDS = pl.List(pl.String)
-SHARES = pl.List(pl.Float32)
+WORD_LIST = pl.List(pl.String)
+SHARE_LIST = pl.List(pl.Float32)
 
 LIFECYCLES = ("prospect", "new", "active", "slowing", "likely_lapsed", "lapsed", "won_back")
 RFM_GROUPS = (
@@ -118,24 +118,24 @@ FORECAST_COLUMNS = (
        "When her next order is as likely past as to come, given her silence so far and that she comes back at all."),
 )  # fmt: skip
 HABIT_COLUMNS = (
-    _c("top_items", WORDS, "item ids", "lines", "Up to three dishes she ordered most often, most first."),
-    _c("top_categories", WORDS, "names", "lines, items", "Up to three categories, most lines first."),
-    _c("top_cuisines", WORDS, "names", "lines, items, vendors", "Up to three cuisines, most lines first."),
-    _c("top_vendors", WORDS, "vendor ids", "orders", "Up to three vendors, most orders first."),
+    _c("top_items", WORD_LIST, "item ids", "lines", "Up to three dishes she ordered most often, most first."),
+    _c("top_categories", WORD_LIST, "names", "lines, items", "Up to three categories, most lines first."),
+    _c("top_cuisines", WORD_LIST, "names", "lines, items, vendors", "Up to three cuisines, most lines first."),
+    _c("top_vendors", WORD_LIST, "vendor ids", "orders", "Up to three vendors, most orders first."),
     _c("distinct_items", pl.Int64, "dishes", "lines", "How many different dishes she has had."),
     _c("last_new_item_at", UTC_INSTANT, "instant", "lines", "When she last ordered a dish for her first time."),
     _c("price_band", pl.String, "name", "average_order_cents",
        "Third of customers by mean order amount; ties share a band.", *PRICE_BANDS),
-    _c("daypart_shares", SHARES, "shares, sum 1", "orders",
+    _c("daypart_shares", SHARE_LIST, "shares, sum 1", "orders",
        f"Share of her orders in {', '.join(DAYPARTS)}, by local hour."),
-    _c("weekday_shares", SHARES, "shares, sum 1", "orders", "Share of her orders on Monday ... Sunday, local."),
+    _c("weekday_shares", SHARE_LIST, "shares, sum 1", "orders", "Share of her orders on Monday ... Sunday, local."),
     _c("favourite_daypart", pl.String, "name", "daypart_shares", "The largest; the earlier of equals.", *DAYPARTS),
     _c("favourite_weekday", pl.Int8, "1-7", "weekday_shares", "1 is Monday; the earlier of equals."),
     _c("lunch_share", pl.Float64, "share 0-1", "daypart_shares", "Share of her orders at lunch."),
     _c("weekend_share", pl.Float64, "share 0-1", "weekday_shares", "Share of her orders on Saturday and Sunday."),
     _c("best_hour", pl.Int8, "hour 0-23", "orders",
        "Local hour at which she orders most (neighbouring hours count half); the earlier of equals."),
-    _c("zones", WORDS, "zones", "orders", "Up to three zones she ordered to, most orders first."),
+    _c("zones", WORD_LIST, "zones", "orders", "Up to three zones she ordered to, most orders first."),
     _c("payment_method", pl.String, "name", "orders", "How she pays most often."),
     _c("party_size", pl.Float64, "portions", "lines", "Median portions of an order."),
 )  # fmt: skip

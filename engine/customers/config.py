@@ -15,7 +15,7 @@ from engine.errors import BadDefinition, MissingFile
 from engine.files.sections import key as _key
 from engine.files.sections import mapping, section
 
-FILE = "customers.yaml"
+CUSTOMER_CONFIG_FILE = "customers.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class LifetimeValue:
 
 
 @dataclass(frozen=True, slots=True)
-class Returning:
+class Churn:
     """The chance of no order in the next N days."""
 
     horizon_days: int = _key(90, "N where the command does not say.", 1, 3_650)
@@ -117,21 +117,21 @@ class CustomerConfig:
     loyalty: Loyalty = Loyalty()
     cadence: Cadence = Cadence()
     lifetime_value: LifetimeValue = LifetimeValue()
-    returning: Returning = Returning()
+    returning: Churn = Churn()
     dayparts: Dayparts = Dayparts()
     satisfaction: Satisfaction = Satisfaction()
     groups: Groups = Groups()
 
 
-SECTIONS: dict[str, type] = {f.name: type(f.default) for f in fields(CustomerConfig)}
+CUSTOMER_CONFIG_SECTIONS: dict[str, type] = {f.name: type(f.default) for f in fields(CustomerConfig)}
 
 
-def read_config(path: Path | None, *, home: Path) -> CustomerConfig:
+def read_customer_config(path: Path | None, *, home: Path) -> CustomerConfig:
     """Read `path`, or `<home>/customers.yaml` where None; defaults where that file is absent.
 
     Raises MissingFile when `path` names no file, BadDefinition with the wrong key's path otherwise.
     """
-    file = path or home / FILE
+    file = path or home / CUSTOMER_CONFIG_FILE
     if not file.exists():
         if path is not None:
             raise MissingFile("no such file", where=str(path))
@@ -140,26 +140,29 @@ def read_config(path: Path | None, *, home: Path) -> CustomerConfig:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise BadDefinition(f"is not YAML: {' '.join(str(error).split())}", where=str(file)) from error
-    return parse_config(content, where=file.name)
+    return parse_customer_config(content, where=file.name)
 
 
-def parse_config(content: object, *, where: str = FILE) -> CustomerConfig:
+def parse_customer_config(content: object, *, where: str = CUSTOMER_CONFIG_FILE) -> CustomerConfig:
     """Check a parsed YAML document; `where` starts every path. Raises BadDefinition."""
     if content is None:
         return CustomerConfig()
-    sections = mapping(content, SECTIONS, where)
+    sections = mapping(content, CUSTOMER_CONFIG_SECTIONS, where)
     built = {
-        name: SECTIONS[name](**section(SECTIONS[name], values, f"{where}.{name}")) for name, values in sections.items()
+        name: CUSTOMER_CONFIG_SECTIONS[name](**section(CUSTOMER_CONFIG_SECTIONS[name], values, f"{where}.{name}"))
+        for name, values in sections.items()
     }
     config = CustomerConfig(**built)
     _check_together(config, where)
     return config
 
 
-def described() -> list[tuple[str, object, str]]:
+def customer_config_keys() -> list[tuple[str, object, str]]:
     """Return (section.key, default, meaning) of every key, for the guide."""
     return [
-        (f"{name}.{f.name}", f.default, f.metadata["about"]) for name, kind in SECTIONS.items() for f in fields(kind)
+        (f"{name}.{f.name}", f.default, f.metadata["about"])
+        for name, kind in CUSTOMER_CONFIG_SECTIONS.items()
+        for f in fields(kind)
     ]
 
 

@@ -34,7 +34,7 @@ class ConsentRow(Base):
     __table_args__ = (Index("ix_consents_customer", "customer_id", "id"),)
 
 
-def append(
+def record_consent(
     session: Session,
     now: datetime,
     *,
@@ -50,7 +50,7 @@ def append(
     )
 
 
-def latest(
+def latest_consents(
     session: Session, *, channel: str, customer_ids: Sequence[str] | None = None, purpose: str = MARKETING
 ) -> dict[str, bool]:
     """Return what each customer said last for `channel` or for any; who never said anything is not in it.
@@ -65,7 +65,7 @@ def latest(
     return found
 
 
-def refusal(
+def consent_refusal(
     customer_id: str,
     rule: ConsentRule,
     *,

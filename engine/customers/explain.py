@@ -10,10 +10,12 @@ import polars as pl
 
 from engine.customers.config import CustomerConfig
 
-Row = Mapping[str, Any]
+CustomerRow = Mapping[str, Any]
 
 
-def explain(row: Row, table: pl.DataFrame, facts: Mapping[str, Any], config: CustomerConfig) -> dict[str, str]:
+def explain_groups(
+    row: CustomerRow, table: pl.DataFrame, facts: Mapping[str, Any], config: CustomerConfig
+) -> dict[str, str]:
     """Return a sentence for each group she is in; `table` has everybody's `orders`, `tier_value`."""
     if row["orders"] == 0:
         told = {"lifecycle": "prospect: no delivered order by then"}
@@ -40,7 +42,7 @@ def explain(row: Row, table: pl.DataFrame, facts: Mapping[str, Any], config: Cus
     return told
 
 
-def _rfm(row: Row, facts: Mapping[str, Any], config: CustomerConfig) -> str:
+def _rfm(row: CustomerRow, facts: Mapping[str, Any], config: CustomerConfig) -> str:
     if row["frequency"] == 0:
         return f"{row['rfm_group']}: no order in the newest {config.rfm.window_days} days, so r, f and m are 1"
     cuts = facts["cut_points"]
@@ -53,7 +55,7 @@ def _rfm(row: Row, facts: Mapping[str, Any], config: CustomerConfig) -> str:
     return f"{row['rfm_group']}: " + ", ".join(parts)
 
 
-def _tier(row: Row, table: pl.DataFrame, config: CustomerConfig) -> str:
+def _tier(row: CustomerRow, table: pl.DataFrame, config: CustomerConfig) -> str:
     value = row["tier_value"]
     if value is None or value <= 0:
         return f"{row['tier']}: no margin in the newest {config.rfm.window_days} days"
@@ -62,7 +64,7 @@ def _tier(row: Row, table: pl.DataFrame, config: CustomerConfig) -> str:
     return f"{row['tier']}: {above:,} of {len(ordered):,} customers bring more than her {value:.2f}"
 
 
-def _abcd(row: Row, config: CustomerConfig) -> str:
+def _abcd(row: CustomerRow, config: CustomerConfig) -> str:
     meaning = {
         "A": f"among those who together make up the first {config.abcd.a:.0%} of revenue",
         "B": f"among those who make up the next {config.abcd.b:.0%} of revenue",
@@ -72,7 +74,7 @@ def _abcd(row: Row, config: CustomerConfig) -> str:
     return f"{row['abcd']}: {meaning[row['abcd']]}"
 
 
-def _lifecycle(row: Row, config: CustomerConfig) -> str:
+def _lifecycle(row: CustomerRow, config: CustomerConfig) -> str:
     last = f"last order {_day(row['last_order_at'])}"
     dates = (
         f"slowing from {_day(row['slowing_at'])}, likely lapsed from {_day(row['likely_lapsed_at'])}, "
@@ -85,7 +87,7 @@ def _lifecycle(row: Row, config: CustomerConfig) -> str:
     return f"{row['lifecycle']}: {last}{back}; {dates} ({own}, typical {row['cadence_days']:.1f})"
 
 
-def _chance(row: Row, facts: Mapping[str, Any]) -> str:
+def _chance(row: CustomerRow, facts: Mapping[str, Any]) -> str:
     judged = facts.get("return_model")
     trust = f"AUC {judged['model']['value']:.3f} on days from {judged['tested_from']}" if judged else "not judged yet"
     return f"{row['p_no_order']:.0%} chance of no order in {facts['horizon_days']} days ({trust})"

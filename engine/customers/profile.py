@@ -7,16 +7,28 @@ from typing import Any
 import polars as pl
 
 from engine.customers.config import CustomerConfig
-from engine.customers.explain import explain
+from engine.customers.explain import explain_groups
 from engine.customers.store import read_customer
 from engine.errors import NotFound
 from engine.history.orders import History
 from engine.settings import Settings
 
-SHOWN = ("order_id", "ordered_at", "status", "vendor_id", "zone", "order_cents", "discount_cents", "currency", "rating")
+PROFILE_ORDER_COLUMNS = (
+    "order_id",
+    "ordered_at",
+    "status",
+    "vendor_id",
+    "zone",
+    "order_cents",
+    "discount_cents",
+    "currency",
+    "rating",
+)
 
 
-def customer_whole(settings: Settings, customer_id: str, config: CustomerConfig, *, last_orders: int) -> dict[str, Any]:
+def customer_profile(
+    settings: Settings, customer_id: str, config: CustomerConfig, *, last_orders: int
+) -> dict[str, Any]:
     """Return customer_id, as_of, figures (her row), why (group: sentence) and history, newest order first.
 
     Raises NotFound where the table is not built or does not hold her.
@@ -30,12 +42,14 @@ def customer_whole(settings: Settings, customer_id: str, config: CustomerConfig,
         )
     row = built.table.to_dicts()[0]
     orders = History(settings.history_folder).orders().filter(pl.col("customer_id") == customer_id)
-    newest = orders.sort("ordered_at", "order_id", descending=True).head(last_orders).select(SHOWN).collect()
+    newest = (
+        orders.sort("ordered_at", "order_id", descending=True).head(last_orders).select(PROFILE_ORDER_COLUMNS).collect()
+    )
     return {
         "customer_id": customer_id,
         "as_of": built.facts["as_of"],
         "horizon_days": built.facts["horizon_days"],
         "figures": row,
-        "why": explain(row, everybody, built.facts, config),
+        "why": explain_groups(row, everybody, built.facts, config),
         "history": newest.to_dicts(),
     }

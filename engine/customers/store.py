@@ -18,11 +18,11 @@ import orjson
 import polars as pl
 
 from engine.charts.reliability import reliability_svg
-from engine.customers.behaviour.feedback import Inbox, newest_feedback, read_feedback, told_since
+from engine.customers.behaviour.feedback import Inbox, feedback_received_since, newest_feedback, read_feedback
 from engine.customers.columns import CUSTOMER_TABLE
-from engine.customers.config import CustomerConfig, read_config
+from engine.customers.config import CustomerConfig, read_customer_config
 from engine.customers.moment import Moment, end_of
-from engine.customers.table import Built, Sources, customer_table
+from engine.customers.table import CustomerTable, TableSources, customer_table
 from engine.errors import BadFile, NoHistory, NotFound
 from engine.files.atomic import locked, replace
 from engine.history.orders import History
@@ -30,18 +30,18 @@ from engine.history.tables import read_table
 from engine.settings import Settings
 
 # 2: survey answers and complaints.
-FORMAT = 2
+TABLE_FORMAT = 2
 
 
-def table_file(settings: Settings) -> Path:
+def customer_table_file(settings: Settings) -> Path:
     """Return where the stored table lies, whether or not it exists."""
     return settings.tables_folder / "customer_table.parquet"
 
 
-def sources(settings: Settings, database: Inbox | None = None) -> Sources:
+def table_sources(settings: Settings, database: Inbox | None = None) -> TableSources:
     """Return the home's history and tables as the builder reads them, with the feedback in `database` (None: none)."""
     history = History(settings.history_folder)
-    return Sources(
+    return TableSources(
         history.orders(),
         history.lines(),
         read_table(settings, "customers"),
@@ -73,37 +73,39 @@ def build_customer_table(
     config: CustomerConfig | None = None,
     report: Callable[[str], None] = lambda _: None,
     database: Inbox | None = None,
-) -> Built:
+) -> CustomerTable:
     """Build the table as of `as_of` (None: `newest_moment`) and store it in the home, atomically.
 
     `horizon_days` None takes the configured one; `config` None reads `<home>/customers.yaml`; without `database` no
     feedback counts. Raises NoHistory without an order, BadDefinition for a wrong configuration.
     """
-    chosen = config or read_config(None, home=settings.home)
+    chosen = config or read_customer_config(None, home=settings.home)
     moment = as_of or newest_moment(settings, now=now, database=database)
     fingerprint = History(settings.history_folder).fingerprint()
-    built = compute(settings, moment, horizon_days=horizon_days, config=chosen, report=report, database=database)
-    content = _json({"format": FORMAT, "built_at": now.isoformat(), "history": fingerprint, **built.facts})
+    built = compute_customer_table(
+        settings, moment, horizon_days=horizon_days, config=chosen, report=report, database=database
+    )
+    content = _json({"format": TABLE_FORMAT, "built_at": now.isoformat(), "history": fingerprint, **built.facts})
     with locked(settings.tables_folder):
-        path = table_file(settings)
+        path = customer_table_file(settings)
         replace(path, lambda file: built.table.write_parquet(file, compression="zstd", row_group_size=131_072))
         replace(path.with_suffix(".json"), lambda file: file.write_bytes(content))
         _draw(path.with_suffix(".svg"), orjson.loads(content)["return_model"])
-    return Built(built.table, orjson.loads(content))
+    return CustomerTable(built.table, orjson.loads(content))
 
 
-def is_current(settings: Settings, database: Inbox) -> bool:
+def is_table_current(settings: Settings, database: Inbox) -> bool:
     """Return whether a table is stored that has all columns and knows all orders and feedback told until now."""
     try:
-        facts = orjson.loads(table_file(settings).with_suffix(".json").read_bytes())
+        facts = orjson.loads(customer_table_file(settings).with_suffix(".json").read_bytes())
         format_, history, built_at = facts["format"], facts["history"], datetime.fromisoformat(facts["built_at"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    same = format_ == FORMAT and history == History(settings.history_folder).fingerprint()
-    return same and table_file(settings).exists() and not told_since(database, built_at)
+    same = format_ == TABLE_FORMAT and history == History(settings.history_folder).fingerprint()
+    return same and customer_table_file(settings).exists() and not feedback_received_since(database, built_at)
 
 
-def compute(
+def compute_customer_table(
     settings: Settings,
     moment: Moment,
     *,
@@ -111,29 +113,29 @@ def compute(
     config: CustomerConfig,
     report: Callable[[str], None] = lambda _: None,
     database: Inbox | None = None,
-) -> Built:
+) -> CustomerTable:
     """Build the table of the home's data as of `moment` without storing it; feedback is what `database` holds.
 
     Raises NoHistory where nobody is known by then.
     """
     horizon = horizon_days or config.returning.horizon_days
-    data = sources(settings, database)
+    data = table_sources(settings, database)
     built = customer_table(data, moment, horizon_days=horizon, config=config, report=report)
     if not built.table.height:
         raise NoHistory(f"nobody is known as of {moment.date}; import orders or customers, or choose a later moment")
     return built
 
 
-def read_customer_table(settings: Settings) -> Built:
+def read_customer_table(settings: Settings) -> CustomerTable:
     """Return the stored table and its manifest.
 
     Raises NotFound where none was built, BadFile where it is broken.
     """
     with _stored(settings) as (table, facts):
-        return Built(table.collect(), facts)
+        return CustomerTable(table.collect(), facts)
 
 
-def read_customer(settings: Settings, customer_id: str) -> tuple[Built, pl.DataFrame]:
+def read_customer(settings: Settings, customer_id: str) -> tuple[CustomerTable, pl.DataFrame]:
     """Return her row (none or one) with the manifest, and `orders` and `tier_value` of everybody, to place her among.
 
     Reads only the row groups that may hold her and two columns, so that one customer costs no whole table.
@@ -141,12 +143,12 @@ def read_customer(settings: Settings, customer_id: str) -> tuple[Built, pl.DataF
     """
     with _stored(settings) as (table, facts):
         row = table.filter(pl.col("customer_id") == customer_id).collect()
-        return Built(row, facts), table.select("orders", "tier_value").collect()
+        return CustomerTable(row, facts), table.select("orders", "tier_value").collect()
 
 
 @contextmanager
 def _stored(settings: Settings) -> Iterator[tuple[pl.LazyFrame, dict[str, Any]]]:
-    path = table_file(settings)
+    path = customer_table_file(settings)
     if not path.exists():
         raise NotFound("the customer table is not built yet; run: regulars customers build", where=str(path))
     try:

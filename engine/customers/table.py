@@ -16,25 +16,30 @@ from engine.customers.behaviour import cadence, habits, satisfaction
 from engine.customers.behaviour.purchases import OrderDays, Purchases, order_days, read_purchases
 from engine.customers.columns import CUSTOMER_TABLE
 from engine.customers.config import CustomerConfig
-from engine.customers.forecast import churn as returning
-from engine.customers.forecast.lifetime_value import Forecast, LifetimeModel, fit_lifetime_model, forecast, recency_at
+from engine.customers.forecast import churn
+from engine.customers.forecast.lifetime_value import (
+    LifetimeForecast,
+    LifetimeModel,
+    fit_lifetime_model,
+    forecast_lifetime,
+    recency_frequency_at,
+)
 from engine.customers.moment import EPOCH, Moment
-from engine.customers.value import clusters as natural
-from engine.customers.value import lookalikes, rfm, tiers
+from engine.customers.value import clusters, lookalikes, rfm, tiers
 from engine.errors import NoHistory
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Columns = dict[str, pl.Series]
-Report = Callable[[str], None]
+Progress = Callable[[str], None]
 
 DAY_US = 86_400_000_000
 STANDARD_HORIZONS = (30, 90, 365)
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class TableSources:
     """What the table is built from, as history and tables hold it."""
 
     orders: pl.LazyFrame
@@ -46,7 +51,7 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class CustomerTable:
     """The table (schema CUSTOMER_TABLE, sorted by customer_id) and its facts: data window, models, quality."""
 
     table: pl.DataFrame
@@ -54,14 +59,14 @@ class Built:
 
 
 def customer_table(
-    sources: Sources,
+    sources: TableSources,
     moment: Moment,
     *,
     horizon_days: int,
     config: CustomerConfig,
-    report: Report = lambda _: None,
+    report: Progress = lambda _: None,
     seed: int = 0,
-) -> Built:
+) -> CustomerTable:
     """Build every column as of `moment`; forecasts look `horizon_days` ahead. Equal data and seed give equal tables."""
     report("customers: orders")
     purchases = read_purchases(sources.orders, sources.customers, moment)
@@ -71,12 +76,12 @@ def customer_table(
     menu = habits.read_menu(lines.items, sources.items, sources.vendors)
     window_start = window_second(moment, config)
     margin = habits.margins(lines, menu, purchases, window_start)
-    columns = habits.tastes(lines, menu, purchases.n)
-    columns["party_size"] = numbers(habits.party_size(lines, purchases.n))
+    columns = habits.dish_columns(lines, menu, purchases.n)
+    columns["party_size"] = null_for_nan(habits.party_size(lines, purchases.n))
     del lines
-    columns |= habits.rhythms(purchases, config.dayparts) | habits.places(purchases)
+    columns |= habits.timing_columns(purchases, config.dayparts) | habits.place_columns(purchases)
     report("customers: value and cadence")
-    columns |= standing_columns(purchases, days, config, margin)
+    columns |= group_columns(purchases, days, config, margin)
     columns |= registered_columns(purchases, sources.customers, columns.pop("_order_zone"))
     columns["price_band"] = habits.price_bands(columns["average_order_cents"].fill_null(float("nan")).to_numpy())
     report("customers: forecasts")
@@ -86,21 +91,24 @@ def customer_table(
     columns |= satisfaction_columns(purchases, sources.feedback, config)
     table = pl.DataFrame({name: columns[name] for name in CUSTOMER_TABLE if name in columns})
     table = table.with_columns(satisfaction.unhappy_valuable(table, moment, config.satisfaction))
-    table, kinds = with_groups(table, purchases, sources.customers, config, seed)
+    table, clustering = with_clusters_and_lookalikes(table, purchases, sources.customers, config, seed)
     table = table.select(pl.col(name).cast(dtype) for name, dtype in CUSTOMER_TABLE.items())
-    facts = facts_of(purchases, days, horizon_days, lifetime, model, kinds)
-    heard = {"cut_points": cut_points(table), "feedback": satisfaction.heard_by(sources.feedback, moment).height}
-    return Built(table, facts | heard)
+    facts = table_facts(purchases, days, horizon_days, lifetime, model, clustering)
+    heard = {
+        "cut_points": rfm_cut_points(table),
+        "feedback": satisfaction.feedback_as_of(sources.feedback, moment).height,
+    }
+    return CustomerTable(table, facts | heard)
 
 
-def standings(sources: Sources, moment: Moment, config: CustomerConfig) -> pl.DataFrame:
+def customer_groups(sources: TableSources, moment: Moment, config: CustomerConfig) -> pl.DataFrame:
     """Return customer_id, rfm_group, tier, abcd and lifecycle alone as of `moment`, without any forecast."""
     purchases = read_purchases(sources.orders, sources.customers, moment)
     days = order_days(purchases)
     lines = habits.read_lines(sources.lines, purchases)
     menu = habits.read_menu(lines.items, sources.items, sources.vendors)
     margin = habits.margins(lines, menu, purchases, window_second(moment, config))
-    columns = standing_columns(purchases, days, config, margin)
+    columns = group_columns(purchases, days, config, margin)
     return pl.DataFrame({name: columns[name] for name in ("customer_id", "rfm_group", "tier", "abcd", "lifecycle")})
 
 
@@ -109,7 +117,7 @@ def window_second(moment: Moment, config: CustomerConfig) -> int:
     return int(moment.back(config.rfm.window_days).at.timestamp()) + 1
 
 
-def standing_columns(
+def group_columns(
     purchases: Purchases, days: OrderDays, config: CustomerConfig, margin: tuple[Floats, Floats]
 ) -> Columns:
     """Return figures, RFM, tiers, loyalty, cadence, lifecycle; `margin` is what her dishes earned, ever and lately."""
@@ -151,9 +159,9 @@ def figure_columns(purchases: Purchases, margin: Floats) -> Columns:
     return {
         "customer_id": purchases.ids,
         "orders": pl.Series(orders),
-        "revenue_cents": numbers(np.round(revenue)),
-        "margin_cents": numbers(np.round(margin)),
-        "average_order_cents": numbers(mean),
+        "revenue_cents": null_for_nan(np.round(revenue)),
+        "margin_cents": null_for_nan(np.round(margin)),
+        "average_order_cents": null_for_nan(mean),
         "first_order_at": all_of["first"],
         "last_order_at": all_of["last"],
         "days_since_first_order": elapsed["days_since_first_order"],
@@ -188,7 +196,7 @@ def _value_columns(purchases: Purchases, days: OrderDays, config: CustomerConfig
     there = np.flatnonzero(np.diff(days.start))
     last = days.day[days.start[there + 1] - 1]
     recency = today - last
-    r, f, m = rfm.rfm(recency, frequency[there], monetary[there])
+    r, f, m = rfm.rfm_scores(recency, frequency[there], monetary[there])
     # Where no margin is known at all, revenue stands in for everybody: the two are never compared with each other.
     worth = margin / purchases.major if np.isfinite(margin).any() else monetary
     return {
@@ -199,12 +207,12 @@ def _value_columns(purchases: Purchases, days: OrderDays, config: CustomerConfig
         "r": spread(r, there, n),
         "f": spread(f, there, n),
         "m": spread(m, there, n),
-        "rfm_group": spread(rfm.groups(r, f, m), there, n),
-        "tier": spread(tiers.pyramid(np.nan_to_num(worth[there]), config.tiers), there, n),
-        "abcd": spread(tiers.abcd(monetary[there], frequency[there] > 0, config.abcd), there, n),
+        "rfm_group": spread(rfm.rfm_group_names(r, f, m), there, n),
+        "tier": spread(tiers.tier_names(np.nan_to_num(worth[there]), config.tiers), there, n),
+        "abcd": spread(tiers.abcd_letters(monetary[there], frequency[there] > 0, config.abcd), there, n),
         "tier_value": spread(worth[there], there, n),
-        "repurchase_rate": numbers(tiers.repurchase_rate(days, today, config.loyalty.repurchase_days)),
-        "months_active_share": numbers(tiers.months_active_share(days, today)),
+        "repurchase_rate": null_for_nan(tiers.repurchase_rate(days, today, config.loyalty.repurchase_days)),
+        "months_active_share": null_for_nan(tiers.months_active_share(days, today)),
     }
 
 
@@ -214,16 +222,16 @@ def _cadence_columns(purchases: Purchases, days: OrderDays, config: CustomerConf
     second = purchases.orders["second"].to_numpy()
     start = np.concatenate(([0], np.cumsum(np.bincount(purchases.customer, minlength=n))))
     last = second[start[there + 1] - 1] if len(there) else np.empty(0, np.int64)
-    rhythm = cadence.learn_rhythm(days)
+    population = cadence.fit_population_cadence(days)
     gaps = cadence.gaps_of(days)
-    mean, deviation = cadence.belief(rhythm, gaps.n[there], gaps.log_sum[there])
-    silences = [cadence.silence(mean, deviation, getattr(config.cadence, name), config.cadence)
+    mean, deviation = cadence.posterior_log_gap(population, gaps.n[there], gaps.log_sum[there])
+    silences = [cadence.gap_quantile(mean, deviation, getattr(config.cadence, name), config.cadence)
                 for name in ("slowing", "likely_lapsed", "lapsed")]  # fmt: skip
     elapsed = (now_s - last) / 86_400
     age = purchases.moment.day - days.day[days.start[there]]
-    won_back = cadence.was_won_back(rhythm, gaps, config.cadence)[there]
+    won_back = cadence.was_won_back(population, gaps, config.cadence)[there]
     states = cadence.lifecycles(elapsed, age, (silences[0], silences[1], silences[2]), won_back, config.cadence)
-    following = cadence.next_gap(mean, deviation, elapsed)
+    following = cadence.median_next_gap(mean, deviation, elapsed)
     instants = {
         name: spread(((last + days_later * 86_400) * 1e6).astype(np.int64), there, n).cast(UTC_INSTANT)
         for name, days_later in zip(
@@ -232,7 +240,7 @@ def _cadence_columns(purchases: Purchases, days: OrderDays, config: CustomerConf
     }
     own = np.divide(gaps.day_sum, gaps.n, out=np.full(n, np.nan), where=gaps.n > 0)
     return instants | {
-        "own_gap_days": numbers(own),
+        "own_gap_days": null_for_nan(own),
         "cadence_days": spread(np.exp(mean), there, n),
         "lifecycle": spread(states, there, n).fill_null("prospect"),
     }
@@ -240,7 +248,7 @@ def _cadence_columns(purchases: Purchases, days: OrderDays, config: CustomerConf
 
 def forecast_columns(
     purchases: Purchases, days: OrderDays, horizon_days: int, config: CustomerConfig
-) -> tuple[Columns, LifetimeModel | str, returning.ReturnModel | str]:
+) -> tuple[Columns, LifetimeModel | str, churn.ChurnModel | str]:
     """Return forecasts of everybody who ordered, and the models; a reason in place of one that cannot be fitted."""
     today, n = purchases.moment.day, purchases.n
     names = [("", horizon_days), *((f"_{each}d", each) for each in STANDARD_HORIZONS)]
@@ -251,68 +259,70 @@ def forecast_columns(
     except NoHistory as error:
         columns = {f"expected_{what}{end}": empty for what in ("orders", "revenue") for end, _ in names}
         return columns | {"expected_order_value": empty, "p_no_order": empty}, error.message, error.message
-    now = recency_at(counted, today)
-    ahead: Forecast = forecast(lifetime, now, sorted({each for _, each in names}))
+    now = recency_frequency_at(counted, today)
+    ahead: LifetimeForecast = forecast_lifetime(lifetime, now, sorted({each for _, each in names}))
     columns = {f"expected_orders{end}": spread(ahead.orders[each], now.customer, n) for end, each in names}
     columns |= {f"expected_revenue{end}": spread(ahead.revenue[each], now.customer, n) for end, each in names}
     columns["expected_order_value"] = spread(ahead.order_value, now.customer, n)
-    model = returning.fit_return_model(days, today, horizon_days, config, lifetime.buying.model)
-    known = returning.know(days, today, horizon_days, lifetime.buying, cadence.learn_rhythm(days))
+    model = churn.fit_churn_model(days, today, horizon_days, config, lifetime.bg_nbd.model)
+    known = churn.churn_features(days, today, horizon_days, lifetime.bg_nbd, cadence.fit_population_cadence(days))
     columns["p_no_order"] = spread(model.p_no_order(known), known.recency.customer, n)
     return columns, lifetime, model
 
 
 def satisfaction_columns(purchases: Purchases, feedback: pl.DataFrame, config: CustomerConfig) -> Columns:
     """Return ratings, refunds, survey answers, complaints and unhappy_at of everybody."""
-    found = satisfaction.satisfaction(purchases, feedback, config.satisfaction)
+    found = satisfaction.satisfaction_figures(purchases, feedback, config.satisfaction)
     everybody = pl.DataFrame({"customer": np.arange(purchases.n)}, schema={"customer": pl.UInt32})
     aligned = everybody.join(found, on="customer", how="left", maintain_order="left").with_columns(
         pl.col("ratings", "refunds", "complaints").fill_null(0)
     )
-    return {name: aligned[name] for name in satisfaction.COLUMNS}
+    return {name: aligned[name] for name in satisfaction.SATISFACTION_FIGURES}
 
 
-def with_groups(
+def with_clusters_and_lookalikes(
     table: pl.DataFrame, purchases: Purchases, customers: pl.DataFrame, config: CustomerConfig, seed: int
-) -> tuple[pl.DataFrame, natural.Kinds | None]:
+) -> tuple[pl.DataFrame, clusters.Clustering | None]:
     """Return the table with natural_group, lookalike_score and prospect_rank, and the groups found."""
     ordered = (table["orders"] > 0).to_numpy()
     there = np.flatnonzero(ordered)
     features = table.select(
-        pl.col(name).cast(pl.Float64).fill_null(float("nan")) for name, _, _, _ in natural.FEATURES
+        pl.col(name).cast(pl.Float64).fill_null(float("nan")) for name, _, _, _ in clusters.CLUSTER_FEATURES
     ).to_numpy()[there]
-    kinds = natural.find_kinds(features, config.groups, np.random.default_rng(seed))
-    if kinds is None:
+    clustering = clusters.find_clusters(features, config.groups, np.random.default_rng(seed))
+    if clustering is None:
         group = pl.Series([None] * table.height, dtype=pl.String)
     else:
-        group = spread(np.array([kind.name for kind in kinds.kinds])[kinds.member], there, table.height)
+        group = spread(
+            np.array([cluster.name for cluster in clustering.clusters])[clustering.member], there, table.height
+        )
     known = customers.unique("customer_id", keep="last").select("customer_id", "gender")
     gender = table.select("customer_id").join(known, on="customer_id", how="left", maintain_order="left")["gender"]
     best = table["tier"].is_in(["platinum", "gold"]).fill_null(False).to_numpy()
-    attributes = lookalikes.attributes(table, gender, purchases.moment)
+    attributes = lookalikes.lookalike_attributes(table, gender, purchases.moment)
     score = lookalikes.lookalike_scores(attributes, ordered, best)
     rank = lookalikes.prospect_ranks(score, table["registered_at"], table["customer_id"], ~ordered)
     return table.with_columns(
-        group.alias("natural_group"), numbers(score).alias("lookalike_score"), rank.alias("prospect_rank")
-    ), kinds
+        group.alias("natural_group"), null_for_nan(score).alias("lookalike_score"), rank.alias("prospect_rank")
+    ), clustering
 
 
-def facts_of(
+def table_facts(
     purchases: Purchases,
     days: OrderDays,
     horizon_days: int,
     lifetime: LifetimeModel | str,
-    model: returning.ReturnModel | str,
-    kinds: natural.Kinds | None,
+    model: churn.ChurnModel | str,
+    clustering: clusters.Clustering | None,
 ) -> dict[str, Any]:
     """Return what is to be said of the table: its moment, data window, models chosen and how good they were."""
     window = purchases.orders.select(pl.col("at").min().alias("first"), pl.col("at").max().alias("last")).row(0)
-    rhythm = cadence.learn_rhythm(days)
+    population = cadence.fit_population_cadence(days)
     quality = None if isinstance(model, str) else model.quality
     notes = [lifetime if isinstance(lifetime, str) else lifetime.note, None if isinstance(model, str) else model.note]
     if purchases.unclear:
         notes.append(f"{purchases.unclear} orders are in another currency than {purchases.currency}; amounts left out")
-    if rhythm is cadence.UNKNOWN:
+    if population is cadence.DEFAULT_CADENCE:
         notes.append("fewer than 20 gaps between orders are known; cadence assumes about a month")
     return {
         "as_of": purchases.moment.at.isoformat(),
@@ -326,25 +336,25 @@ def facts_of(
         "last_order_at": window[1].isoformat() if window[1] else None,
         "lifetime_value": None if isinstance(lifetime, str) else lifetime.as_json(),
         "return_model": None if quality is None else asdict(quality) | {"tested_from": str(_date(quality.cut_day))},
-        "cadence": asdict(rhythm) | {"typical_gap_days": float(np.exp(rhythm.mean))},
-        "natural_groups": None if kinds is None else {
-            "groups": [asdict(kind) for kind in kinds.kinds],
-            "silhouette": {str(k): value for k, value in kinds.silhouette.items()},
+        "cadence": asdict(population) | {"typical_gap_days": float(np.exp(population.mean))},
+        "natural_groups": None if clustering is None else {
+            "groups": [asdict(cluster) for cluster in clustering.clusters],
+            "silhouette": {str(k): value for k, value in clustering.silhouette.items()},
         },
         "notes": [note for note in notes if note],
     }  # fmt: skip
 
 
-def cut_points(table: pl.DataFrame) -> dict[str, list[float]]:
+def rfm_cut_points(table: pl.DataFrame) -> dict[str, list[float]]:
     """Return the four quintile ends of recency, frequency and monetary that r, f and m were scored by."""
     there = table.filter(pl.col("frequency") > 0)
     return {
-        name: rfm.cut_points(sign * there[name].cast(pl.Float64).to_numpy()).tolist()
+        name: rfm.quintile_cut_points(sign * there[name].cast(pl.Float64).to_numpy()).tolist()
         for name, sign in (("recency_days", -1), ("frequency", 1), ("monetary", 1))
     }
 
 
-def numbers(values: npt.NDArray[Any]) -> pl.Series:
+def null_for_nan(values: npt.NDArray[Any]) -> pl.Series:
     """Return floats with null for NaN."""
     return pl.Series(values).fill_nan(None)
 

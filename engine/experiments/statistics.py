@@ -53,7 +53,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class NotEnough:
+class NotEnoughData:
     """There is no honest number yet; `reason` says what is missing."""
 
     reason: str
@@ -70,9 +70,9 @@ class SampleRatio:
     alarm: bool
 
 
-def compare(
+def compare_arms(
     treated: Floats, held_out: Floats, *, treated_before: Floats | None = None, held_out_before: Floats | None = None
-) -> Difference | NotEnough:
+) -> Difference | NotEnoughData:
     """Compare outcomes per customer by intention to treat: (treated,) against (held_out,), everyone decided counts.
 
     Who did nothing has outcome 0; the `_before` arrays align with them and hold the same figure before the decision,
@@ -80,10 +80,10 @@ def compare(
     """
     for name, arm in (("treated", treated), ("held-out", held_out)):
         if len(arm) < MIN_PER_ARM:
-            return NotEnough(f"not enough data: {len(arm)} {name} customers, at least {MIN_PER_ARM} are needed")
+            return NotEnoughData(f"not enough data: {len(arm)} {name} customers, at least {MIN_PER_ARM} are needed")
     raw = _variance_of_difference(treated, held_out)
     if raw == 0:
-        return NotEnough("not enough data: every customer has the same outcome so far")
+        return NotEnoughData("not enough data: every customer has the same outcome so far")
     if treated_before is not None and held_out_before is not None:
         adjusted = cuped(treated, held_out, treated_before, held_out_before)
         if 0 < _variance_of_difference(*adjusted) < raw:

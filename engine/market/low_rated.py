@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from engine.columns import UTC_INSTANT
-from engine.customers.behaviour.satisfaction import heard_by
+from engine.customers.behaviour.satisfaction import feedback_as_of
 from engine.customers.config import Satisfaction
 from engine.customers.moment import Moment
 
@@ -14,7 +14,7 @@ TREND_DAYS = 28
 PROMOTERS, DETRACTORS = 9, 6
 
 
-def satisfaction_by_thing(
+def vendor_and_dish_ratings(
     orders: pl.LazyFrame,
     lines: pl.LazyFrame,
     items: pl.DataFrame,
@@ -42,7 +42,7 @@ def satisfaction_by_thing(
         pl.col("rating").cast(pl.Float64).alias("score"),
         pl.col("ordered_at").alias("at"),
     )
-    said = pl.concat([rated, _placed(heard_by(feedback, moment), orders, items)])
+    said = pl.concat([rated, _placed(feedback_as_of(feedback, moment), orders, items)])
     about_order = said.filter(pl.col("item_id").is_null() & pl.col("order_id").is_not_null())
     eaten = (
         lines.select("order_id", "item_id").join(about_order.select("order_id").unique(), on="order_id", how="semi")
@@ -70,8 +70,8 @@ def satisfaction_by_thing(
     )
 
 
-def most_complained(content: pl.DataFrame) -> pl.DataFrame:
-    """Return kind, name and feedback's figures of those `satisfaction_by_thing` has any for, most complaints first."""
+def by_complaints(content: pl.DataFrame) -> pl.DataFrame:
+    """Return kind, name and feedback figures of those with any complaint or survey answer, most complaints first."""
     names = ("kind", "name", "complaints", "complaints_trend", "nps", "nps_trend", "csat", "csat_trend")
     heard = content.filter((pl.col("complaints") > 0) | pl.col("nps").is_not_null() | pl.col("csat").is_not_null())
     keys = (-pl.col("complaints"), "nps", "csat", "kind", "name")

@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 
 WEEKS = 12
 LEAST_WEEKS = 6
-LEAST_ORDERS = 20
+LEAST_ORDERS_FOR_TREND = 20
 CONFIDENCE = 0.90
 ALARM_SPREADS = 3.0
 
@@ -63,7 +63,7 @@ class Market:
     drops: tuple[Drop, ...]
 
 
-def slopes(counts: Floats) -> tuple[Floats, Floats, Floats]:
+def theil_sen_slopes(counts: Floats) -> tuple[Floats, Floats, Floats]:
     """Return Theil-Sen slope per week of each row of (things, weeks), and the ends of its 90 % interval."""
     weeks = counts.shape[1]
     early, late = np.triu_indices(weeks, 1)
@@ -75,13 +75,13 @@ def slopes(counts: Floats) -> tuple[Floats, Floats, Floats]:
     return np.median(pairs, axis=1), pairs[:, low], pairs[:, high]
 
 
-def expectations(counts: Floats) -> tuple[Floats, Floats]:
+def forecast_next_week(counts: Floats) -> tuple[Floats, Floats]:
     """Return what the week after the given ones should bring, and the least that would not be odd.
 
     Median level carried on by the Theil-Sen slope; spread is the larger of chance (Poisson) and her own past misses.
     """
     weeks = counts.shape[1]
-    slope, _, _ = slopes(counts)
+    slope, _, _ = theil_sen_slopes(counts)
     at = np.arange(weeks) - (weeks - 1) / 2
     line = np.median(counts - slope[:, None] * at, axis=1)[:, None] + slope[:, None] * at
     expected = np.maximum(line[:, -1] + slope, 0.0)
@@ -90,7 +90,7 @@ def expectations(counts: Floats) -> tuple[Floats, Floats]:
     return expected, np.maximum(expected - ALARM_SPREADS * spread, 0.0)
 
 
-def market(
+def market_trends(
     orders: pl.LazyFrame, lines: pl.LazyFrame, items: pl.DataFrame, vendors: pl.DataFrame, moment: Moment
 ) -> Market:
     """Look at the newest weeks of delivered orders before `moment`; fewer than 6 whole weeks show no trend at all."""
@@ -128,7 +128,7 @@ def market(
         names, counts = weekly(frame, column, whole)
         trends += _trends(kind, names, counts, total)
         drops += _drops(kind, names, counts)
-    change = float(slopes(total[None, :])[0][0] / max(total.mean(), 1e-9))
+    change = float(theil_sen_slopes(total[None, :])[0][0] / max(total.mean(), 1e-9))
     return Market(whole, change, tuple(trends), tuple(sorted(drops, key=lambda d: d.orders - d.expected)))
 
 
@@ -141,7 +141,7 @@ def weekly(frame: pl.DataFrame, column: str, weeks: int) -> tuple[list[str], Flo
         .agg(pl.col("order_id").n_unique().alias("orders"))
         .collect()
     )
-    enough = counted.group_by(column).agg(pl.col("orders").sum()).filter(pl.col("orders") >= LEAST_ORDERS)
+    enough = counted.group_by(column).agg(pl.col("orders").sum()).filter(pl.col("orders") >= LEAST_ORDERS_FOR_TREND)
     names = sorted(enough[column].to_list())
     place = {name: i for i, name in enumerate(names)}
     counts = np.zeros((len(names), weeks))
@@ -155,9 +155,9 @@ def _trends(kind: str, names: list[str], counts: Floats, total: Floats) -> list[
     if not names:
         return []
     mean = counts.mean(axis=1)
-    slope, low, high = (each / mean for each in slopes(counts))
+    slope, low, high = (each / mean for each in theil_sen_slopes(counts))
     share = counts / np.maximum(total, 1)
-    against = slopes(share)[0] / share.mean(axis=1)
+    against = theil_sen_slopes(share)[0] / share.mean(axis=1)
     told = np.where(low > 0, "grows", np.where(high < 0, "falls", "steady"))
     return [
         Trend(kind, name, int(counts[i].sum()), float(slope[i]), float(low[i]), float(high[i]), float(against[i]),
@@ -169,7 +169,7 @@ def _trends(kind: str, names: list[str], counts: Floats, total: Floats) -> list[
 def _drops(kind: str, names: list[str], counts: Floats) -> list[Drop]:
     if not names or kind not in {"dish", "vendor"}:
         return []
-    expected, least = expectations(counts[:, :-1])
+    expected, least = forecast_next_week(counts[:, :-1])
     actual = counts[:, -1]
     return [
         Drop(kind, name, int(actual[i]), float(expected[i]), float(least[i]))

@@ -16,23 +16,23 @@ import polars as pl
 
 from engine.columns import UTC_INSTANT
 from engine.customers.config import Dayparts
-from engine.segments.properties import BY_MENU, EVENTS
+from engine.segments.properties import BY_MENU, SEGMENT_EVENTS
 from engine.segments.rule import (
-    FIELDS,
+    SEGMENT_FIELDS,
     All,
     AnyOf,
     Clause,
     EventClause,
     InSegment,
-    Kind,
     Measure,
     Not,
     Rule,
     Sample,
     Value,
+    ValueKind,
 )
 
-HOURS = range(24)
+HOURS_OF_DAY = range(24)
 NAMES = ("breakfast", "lunch", "afternoon", "dinner", "late")
 
 
@@ -51,7 +51,7 @@ class Clock:
     def hours_of(self, daypart: str) -> list[int]:
         """Return the local hours of `daypart`; late runs past midnight."""
         starts = [getattr(self.dayparts, name) for name in NAMES]
-        return [h for h in HOURS if NAMES[(sum(start <= h for start in starts) - 1) % len(NAMES)] == daypart]
+        return [h for h in HOURS_OF_DAY if NAMES[(sum(start <= h for start in starts) - 1) % len(NAMES)] == daypart]
 
 
 def expression(rule: Rule, clock: Clock) -> pl.Expr:
@@ -73,7 +73,7 @@ def expression(rule: Rule, clock: Clock) -> pl.Expr:
         case EventClause(measure, operator, value):
             return comparison(pl.col(measure_column(measure)), measure.kind, operator, value, clock)
         case Clause(name, operator, value):
-            field = FIELDS[name]
+            field = SEGMENT_FIELDS[name]
             return comparison(pl.col(field.column), field.kind, operator, value, clock)
 
 
@@ -87,13 +87,13 @@ def bucket_column(salt: str) -> str:
     return f"bucket:{salt}"
 
 
-def comparison(column: pl.Expr, kind: Kind, operator: str, value: Value, clock: Clock) -> pl.Expr:
+def comparison(column: pl.Expr, kind: ValueKind, operator: str, value: Value, clock: Clock) -> pl.Expr:
     """Return whether `column` compares so; false where it is null."""
     found = _compared(column, kind, operator, value, clock)
     return found if operator == "known" else found.fill_null(False)
 
 
-def _compared(column: pl.Expr, kind: Kind, operator: str, value: Value, clock: Clock) -> pl.Expr:
+def _compared(column: pl.Expr, kind: ValueKind, operator: str, value: Value, clock: Clock) -> pl.Expr:
     match operator, value:
         case "known", known:
             return column.is_not_null() if known else column.is_null()
@@ -128,7 +128,7 @@ def event_filter(measure: Measure, clock: Clock, menu: pl.DataFrame) -> pl.Expr:
 
     `menu` has item_id, category, cuisine, vendor_id. Without a `status` filter only delivered orders count.
     """
-    kind = EVENTS[measure.event]
+    kind = SEGMENT_EVENTS[measure.event]
     start, end = bounds(measure, clock)
     parts = [pl.col("at") <= _literal("instant", clock.as_of)]
     if end is not None:
@@ -158,12 +158,12 @@ def bounds(measure: Measure, clock: Clock) -> tuple[datetime | None, datetime | 
 
 def event_value(measure: Measure) -> pl.Expr:
     """Return the summed property of the event's frame, nulls where unknown."""
-    column = EVENTS[measure.event].properties[measure.of or ""].column or ""
+    column = SEGMENT_EVENTS[measure.event].properties[measure.of or ""].column or ""
     return _known_number(pl.col(column), column)
 
 
 def _property(event: str, clause: Clause, clock: Clock, menu: pl.DataFrame) -> pl.Expr:
-    prop = EVENTS[event].properties[clause.field]
+    prop = SEGMENT_EVENTS[event].properties[clause.field]
     if clause.field in BY_MENU or (clause.field == "vendor" and prop.column is None):
         column = "vendor_id" if clause.field == "vendor" else clause.field
         chosen = menu.filter(comparison(pl.col(column), prop.kind, clause.operator, clause.value, clock))["item_id"]
@@ -238,12 +238,12 @@ def anniversaries(today: date, days: int) -> list[int]:
     return sorted(found)
 
 
-def _is_one_of(column: pl.Expr, kind: Kind, values: tuple[object, ...]) -> pl.Expr:
+def _is_one_of(column: pl.Expr, kind: ValueKind, values: tuple[object, ...]) -> pl.Expr:
     if kind in ("word", "daypart"):
         return column.is_in(list(values))
     # Parts of `in` are OR-ed by value, so that 2 and 2.0 are equal whatever the column's width.
     return reduce(lambda a, b: a | b, (column == _literal(kind, value) for value in values))
 
 
-def _literal(kind: Kind, value: object) -> pl.Expr:
+def _literal(kind: ValueKind, value: object) -> pl.Expr:
     return pl.lit(value).cast(UTC_INSTANT) if kind == "instant" else pl.lit(value)

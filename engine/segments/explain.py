@@ -11,9 +11,9 @@ import polars as pl
 
 from engine.errors import NotFound
 from engine.segments.compile import bucket_column, expression, measure_column
-from engine.segments.facts import HAS_CARD, REGISTERED, Sources, gather
+from engine.segments.facts import HAS_CARD, REGISTERED, SegmentSources, gather
 from engine.segments.rule import (
-    FIELDS,
+    SEGMENT_FIELDS,
     All,
     AnyOf,
     Clause,
@@ -28,7 +28,7 @@ from engine.segments.rule import (
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
+class ExplainedRule:
     """One node of a rule, in the rule's own order and nesting.
 
     `kind` is all, any, not, segment, sample, clause, or an event's count, sum, first, last. For a clause `field` (an
@@ -38,7 +38,7 @@ class Explained:
 
     kind: str
     matched: bool
-    inner: tuple[Explained, ...] = ()
+    inner: tuple[ExplainedRule, ...] = ()
     field: str | None = None
     operator: str | None = None
     expected: object = None
@@ -57,7 +57,7 @@ class Explained:
         return found
 
 
-def explain(rule: Rule, sources: Sources, as_of: datetime, customer_id: str) -> Explained:
+def explain_membership(rule: Rule, sources: SegmentSources, as_of: datetime, customer_id: str) -> ExplainedRule:
     """Say what every clause makes of one customer as of `as_of`; her rows alone are read.
 
     Each node is judged by the very expression that selects audiences, so the two cannot disagree.
@@ -67,7 +67,7 @@ def explain(rule: Rule, sources: Sources, as_of: datetime, customer_id: str) -> 
     nodes = list(walk(rule))
     frame = found.frame.with_columns(expression(node, found.clock).alias(f"node:{i}") for i, node in enumerate(nodes))
     row = frame.collect().row(0, named=True)
-    if not (_registered(row, as_of) or known(sources, as_of, customer_id)):
+    if not (_registered(row, as_of) or is_known(sources, as_of, customer_id)):
         raise NotFound(f"nobody is known as {customer_id!r} as of {as_of:%Y-%m-%d %H:%M} UTC", where="customer_id")
     numbers = iter(range(len(nodes)))
     return _explained(rule, row, numbers)
@@ -77,7 +77,7 @@ def _registered(row: dict[str, Any], as_of: datetime) -> bool:
     return row.get(HAS_CARD) is True and (row[REGISTERED] is None or row[REGISTERED] <= as_of)
 
 
-def known(sources: Sources, as_of: datetime, customer_id: str) -> bool:
+def is_known(sources: SegmentSources, as_of: datetime, customer_id: str) -> bool:
     """Say whether she is registered, or has a delivered order, by `as_of`."""
     own = pl.col("customer_id") == customer_id
     card = sources.customers.filter(own).select("registered_at").collect()
@@ -87,27 +87,27 @@ def known(sources: Sources, as_of: datetime, customer_id: str) -> bool:
     return sources.orders(None).filter(counted).select("customer_id").head(1).collect().height > 0
 
 
-def _explained(rule: Rule, row: dict[str, object], numbers: Iterator[int]) -> Explained:
+def _explained(rule: Rule, row: dict[str, object], numbers: Iterator[int]) -> ExplainedRule:
     matched = bool(row[f"node:{next(numbers)}"])
     inner = tuple(_explained(each, row, numbers) for each in inner_rules(rule))
     match rule:
         case All():
-            return Explained("all", matched, inner)
+            return ExplainedRule("all", matched, inner)
         case AnyOf():
-            return Explained("any", matched, inner)
+            return ExplainedRule("any", matched, inner)
         case Not():
-            return Explained("not", matched, inner)
+            return ExplainedRule("not", matched, inner)
         case InSegment(name, _):
-            return Explained("segment", matched, inner, about=name)
+            return ExplainedRule("segment", matched, inner, about=name)
         case Sample(salt, start, end):
             value = row[bucket_column(salt)]
-            return Explained("sample", matched, (), salt, "between", (start, end), value, "bucket of 10,000")
+            return ExplainedRule("sample", matched, (), salt, "between", (start, end), value, "bucket of 10,000")
         case EventClause(measure, operator, expected):
             value = row[measure_column(measure)]
             about = _about(rule)
-            return Explained(measure.what, matched, (), measure.event, operator, expected, value, about)
+            return ExplainedRule(measure.what, matched, (), measure.event, operator, expected, value, about)
         case Clause(name, operator, expected):
-            return Explained("clause", matched, (), name, operator, expected, row[FIELDS[name].column])
+            return ExplainedRule("clause", matched, (), name, operator, expected, row[SEGMENT_FIELDS[name].column])
 
 
 def _about(rule: EventClause) -> str:

@@ -18,8 +18,8 @@ from engine.customers.config import Dayparts
 from engine.customers.figures import FIGURES, figures_query
 from engine.experiments.assignment import bucket
 from engine.segments.compile import Clock, bounds, bucket_column, event_filter, event_value, expression, measure_column
-from engine.segments.properties import BY_CLOCK, BY_MENU, EVENTS, FROM_HISTORY
-from engine.segments.rule import FIELDS, All, AnyOf, Clause, EventClause, InSegment, Measure, Rule, Sample, walk
+from engine.segments.properties import BY_CLOCK, BY_MENU, FROM_HISTORY, SEGMENT_EVENTS
+from engine.segments.rule import SEGMENT_FIELDS, All, AnyOf, Clause, EventClause, InSegment, Measure, Rule, Sample, walk
 
 CONTACTS = {"push_reachable": "push_token", "sms_reachable": "phone", "email_reachable": "email"}
 NEVER_NULL = tuple(CONTACTS)
@@ -28,11 +28,11 @@ ALL_BUCKETS = 10_000
 HAS_CARD, REGISTERED = "card:known", "card:registered_at"
 
 
-Scan = Callable[[datetime | None], pl.LazyFrame]
+FrameSince = Callable[[datetime | None], pl.LazyFrame]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
+class SegmentSources:
     """Where facts come from; frames as `engine.columns` has them, `customers` naming each customer once.
 
     `orders` and `lines` are asked for an instant (None: all) before which nothing need be in the frame.
@@ -42,8 +42,8 @@ class Sources:
     (None: all) of one customer (None: all), `consents` customer_id and said as of an instant.
     """
 
-    orders: Scan
-    lines: Scan
+    orders: FrameSince
+    lines: FrameSince
     customers: pl.LazyFrame
     menu: Callable[[], pl.DataFrame]
     table: Callable[[datetime], pl.LazyFrame]
@@ -54,34 +54,34 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class RuleInputs:
     """One row per customer with every column the rule's expression reads, and the clock it reads them by."""
 
     frame: pl.LazyFrame
     clock: Clock
 
 
-def figures_suffice(rule: Rule) -> bool:
+def needs_figures_only(rule: Rule) -> bool:
     """Say whether the columns of `engine.customers.figures.FIGURES` alone answer the rule, whoever's clock it is."""
     for each in walk(rule):
         if isinstance(each, EventClause | Sample):
             return False
         if isinstance(each, Clause) and (
-            FIELDS[each.field].column not in FIGURES or each.operator == "anniversary_within_days"
+            SEGMENT_FIELDS[each.field].column not in FIGURES or each.operator == "anniversary_within_days"
         ):
             return False
     return True
 
 
-def members(rule: Rule, sources: Sources, as_of: datetime) -> pl.LazyFrame:
+def members(rule: Rule, sources: SegmentSources, as_of: datetime) -> pl.LazyFrame:
     """Return customer_id of everyone in the segment as of `as_of`, in no order."""
     found = gather(rule, sources, as_of, matching=True)
     return found.frame.filter(expression(rule, found.clock)).select("customer_id")
 
 
 def gather(
-    rule: Rule, sources: Sources, as_of: datetime, *, customer_id: str | None = None, matching: bool = False
-) -> Facts:
+    rule: Rule, sources: SegmentSources, as_of: datetime, *, customer_id: str | None = None, matching: bool = False
+) -> RuleInputs:
     """Return what `rule` needs of everybody, or of one customer alone, who then has a row whether known or not.
 
     `matching` may leave out customers who fail the rule anyway, which spares most of the joining.
@@ -103,12 +103,12 @@ def gather(
         frame = _joined(frame, measured, same, must=bool(must))
     for salt in sorted({each.salt for each in leaves if isinstance(each, Sample)}):
         frame = frame.with_columns(_buckets(salt))
-    return Facts(frame, clock)
+    return RuleInputs(frame, clock)
 
 
-def _only(sources: Sources, customer_id: str) -> Sources:
+def _only(sources: SegmentSources, customer_id: str) -> SegmentSources:
     own = pl.col("customer_id") == customer_id
-    return Sources(
+    return SegmentSources(
         orders=lambda since: sources.orders(since).filter(own),
         lines=lambda since: sources.lines(since).filter(own),
         customers=sources.customers.filter(own),
@@ -121,7 +121,7 @@ def _only(sources: Sources, customer_id: str) -> Sources:
     )
 
 
-def _zones(leaves: Sequence[Rule], measures: Iterable[Measure], sources: Sources) -> tuple[str, ...]:
+def _zones(leaves: Sequence[Rule], measures: Iterable[Measure], sources: SegmentSources) -> tuple[str, ...]:
     """Return every valid zone customers live in, the house's first; that alone where no clause looks at a clock."""
     local = any(clause.field in BY_CLOCK for each in measures for clause in each.where)
     if not local and not any(isinstance(e, Clause) and e.operator == "anniversary_within_days" for e in leaves):
@@ -139,13 +139,13 @@ def _is_zone(name: str) -> bool:
 
 
 def _population(
-    rule: Rule, fields: Sequence[str], sources: Sources, clock: Clock, customer_id: str | None
+    rule: Rule, fields: Sequence[str], sources: SegmentSources, clock: Clock, customer_id: str | None
 ) -> pl.LazyFrame:
     """Return the figures and attributes needed, one row per customer known at `as_of`."""
-    columns = [FIELDS[each].column for each in fields if FIELDS[each].origin in ("history", "card")]
+    columns = [SEGMENT_FIELDS[each].column for each in fields if SEGMENT_FIELDS[each].origin in ("history", "card")]
     if len(clock.zones) > 1:
         columns.append("timezone")
-    history = [FIELDS[each].column for each in fields if FIELDS[each].origin == "history"]
+    history = [SEGMENT_FIELDS[each].column for each in fields if SEGMENT_FIELDS[each].origin == "history"]
     extras = [name for name in columns if name in ("gender", "home_zone", *CONTACTS)]
     plain = sorted({name for name in columns if name not in extras})
     card = _cards(sources.customers)
@@ -180,7 +180,7 @@ def _needs_card(rule: Rule) -> bool:
         case InSegment(_, inner):
             return _needs_card(inner)
         case Clause(name, operator, value):
-            field_ = FIELDS[name]
+            field_ = SEGMENT_FIELDS[name]
             if field_.origin != "card":
                 return False
             if field_.column in NEVER_NULL:
@@ -196,10 +196,10 @@ def _all_registered(customers: pl.LazyFrame, as_of: datetime) -> bool:
 
 
 def _with_others(
-    frame: pl.LazyFrame, fields: Sequence[str], sources: Sources, as_of: datetime, customer_id: str | None
+    frame: pl.LazyFrame, fields: Sequence[str], sources: SegmentSources, as_of: datetime, customer_id: str | None
 ) -> pl.LazyFrame:
     """Add columns of the customer table and the consent log."""
-    wanted = [FIELDS[each].column for each in fields if FIELDS[each].origin == "table"]
+    wanted = [SEGMENT_FIELDS[each].column for each in fields if SEGMENT_FIELDS[each].origin == "table"]
     if wanted:
         table = sources.table(as_of).select("customer_id", *(_widened(name) for name in wanted))
         frame = frame.join(table, on="customer_id", how="left")
@@ -221,7 +221,7 @@ def _widened(name: str) -> pl.Expr:
 
 
 def _measured(
-    event: str, measures: Sequence[Measure], sources: Sources, clock: Clock, customer_id: str | None
+    event: str, measures: Sequence[Measure], sources: SegmentSources, clock: Clock, customer_id: str | None
 ) -> pl.LazyFrame:
     """Return one row per customer with an event: a column per measure, and how many events each counted."""
     clauses = [clause for each in measures for clause in each.where]
@@ -249,7 +249,7 @@ def _measured(
 
 def _columns(event: str, measures: Sequence[Measure], frame: pl.LazyFrame) -> list[str]:
     """Return the columns of the event's frame that its measures look at."""
-    properties = EVENTS[event].properties
+    properties = SEGMENT_EVENTS[event].properties
     named = {each.field for measure in measures for each in measure.where} | {each.of for each in measures if each.of}
     wanted = {"customer_id", "at", "status", "item_id", "timezone"} | {properties[name].column for name in named}
     return [name for name in frame.collect_schema().names() if name in wanted]
@@ -268,7 +268,7 @@ def _aggregates(measure: Measure, counted: pl.Expr | None) -> list[pl.Expr]:
     return [(value.min() if measure.what == "first" else value.max()).alias(name)]
 
 
-def _events(event: str, sources: Sources, since: datetime | None, customer_id: str | None) -> pl.LazyFrame:
+def _events(event: str, sources: SegmentSources, since: datetime | None, customer_id: str | None) -> pl.LazyFrame:
     if event == "order":
         discounted = (pl.col("discount_cents").fill_null(0) > 0).alias("discounted")
         return sources.orders(since).rename({"ordered_at": "at"}).with_columns(discounted)

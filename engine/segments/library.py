@@ -27,13 +27,13 @@ from engine.files.yaml import StrictLoader
 from engine.segments.parse import Lookup, parse_rule
 from engine.segments.rule import InSegment, Rule, walk
 
-READY = Path(__file__).parent / "ready"
+READY_SEGMENTS = Path(__file__).parent / "ready"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
 MAX_BYTES = 256 * 1024
 MAX_NODES = 50_000
 BIG_KEY = BigInteger().with_variant(Integer, "sqlite")
 TOP = ("name", "about", "parameters", "rule")
-LANGUAGES = ("en", "zh")
+TITLE_LANGUAGES = ("en", "zh")
 
 
 class SegmentRow(Base):
@@ -54,7 +54,7 @@ class SegmentRow(Base):
 
 
 @dataclass(frozen=True, slots=True)
-class Definition:
+class SegmentDefinition:
     """A segment as written: its tree, the words people know it by, and the parameters its tree fills in.
 
     `parameters` maps a name to its default, None where one must be given; the tree names one as "$cuisine".
@@ -88,11 +88,11 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedSegment:
     """A segment as the list shows it; version and what follows are None for a ready one."""
 
     name: str
-    definition: Definition
+    definition: SegmentDefinition
     version: int | None = None
     created_at: datetime | None = None
     created_by: str | None = None
@@ -104,23 +104,23 @@ class Listed:
         return found | self.definition.as_json()
 
 
-def ready_names() -> list[str]:
+def ready_segment_names() -> list[str]:
     """Return the names of the segments that come with the product."""
-    return sorted(path.stem for path in READY.glob("*.yaml"))
+    return sorted(path.stem for path in READY_SEGMENTS.glob("*.yaml"))
 
 
 @cache
-def ready(name: str) -> Definition:
+def ready_segment(name: str) -> SegmentDefinition:
     """Return the ready segment `name`."""
-    return read_definition((READY / f"{name}.yaml").read_text(encoding="utf-8"))
+    return read_segment_definition((READY_SEGMENTS / f"{name}.yaml").read_text(encoding="utf-8"))
 
 
-def read_definition(text: str) -> Definition:
+def read_segment_definition(text: str) -> SegmentDefinition:
     """Read YAML or JSON text; the rule itself is checked by `parse_rule`. Raises BadDefinition."""
-    return definition_of(read_tree(text))
+    return segment_definition_of(read_segment_tree(text))
 
 
-def read_tree(text: str) -> object:
+def read_segment_tree(text: str) -> object:
     """Return what YAML or JSON text says. Raises BadDefinition where it is neither, or too large."""
     if len(text.encode()) > MAX_BYTES:
         raise BadDefinition(f"larger than {MAX_BYTES // 1024} KB; this is no segment")
@@ -136,30 +136,30 @@ def read_tree(text: str) -> object:
     return tree
 
 
-def definition_of(tree: object) -> Definition:
+def segment_definition_of(tree: object) -> SegmentDefinition:
     """Return the definition a parsed `tree` gives. Raises BadDefinition for a wrong heading."""
     _refuse_endless(tree)
     if not isinstance(tree, Mapping) or "rule" not in tree:
-        return Definition(tree, {}, {}, {})
+        return SegmentDefinition(tree, {}, {}, {})
     for key in tree:
         if key not in TOP:
             raise BadDefinition(f"unknown field{did_you_mean(str(key), TOP)}", where=str(key))
     parameters = tree.get("parameters", {})
     if not isinstance(parameters, Mapping) or not all(isinstance(key, str) for key in parameters):
         raise BadDefinition("expected names, each with a default or nothing", where="parameters")
-    return Definition(tree["rule"], _words(tree, "name"), _words(tree, "about"), dict(parameters))
+    return SegmentDefinition(tree["rule"], _words(tree, "name"), _words(tree, "about"), dict(parameters))
 
 
-def lookup_in(session: Session | None) -> Lookup:
+def segment_lookup(session: Session | None) -> Lookup:
     """Return the look-up of names among ready and, with a session, saved segments."""
 
     def find(name: str, given: Mapping[str, object]) -> object:
-        return find_definition(session, name).filled(given, where=name)
+        return find_segment_definition(session, name).filled(given, where=name)
 
     return find
 
 
-def named(name: str, parameters: Mapping[str, object], *, where: str) -> dict[str, object]:
+def segment_clause(name: str, parameters: Mapping[str, object], *, where: str) -> dict[str, object]:
     """Return the clause of the segment `name` with its parameters.
 
     Raises BadDefinition for those that would put another segment, or a rule, in its place.
@@ -170,18 +170,20 @@ def named(name: str, parameters: Mapping[str, object], *, where: str) -> dict[st
     return {"segment": {"name": name, **parameters}}
 
 
-def find_definition(session: Session | None, name: str) -> Definition:
+def find_segment_definition(session: Session | None, name: str) -> SegmentDefinition:
     """Return the ready segment `name`, or the newest version of the saved one. Raises NotFound."""
-    if name in ready_names():
-        return ready(name)
+    if name in ready_segment_names():
+        return ready_segment(name)
     row = _newest(session, name) if session is not None else None
     if row is not None:
-        return definition_of(orjson.loads(row.definition))
+        return segment_definition_of(orjson.loads(row.definition))
     saved = list(session.scalars(select(SegmentRow.name).distinct())) if session is not None else []
-    raise NotFound(f"no ready or saved segment {name!r}{did_you_mean(name, [*ready_names(), *saved])}", where="segment")
+    raise NotFound(
+        f"no ready or saved segment {name!r}{did_you_mean(name, [*ready_segment_names(), *saved])}", where="segment"
+    )
 
 
-def save(
+def save_segment(
     session: Session, now: datetime, *, name: str, tree: object, currency: str, actor: str
 ) -> tuple[SegmentRow, bool]:
     """Check and keep a definition (its parsed tree) under `name`; return its newest row and whether it is new.
@@ -191,9 +193,9 @@ def save(
     """
     if not NAME.fullmatch(name):
         raise BadDefinition("expected small letters, digits, - and _ (at most 80), such as lapsed_vip", where="name")
-    if name in ready_names():
+    if name in ready_segment_names():
         raise Conflict(f"{name!r} is a ready segment; save yours under another name", where="name")
-    definition = definition_of(tree)
+    definition = segment_definition_of(tree)
     if None not in definition.parameters.values():
         _check_saved(session, name, definition, currency)
     newest = _newest(session, name)
@@ -211,31 +213,33 @@ def save(
     return row, True
 
 
-def history_of(session: Session, name: str) -> list[SegmentRow]:
+def segment_versions(session: Session, name: str) -> list[SegmentRow]:
     """Return every version of a saved segment, newest first."""
     query = select(SegmentRow).where(SegmentRow.name == name).order_by(SegmentRow.version.desc())
     return list(session.scalars(query))
 
 
-def listed(session: Session) -> list[Listed]:
+def list_segments(session: Session) -> list[ListedSegment]:
     """Return the ready segments, then the newest version of every saved one, each by name."""
     newest = select(func.max(SegmentRow.id)).group_by(SegmentRow.name)
     rows = session.scalars(select(SegmentRow).where(SegmentRow.id.in_(newest)).order_by(SegmentRow.name))
-    return [Listed(name, ready(name)) for name in ready_names()] + [
-        Listed(row.name, definition_of(orjson.loads(row.definition)), row.version, row.created_at, row.created_by)
+    return [ListedSegment(name, ready_segment(name)) for name in ready_segment_names()] + [
+        ListedSegment(
+            row.name, segment_definition_of(orjson.loads(row.definition)), row.version, row.created_at, row.created_by
+        )
         for row in rows
     ]
 
 
-def inlined(tree: object, lookup: Lookup, *, within: tuple[str, ...] = ()) -> object:
+def inline_segments(tree: object, lookup: Lookup, *, within: tuple[str, ...] = ()) -> object:
     """Return `tree` with every segment it names written out, so that it means the same whatever is saved later.
 
     What is wrong stays as it is: `parse_rule` says so.
     """
     if isinstance(tree, str) and not within:
-        return inlined({"segment": tree}, lookup, within=("",))
+        return inline_segments({"segment": tree}, lookup, within=("",))
     if isinstance(tree, list):
-        return [inlined(each, lookup, within=within or ("",)) for each in tree]
+        return [inline_segments(each, lookup, within=within or ("",)) for each in tree]
     if not isinstance(tree, Mapping):
         return tree
     found: dict[Any, object] = {}
@@ -243,7 +247,7 @@ def inlined(tree: object, lookup: Lookup, *, within: tuple[str, ...] = ()) -> ob
         if key == "segment":
             found[key] = _member(inner, lookup, within)
         elif key in ("all", "any", "not"):
-            found[key] = inlined(inner, lookup, within=within or ("",))
+            found[key] = inline_segments(inner, lookup, within=within or ("",))
         else:
             found[key] = inner
     return found
@@ -257,12 +261,12 @@ def _member(inner: object, lookup: Lookup, within: tuple[str, ...]) -> object:
     if name in within:
         raise BadDefinition(f"goes in a circle: {' -> '.join([*within[1:], name])}", where="segment")
     tree = lookup(name, {str(k): v for k, v in asked.items() if k != "name"})
-    return {"name": name, "rule": inlined(tree, lookup, within=(*(within or ("",)), name))}
+    return {"name": name, "rule": inline_segments(tree, lookup, within=(*(within or ("",)), name))}
 
 
-def _check_saved(session: Session, name: str, definition: Definition, currency: str) -> Rule:
+def _check_saved(session: Session, name: str, definition: SegmentDefinition, currency: str) -> Rule:
     rule = parse_rule(
-        definition.filled({}, where="parameters"), currency=currency, where="rule", lookup=lookup_in(session)
+        definition.filled({}, where="parameters"), currency=currency, where="rule", lookup=segment_lookup(session)
     )
     if any(isinstance(each, InSegment) and each.name == name for each in walk(rule)):
         raise BadDefinition(f"goes in a circle: {name} names itself", where="rule")
@@ -291,8 +295,8 @@ def _refuse_endless(tree: object) -> None:
 def _words(tree: Mapping[object, object], key: str) -> dict[str, str]:
     value = tree.get(key, {})
     if isinstance(value, str):
-        value = dict.fromkeys(LANGUAGES, value)
-    if not isinstance(value, Mapping) or not all(k in LANGUAGES and isinstance(v, str) for k, v in value.items()):
+        value = dict.fromkeys(TITLE_LANGUAGES, value)
+    if not isinstance(value, Mapping) or not all(k in TITLE_LANGUAGES and isinstance(v, str) for k, v in value.items()):
         raise BadDefinition("expected text, or `en:` and `zh:`", where=key)
     return dict(value)
 

@@ -9,24 +9,24 @@ from typing import Literal, cast
 from engine.customers.columns import DAYPARTS
 from engine.errors import BadDefinition, NotFound, did_you_mean
 from engine.money import minor_units
-from engine.segments.properties import EVENTS, EventKind
+from engine.segments.properties import SEGMENT_EVENTS, EventKind
 from engine.segments.rule import (
     DAY_OPERATORS,
-    FIELDS,
-    LISTS,
+    LIST_OPERATORS,
     OPERATORS,
+    SEGMENT_FIELDS,
     All,
     AnyOf,
     Clause,
     EventClause,
     InSegment,
-    Kind,
     Measure,
     Not,
     Rule,
     Sample,
     Scalar,
     Value,
+    ValueKind,
     Window,
 )
 
@@ -37,7 +37,7 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 MEASURES = ("count", "sum", "first", "last", "absent")
 NODES = ("all", "any", "not", *MEASURES, "segment", "sample")
 WINDOWS = ("last_days", "before_days", "between", "before")
-MOST_DAYS = 36_500
+MOST_WINDOW_DAYS = 36_500
 
 # Given a segment's name and parameters, its tree as written. Raises NotFound or BadDefinition.
 Lookup = Callable[[str, Mapping[str, object]], object]
@@ -82,9 +82,9 @@ class _Parser:
             return _sample(inner, here)
         if name in MEASURES:
             return self.event(str(name), inner, here)
-        field = FIELDS.get(name) if isinstance(name, str) else None
+        field = SEGMENT_FIELDS.get(name) if isinstance(name, str) else None
         if field is None:
-            raise BadDefinition(f"unknown field{did_you_mean(str(name), (*FIELDS, *NODES))}", where=here)
+            raise BadDefinition(f"unknown field{did_you_mean(str(name), (*SEGMENT_FIELDS, *NODES))}", where=here)
         return self.clauses(str(name), field.kind, inner, here)
 
     def count(self, where: str, depth: int) -> None:
@@ -115,11 +115,11 @@ class _Parser:
         finally:
             self.within.pop()
 
-    def clauses(self, name: str, kind: Kind, inner: object, where: str) -> Rule:
+    def clauses(self, name: str, kind: ValueKind, inner: object, where: str) -> Rule:
         found = self.comparisons(name, kind, inner, where)
         return found[0] if len(found) == 1 else All(found)
 
-    def comparisons(self, name: str, kind: Kind, inner: object, where: str) -> tuple[Clause, ...]:
+    def comparisons(self, name: str, kind: ValueKind, inner: object, where: str) -> tuple[Clause, ...]:
         if not isinstance(inner, Mapping):
             if kind not in ("word", "boolean", "weekday", "daypart"):
                 raise BadDefinition(f"expected a comparison such as {{{_example(kind)}}}", where=where)
@@ -128,20 +128,20 @@ class _Parser:
             raise BadDefinition(f"expected a comparison such as {{{_example(kind)}}}", where=where)
         return tuple(self.clause(name, kind, op, value, f"{where}.{op}") for op, value in inner.items())
 
-    def clause(self, name: str, kind: Kind, operator: object, value: object, where: str) -> Clause:
+    def clause(self, name: str, kind: ValueKind, operator: object, value: object, where: str) -> Clause:
         valid = (*OPERATORS[kind], "known")
         if not isinstance(operator, str) or operator not in valid:
             raise BadDefinition(f"unknown comparison{did_you_mean(str(operator), valid)}", where=where)
         return Clause(name, operator, self.value(kind, operator, value, where))
 
-    def value(self, kind: Kind, operator: str, value: object, where: str) -> Value:
+    def value(self, kind: ValueKind, operator: str, value: object, where: str) -> Value:
         if operator == "known":
             if not isinstance(value, bool):
                 raise BadDefinition("expected true or false", where=where)
             return value
         if operator in DAY_OPERATORS or operator == "anniversary_within_days":
             return _days(value, where, whole=operator not in DAY_OPERATORS)
-        if operator in LISTS:
+        if operator in LIST_OPERATORS:
             if not isinstance(value, list) or not value or len(value) > 10_000:
                 raise BadDefinition("expected a list of 1 to 10,000 values", where=where)
             return tuple(self.scalar(kind, each, f"{where}[{i}]") for i, each in enumerate(value))
@@ -154,7 +154,7 @@ class _Parser:
             return (low, high)
         return self.scalar(kind, value, where)
 
-    def scalar(self, kind: Kind, value: object, where: str) -> Scalar:
+    def scalar(self, kind: ValueKind, value: object, where: str) -> Scalar:
         if kind == "money":
             cents = minor_units(value, self.currency)
             if cents is None:
@@ -182,9 +182,9 @@ class _Parser:
         if not isinstance(inner, Mapping):
             raise BadDefinition("expected `event: order` and what is asked of it", where=where)
         name = inner.get("event")
-        if not isinstance(name, str) or name not in EVENTS:
-            raise BadDefinition(f"unknown event{did_you_mean(str(name), EVENTS)}", where=f"{where}.event")
-        kind = EVENTS[name]
+        if not isinstance(name, str) or name not in SEGMENT_EVENTS:
+            raise BadDefinition(f"unknown event{did_you_mean(str(name), SEGMENT_EVENTS)}", where=f"{where}.event")
+        kind = SEGMENT_EVENTS[name]
         of = self.summed(what, kind, inner.get("of"), f"{where}.of") if what == "sum" else None
         measure = Measure(
             cast(Literal["count", "sum", "first", "last"], "count" if what == "absent" else what),
@@ -273,7 +273,7 @@ def _sample(inner: object, where: str) -> Sample:
 
 
 def _days(value: object, where: str, *, whole: bool = False) -> float:
-    most = 366 if whole else MOST_DAYS
+    most = 366 if whole else MOST_WINDOW_DAYS
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
         raise BadDefinition(f"expected days above 0, at most {most}, such as 30", where=where)
     if whole and value != int(value):
@@ -316,7 +316,7 @@ def _instant(value: object, where: str) -> datetime:
     raise BadDefinition("expected an instant such as 2026-03-01 or 2026-03-01T10:00:00Z", where=where)
 
 
-def _example(kind: Kind) -> str:
+def _example(kind: ValueKind) -> str:
     return {"instant": "within_days: 30", "date": "anniversary_within_days: 7", "words": "contains: Sichuan"}.get(
         kind, "at_least: 2"
     )

@@ -8,18 +8,18 @@ from typing import Any
 
 import polars as pl
 
-from engine.customers.consents import latest
+from engine.customers.consents import latest_consents
 from engine.experiments.assignment import bucket
-from engine.segments.facts import CONTACTS, Sources, members
+from engine.segments.facts import CONTACTS, SegmentSources, members
 from engine.segments.rule import Rule
-from engine.segments.sources import Reading
+from engine.segments.sources import OpenSession
 
 CHANNELS = {"push": "push_reachable", "sms": "sms_reachable", "email": "email_reachable"}
-SHOWN = ("language", "zone", "birthday", "registered_at")
+SAMPLE_COLUMNS = ("language", "zone", "birthday", "registered_at")
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class ChannelReach:
     """Of a segment, by one channel: who has an address, has not refused (may be reached), and said yes outright."""
 
     address: int
@@ -32,12 +32,12 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class SegmentPreview:
     """A segment as of an instant; `sample` is drawn by hash, so that it is the same every time."""
 
     as_of: datetime
     customers: int
-    reach: dict[str, Reach]
+    reach: dict[str, ChannelReach]
     sample: list[dict[str, Any]]
 
     def as_json(self) -> dict[str, object]:
@@ -47,7 +47,7 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class MembershipChange:
     """A segment at two instants; `came` and `left` are sorted ids."""
 
     before: int
@@ -56,39 +56,45 @@ class Change:
     left: list[str]
 
 
-def count(rule: Rule, sources: Sources, as_of: datetime) -> int:
+def count_members(rule: Rule, sources: SegmentSources, as_of: datetime) -> int:
     """Return how many customers are in the segment as of `as_of`."""
     return int(members(rule, sources, as_of).select(pl.len()).collect().item())
 
 
-def preview(rule: Rule, sources: Sources, as_of: datetime, *, reading: Reading, sample: int = 20) -> Preview:
+def preview_segment(
+    rule: Rule, sources: SegmentSources, as_of: datetime, *, reading: OpenSession, sample: int = 20
+) -> SegmentPreview:
     """Return count, reach per channel and a sample; consent is what the log says now, else what was imported."""
     ids = members(rule, sources, as_of).collect()
     addresses = [pl.col(column).is_not_null().alias(name) for name, column in CONTACTS.items()]
-    cards = sources.customers.select("customer_id", "marketing_consent", *SHOWN, *addresses)
+    cards = sources.customers.select("customer_id", "marketing_consent", *SAMPLE_COLUMNS, *addresses)
     known = ids.lazy().join(cards, on="customer_id", how="left").collect()
     reach = {name: _reach(known, name, column, reading) for name, column in CHANNELS.items()}
     drawn = sorted(ids["customer_id"], key=lambda each: bucket("preview", each))[:sample]
     order = pl.DataFrame({"customer_id": drawn}, schema={"customer_id": pl.String})
-    shown = order.join(known.select("customer_id", *SHOWN), on="customer_id", how="left", maintain_order="left")
-    return Preview(as_of, ids.height, reach, shown.to_dicts())
+    shown = order.join(
+        known.select("customer_id", *SAMPLE_COLUMNS), on="customer_id", how="left", maintain_order="left"
+    )
+    return SegmentPreview(as_of, ids.height, reach, shown.to_dicts())
 
 
-def diff(rule: Rule, before: Sources, after: Sources, *, since: datetime, until: datetime) -> Change:
+def membership_change(
+    rule: Rule, before: SegmentSources, after: SegmentSources, *, since: datetime, until: datetime
+) -> MembershipChange:
     """Return who came into the segment and who left it between two instants."""
     old = members(rule, before, since).collect()
     new = members(rule, after, until).collect()
     came = new.join(old, on="customer_id", how="anti")["customer_id"].sort().to_list()
     left = old.join(new, on="customer_id", how="anti")["customer_id"].sort().to_list()
-    return Change(old.height, new.height, came, left)
+    return MembershipChange(old.height, new.height, came, left)
 
 
-def _reach(known: pl.DataFrame, channel: str, column: str, reading: Reading) -> Reach:
+def _reach(known: pl.DataFrame, channel: str, column: str, reading: OpenSession) -> ChannelReach:
     with reading() as session:
-        said = latest(session, channel=channel)
+        said = latest_consents(session, channel=channel)
     spoken = pl.DataFrame(
         {"customer_id": list(said), "said": list(said.values())}, schema={"customer_id": pl.String, "said": pl.Boolean}
     )
     there = known.filter(pl.col(column).fill_null(False)).join(spoken, on="customer_id", how="left")
     consent = there.select(pl.coalesce("said", "marketing_consent").alias("consent"))["consent"]
-    return Reach(there.height, int((consent.fill_null(True)).sum()), int(consent.fill_null(False).sum()))
+    return ChannelReach(there.height, int((consent.fill_null(True)).sum()), int(consent.fill_null(False).sum()))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from engine.segments.rule import Kind
+from engine.segments.rule import ValueKind
 
 
 @dataclass(frozen=True, slots=True)
 class Property:
     """One property: `column` of the event's own frame, None where `compile` derives it from time or menu."""
 
-    kind: Kind
+    kind: ValueKind
     about: str
     column: str | None = None
 
@@ -26,16 +26,16 @@ class EventKind:
     summed: tuple[str, ...] = ()
 
 
-LOCAL = {
+CLOCK_PROPERTIES = {
     "daypart": Property("daypart", "breakfast, lunch, afternoon, dinner or late, by the customer's own clock."),
     "weekday": Property("weekday", "monday ... sunday (or 1-7), by the customer's own calendar."),
     "hour": Property("number", "0-23, by the customer's own clock."),
 }
-MENU = {
+MENU_PROPERTIES = {
     "category": Property("word", "The dish's menu section."),
     "cuisine": Property("word", "The dish's cuisine, else its vendor's."),
 }
-ITEM = {"item": Property("word", "The dish.", "item_id"), **MENU}
+ITEM_PROPERTIES = {"item": Property("word", "The dish.", "item_id"), **MENU_PROPERTIES}
 ORDER_PROPERTIES = {
     "vendor": Property("word", "Who cooked.", "vendor_id"),
     "zone": Property("word", "Where it went.", "zone"),
@@ -47,26 +47,28 @@ ORDER_PROPERTIES = {
     "rating": Property("number", "1 to 5.", "rating"),
     "channel": Property("word", "app, web, phone, counter.", "channel"),
     "payment_method": Property("word", "How it was paid.", "payment_method"),
-    **LOCAL,
+    **CLOCK_PROPERTIES,
 }
 LINE_PROPERTIES = {
-    **ITEM,
+    **ITEM_PROPERTIES,
     "vendor": Property("word", "Who cooked.", "vendor_id"),
     "amount": Property("money", "Price of the line before order-level discounts.", "line_cents"),
     "quantity": Property("number", "Portions.", "quantity"),
     "status": Property("word", "Of its order; without it only delivered ones count.", "status"),
-    **LOCAL,
+    **CLOCK_PROPERTIES,
 }
-TOUCHED = {**ITEM, "vendor": Property("word", "Who cooks the dish."), **LOCAL}
+INBOX_PROPERTIES = {**ITEM_PROPERTIES, "vendor": Property("word", "Who cooks the dish."), **CLOCK_PROPERTIES}
 
-EVENTS: Mapping[str, EventKind] = {
+SEGMENT_EVENTS: Mapping[str, EventKind] = {
     "order": EventKind("An order of history.", ORDER_PROPERTIES, ("amount", "discount")),
     "order_line": EventKind("A dish within an order of history.", LINE_PROPERTIES, ("amount", "quantity")),
-    "view": EventKind("She looked at a dish (inbox).", TOUCHED),
-    "cart": EventKind("She put a dish into the cart (inbox).", TOUCHED),
-    "not_interested": EventKind("She hid a dish (inbox).", TOUCHED),
+    "view": EventKind("She looked at a dish (inbox).", INBOX_PROPERTIES),
+    "cart": EventKind("She put a dish into the cart (inbox).", INBOX_PROPERTIES),
+    "not_interested": EventKind("She hid a dish (inbox).", INBOX_PROPERTIES),
     "rating": EventKind(
-        "She rated an order (inbox).", {"rating": Property("number", "1 to 5.", "rating"), **LOCAL}, ("rating",)
+        "She rated an order (inbox).",
+        {"rating": Property("number", "1 to 5.", "rating"), **CLOCK_PROPERTIES},
+        ("rating",),
     ),
 }
 FROM_HISTORY = ("order", "order_line")

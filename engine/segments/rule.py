@@ -21,17 +21,17 @@ import polars as pl
 from engine.customers.columns import TABLE_COLUMNS
 from engine.customers.figures import FIGURES
 
-Kind = Literal["number", "money", "word", "words", "boolean", "instant", "date", "weekday", "daypart"]
-Origin = Literal["card", "history", "table", "consent"]
+ValueKind = Literal["number", "money", "word", "words", "boolean", "instant", "date", "weekday", "daypart"]
+FieldOrigin = Literal["card", "history", "table", "consent"]
 Scalar = int | float | str | bool | datetime | date
 Value = Scalar | tuple[Scalar, ...]
 
-ORDERED = ("at_least", "above", "at_most", "below", "equals")
-OPERATORS: Mapping[Kind, tuple[str, ...]] = {
-    "number": (*ORDERED, "in", "between"),
-    "money": (*ORDERED, "in", "between"),
-    "instant": (*ORDERED, "between", "within_days", "older_than_days", "in_next_days"),
-    "date": (*ORDERED, "between", "anniversary_within_days"),
+ORDERED_OPERATORS = ("at_least", "above", "at_most", "below", "equals")
+OPERATORS: Mapping[ValueKind, tuple[str, ...]] = {
+    "number": (*ORDERED_OPERATORS, "in", "between"),
+    "money": (*ORDERED_OPERATORS, "in", "between"),
+    "instant": (*ORDERED_OPERATORS, "between", "within_days", "older_than_days", "in_next_days"),
+    "date": (*ORDERED_OPERATORS, "between", "anniversary_within_days"),
     "word": ("equals", "in", "not_in"),
     "words": ("contains", "contains_any"),
     "boolean": ("equals",),
@@ -39,20 +39,20 @@ OPERATORS: Mapping[Kind, tuple[str, ...]] = {
     "daypart": ("equals", "in", "not_in"),
 }
 DAY_OPERATORS = ("within_days", "older_than_days", "in_next_days")
-LISTS = ("in", "not_in", "contains_any")
+LIST_OPERATORS = ("in", "not_in", "contains_any")
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class SegmentField:
     """One figure or attribute a clause may name; `column` is where it lies, `origin` who knows it."""
 
     column: str
-    kind: Kind
+    kind: ValueKind
     about: str
-    origin: Origin
+    origin: FieldOrigin
 
 
-def _kind(column: str, dtype: pl.DataType | type[pl.DataType]) -> Kind | None:
+def _kind(column: str, dtype: pl.DataType | type[pl.DataType]) -> ValueKind | None:
     if dtype == pl.List(pl.String):
         return "words"
     if isinstance(dtype, pl.List):
@@ -70,31 +70,31 @@ def _kind(column: str, dtype: pl.DataType | type[pl.DataType]) -> Kind | None:
 
 ON_CARD = ("language", "timezone", "birthday", "registered_at", "marketing_consent")
 OWN_FIELDS = {
-    "gender": Field("gender", "word", "As given at registration.", "card"),
-    "home_zone": Field("home_zone", "word", "Zone she registered with.", "card"),
-    "push_reachable": Field("push_reachable", "boolean", "A push token is known; never unknown.", "card"),
-    "sms_reachable": Field("sms_reachable", "boolean", "A phone number is known; never unknown.", "card"),
-    "email_reachable": Field("email_reachable", "boolean", "An e-mail address is known; never unknown.", "card"),
-    "consent": Field(
+    "gender": SegmentField("gender", "word", "As given at registration.", "card"),
+    "home_zone": SegmentField("home_zone", "word", "Zone she registered with.", "card"),
+    "push_reachable": SegmentField("push_reachable", "boolean", "A push token is known; never unknown.", "card"),
+    "sms_reachable": SegmentField("sms_reachable", "boolean", "A phone number is known; never unknown.", "card"),
+    "email_reachable": SegmentField("email_reachable", "boolean", "An e-mail address is known; never unknown.", "card"),
+    "consent": SegmentField(
         "consent", "boolean", "Her latest word on marketing by any channel, else the import's; unknown if none.",
         "consent",
     ),
 }  # fmt: skip
 
 
-def _fields() -> dict[str, Field]:
-    found: dict[str, Field] = {}
+def _fields() -> dict[str, SegmentField]:
+    found: dict[str, SegmentField] = {}
     for each in TABLE_COLUMNS:
         kind = _kind(each.name, each.dtype)
         if kind is None or each.name == "customer_id":
             continue
-        origin: Origin = "card" if each.name in ON_CARD else "history" if each.name in FIGURES else "table"
+        origin: FieldOrigin = "card" if each.name in ON_CARD else "history" if each.name in FIGURES else "table"
         about = f"{each.about} [{', '.join(each.values) or ('major units' if kind == 'money' else each.unit)}]"
-        found[each.name.removesuffix("_cents")] = Field(each.name, kind, about, origin)
+        found[each.name.removesuffix("_cents")] = SegmentField(each.name, kind, about, origin)
     return found | OWN_FIELDS
 
 
-FIELDS: Mapping[str, Field] = _fields()
+SEGMENT_FIELDS: Mapping[str, SegmentField] = _fields()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ class Measure:
     of: str | None = None
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ValueKind:
         """The kind its value is compared as."""
         if self.what in ("first", "last"):
             return "instant"

@@ -14,40 +14,40 @@ from sqlalchemy.orm import Session
 
 from engine.columns import CUSTOMERS, ITEMS, UTC_INSTANT, VENDORS
 from engine.customers import store
-from engine.customers.behaviour.feedback import told_since
+from engine.customers.behaviour.feedback import feedback_received_since
 from engine.customers.columns import CUSTOMER_TABLE
-from engine.customers.config import read_config
+from engine.customers.config import read_customer_config
 from engine.customers.consents import ANY_CHANNEL, MARKETING, ConsentRow
 from engine.customers.moment import Moment, read_moment
 from engine.errors import BadFile, NoHistory
 from engine.events.inbox import EventRow
 from engine.history.orders import History
 from engine.history.tables import TableName, read_table, table_file
-from engine.segments.facts import Sources
+from engine.segments.facts import SegmentSources
 from engine.settings import Settings
 
 # A stored customer table answers for "now" until it is a day and a half old: one missed night is forgiven.
 FRESH = timedelta(hours=36)
-Schema = dict[str, pl.DataType | type[pl.DataType]]
-INBOX: Schema = {
+FrameSchema = dict[str, pl.DataType | type[pl.DataType]]
+INBOX_EVENTS: FrameSchema = {
     "customer_id": pl.String,
     "at": UTC_INSTANT,
     "item_id": pl.String,
     "rating": pl.Float64,
 }
 # Opens a unit of work, or lends the one that is open.
-Reading = Callable[[], AbstractContextManager[Session]]
-SAID = {"customer_id": pl.String, "said": pl.Boolean}
+OpenSession = Callable[[], AbstractContextManager[Session]]
+LATEST_CONSENTS = {"customer_id": pl.String, "said": pl.Boolean}
 
 
-def sources_of(settings: Settings, reading: Reading, *, exact: bool = True) -> Sources:
+def home_segment_sources(settings: Settings, reading: OpenSession, *, exact: bool = True) -> SegmentSources:
     """Return what segments read of the home; each look at the database is one `reading`, so that none holds it long.
 
     A column of the customer table is computed as of the very instant asked, unless the stored table is of that instant
     and history. With `exact` False (the instant is "now") a stored table of the last 36 hours answers in its place.
     """
     history = History(settings.history_folder)
-    config = read_config(None, home=settings.home)
+    config = read_customer_config(None, home=settings.home)
 
     @cache
     def menu() -> pl.DataFrame:
@@ -65,9 +65,11 @@ def sources_of(settings: Settings, reading: Reading, *, exact: bool = True) -> S
         moment = Moment(as_of, settings.timezone)
         if history.window() is None and read_table(settings, "customers").is_empty():
             return pl.LazyFrame(schema=CUSTOMER_TABLE)
-        return store.compute(settings, moment, horizon_days=None, config=config, database=reading).table.lazy()
+        return store.compute_customer_table(
+            settings, moment, horizon_days=None, config=config, database=reading
+        ).table.lazy()
 
-    return Sources(
+    return SegmentSources(
         orders=lambda since: history.orders(since=since),
         lines=lambda since: history.lines(since=since),
         customers=_scan(settings, "customers", CUSTOMERS),
@@ -80,7 +82,7 @@ def sources_of(settings: Settings, reading: Reading, *, exact: bool = True) -> S
     )
 
 
-def instant_asked(settings: Settings, text: str | None, *, now: datetime, where: str) -> datetime:
+def segment_instant(settings: Settings, text: str | None, *, now: datetime, where: str) -> datetime:
     """Read `text` (a date's whole day counts); None means the end of the newest order's day, never later than `now`.
 
     Raises BadRequest at `where` when it is neither a date nor an instant.
@@ -93,7 +95,7 @@ def instant_asked(settings: Settings, text: str | None, *, now: datetime, where:
         return now
 
 
-def _scan(settings: Settings, name: TableName, schema: Schema) -> pl.LazyFrame:
+def _scan(settings: Settings, name: TableName, schema: FrameSchema) -> pl.LazyFrame:
     path = table_file(settings, name)
     if not path.exists():
         return pl.LazyFrame(schema=schema)
@@ -108,8 +110,8 @@ def _scan(settings: Settings, name: TableName, schema: Schema) -> pl.LazyFrame:
     )
 
 
-def _stored_table(settings: Settings, reading: Reading, as_of: datetime, *, exact: bool) -> pl.LazyFrame | None:
-    path = store.table_file(settings)
+def _stored_table(settings: Settings, reading: OpenSession, as_of: datetime, *, exact: bool) -> pl.LazyFrame | None:
+    path = store.customer_table_file(settings)
     try:
         facts = orjson.loads(path.with_suffix(".json").read_bytes())
         at, built_at = (datetime.fromisoformat(facts[name]) for name in ("as_of", "built_at"))
@@ -117,14 +119,14 @@ def _stored_table(settings: Settings, reading: Reading, as_of: datetime, *, exac
     except (OSError, ValueError, KeyError, TypeError):
         return None
     # A table of another release lacks columns; one built before a complaint would call its customer content.
-    if facts.get("format") != store.FORMAT or not path.exists() or told_since(reading, built_at):
+    if facts.get("format") != store.TABLE_FORMAT or not path.exists() or feedback_received_since(reading, built_at):
         return None
     same = at == as_of and fingerprint == History(settings.history_folder).fingerprint()
     fresh = not exact and timedelta(0) <= as_of - at <= FRESH
     return pl.scan_parquet(path, glob=False) if same or fresh else None
 
 
-def _inbox(reading: Reading, kind: str, since: datetime | None, customer_id: str | None) -> pl.DataFrame:
+def _inbox(reading: OpenSession, kind: str, since: datetime | None, customer_id: str | None) -> pl.DataFrame:
     query = select(EventRow.customer_id, EventRow.at, EventRow.body).where(EventRow.type == kind)
     if since is not None:
         query = query.where(EventRow.at >= since)
@@ -137,10 +139,10 @@ def _inbox(reading: Reading, kind: str, since: datetime | None, customer_id: str
         told = orjson.loads(body)
         rating = told.get("rating")
         rows.append((customer, at.astimezone(UTC), told.get("item_id"), None if rating is None else float(rating)))
-    return pl.DataFrame(rows, schema=INBOX, orient="row")
+    return pl.DataFrame(rows, schema=INBOX_EVENTS, orient="row")
 
 
-def _consents(reading: Reading, as_of: datetime, customer_id: str | None) -> pl.DataFrame:
+def _consents(reading: OpenSession, as_of: datetime, customer_id: str | None) -> pl.DataFrame:
     newest = select(func.max(ConsentRow.id)).where(
         ConsentRow.channel == ANY_CHANNEL, ConsentRow.purpose == MARKETING, ConsentRow.at <= as_of
     )
@@ -150,4 +152,4 @@ def _consents(reading: Reading, as_of: datetime, customer_id: str | None) -> pl.
         ConsentRow.id.in_(newest.group_by(ConsentRow.customer_id))
     )
     with reading() as session:
-        return pl.DataFrame([tuple(row) for row in session.execute(query)], schema=SAID, orient="row")
+        return pl.DataFrame([tuple(row) for row in session.execute(query)], schema=LATEST_CONSENTS, orient="row")

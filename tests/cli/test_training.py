@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cli.main import run
-from engine.customers.store import read_customer_table, table_file
+from engine.customers.store import customer_table_file, read_customer_table
 from engine.database.session import connect, transaction
 from engine.events.inbox import Event, store
 from engine.history.orders import History
@@ -44,7 +44,7 @@ def test_training_renews_a_customer_table_that_lacks_what_was_told_or_a_column(
     assert told["customer_table"]["as_of"][:10] >= (now - timedelta(days=1)).date().isoformat()
     assert read_customer_table(settings).table.filter(customer_id=who)["complaints"].to_list() == [1]
     assert train()["customer_table"] is None
-    manifest = table_file(settings).with_suffix(".json")
+    manifest = customer_table_file(settings).with_suffix(".json")
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"format": 1}))
     older = train()
     assert older["unchanged"]

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import polars as pl
 
 from engine.columns import LINES
-from engine.customers.config import read_config
+from engine.customers.config import read_customer_config
 from engine.customers.moment import Moment
-from engine.customers.store import sources
-from engine.customers.table import standings
+from engine.customers.store import table_sources
+from engine.customers.table import customer_groups
 from engine.settings import Settings
 from training.data.matrices import DAY_S, TrainingSet
 from training.data.split import Target
@@ -57,8 +57,8 @@ def standing_at(settings: Settings, data: TrainingSet, at: int) -> Standing:
         return {}
     moment = Moment(datetime.fromtimestamp(at, UTC) - timedelta(microseconds=1), settings.timezone)
     # Neither figure asks what was in the orders, and lines are most of what there is to read.
-    told = replace(sources(settings), lines=pl.LazyFrame(schema=LINES))
-    found = standings(told, moment, read_config(None, home=settings.home))
+    told = replace(table_sources(settings), lines=pl.LazyFrame(schema=LINES))
+    found = customer_groups(told, moment, read_customer_config(None, home=settings.home))
     own = pl.DataFrame({"customer_id": data.customers}).join(found, on="customer_id", how="left", maintain_order="left")
     return {"value": own["abcd"].to_list(), "lifecycle": own["lifecycle"].to_list()}
 

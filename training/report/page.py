@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.charts.intervals import Row, bars, curve, dots, element, shortened
+from engine.charts.intervals import ChartRow, bars, curve, dots, element, shortened
 from engine.errors import InputError
 from engine.files.atomic import replace
 from training.judge.groups import OTHERS
@@ -150,7 +150,8 @@ def _models(found: Mapping[str, Any], say: Mapping[str, str]) -> ET.Element:
     metric = f"ndcg@{k}"
     by_figure = sorted(found["models"], key=lambda name: -(found["models"][name][metric] or 0.0))
     rows = [
-        Row(name, found["models"][name][metric], found["intervals"][name][metric], name == served) for name in by_figure
+        ChartRow(name, found["models"][name][metric], found["intervals"][name][metric], name == served)
+        for name in by_figure
     ]
     names = [f"recall@{k}", metric, f"hit@{k}"]
     table = _table(
@@ -166,9 +167,9 @@ def _repeat_explore(found: Mapping[str, Any], say: Mapping[str, str]) -> ET.Elem
     rows = []
     for part in ("repeat_recall", "explore_recall"):
         metric = f"{part}@{k}"
-        rows.append(Row(f"{say[part]}: {say['recall']}@{k}"))
+        rows.append(ChartRow(f"{say[part]}: {say['recall']}@{k}"))
         rows += [
-            Row(name, figures[metric], found["intervals"][name][metric], name == served)
+            ChartRow(name, figures[metric], found["intervals"][name][metric], name == served)
             for name, figures in found["models"].items()
             if figures[metric] is not None
         ]
@@ -177,7 +178,7 @@ def _repeat_explore(found: Mapping[str, Any], say: Mapping[str, str]) -> ET.Elem
 
 def _pairs(found: Mapping[str, Any], say: Mapping[str, str]) -> ET.Element:
     rows = [
-        Row(
+        ChartRow(
             f"{pair['ours']} – {pair['model']}",
             pair["difference"],
             pair["interval"],
@@ -197,11 +198,11 @@ def _groups(found: Mapping[str, Any], say: Mapping[str, str]) -> ET.Element:
     for group in found["groups"]:
         if group["kind"] != kind:
             kind = group["kind"]
-            rows.append(Row(say[f"kind_{kind}"]))
+            rows.append(ChartRow(say[f"kind_{kind}"]))
         bounds, hardest = group["intervals"][metric], group["hardest_single"]
         shown = f"{_figure(group['figures'][metric])} · n = {group['customers']:,}"
         called = _called(group, say)
-        rows.append(Row(called, group["figures"][metric], bounds, beside=shown))
+        rows.append(ChartRow(called, group["figures"][metric], bounds, beside=shown))
         name = f"{say[f'kind_{kind}']}: {shortened(called, 60)}"
         span = f" ({bounds[0]:.3f} – {bounds[1]:.3f})" if bounds else ""
         table.append(
@@ -255,7 +256,7 @@ def _logged(logged: Mapping[str, Any], say: Mapping[str, str]) -> ET.Element:
     for name in ("logged", "ips", "self_normalised", "doubly_robust"):
         value = figures[name]
         bounds = None if value["low"] is None else (value["low"], value["high"])
-        rows.append(Row(say[f"log_{name}"], value["value"], bounds, strong=name == "logged"))
+        rows.append(ChartRow(say[f"log_{name}"], value["value"], bounds, strong=name == "logged"))
     counted = say["logged_counts"].format(
         lists=f"{logged['lists']:,}",
         slots=f"{figures['slots']:,}",

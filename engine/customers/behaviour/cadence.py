@@ -1,4 +1,4 @@
-"""Her own rhythm: how long her gaps are, when a silence means something, and where she stands.
+"""Cadence: how long her gaps are, when a silence means something, and the lifecycle that follows.
 
 Logarithms of gaps between order days are normal around a mean of her own, and those means normal around the
 population's: the classic two-level model (Efron & Morris 1975). Its variances come from the analysis of variance of
@@ -25,7 +25,7 @@ LONGEST_DAYS = 3_650.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
+class PopulationCadence:
     """The population: mean of log gaps, variance within and between customers, and how many gaps taught it."""
 
     mean: float
@@ -35,7 +35,7 @@ class Rhythm:
 
 
 # Used until 20 gaps are known: a month, give or take a factor of two or three.
-UNKNOWN = Rhythm(float(np.log(30.0)), 0.6, 0.4, 0)
+DEFAULT_CADENCE = PopulationCadence(float(np.log(30.0)), 0.6, 0.4, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +66,13 @@ def gaps_of(days: OrderDays) -> Gaps:
     )
 
 
-def learn_rhythm(days: OrderDays) -> Rhythm:
-    """Estimate the population's rhythm; UNKNOWN below 20 gaps."""
+def fit_population_cadence(days: OrderDays) -> PopulationCadence:
+    """Estimate the population's gaps; DEFAULT_CADENCE below 20 gaps."""
     same = days.customer[1:] == days.customer[:-1]
     gap = np.diff(days.day)
     used = np.flatnonzero(same & (gap > 0))
     if len(used) < LEAST_GAPS:
-        return UNKNOWN
+        return DEFAULT_CADENCE
     logs = np.log(gap[used].astype(np.float64))
     hers = days.customer[1:][used]
     group = np.cumsum(np.concatenate(([0], hers[1:] != hers[:-1])))
@@ -81,40 +81,42 @@ def learn_rhythm(days: OrderDays) -> Rhythm:
     total, groups = float(n.sum()), len(n)
     grand = float(logs.mean())
     around = float(((logs - means[group]) ** 2).sum())
-    within = around / (total - groups) if total > groups else UNKNOWN.within
+    within = around / (total - groups) if total > groups else DEFAULT_CADENCE.within
     within = max(within, 1e-3)
     spread = float((n * (means - grand) ** 2).sum()) - (groups - 1) * within
     even = total - float((n**2).sum()) / total
     between = max(spread / even, 0.0) if even > 0 else 0.0
     weight = 1 / (between + within / n)
-    return Rhythm(float((weight * means).sum() / weight.sum()), within, between, int(total))
+    return PopulationCadence(float((weight * means).sum() / weight.sum()), within, between, int(total))
 
 
-def belief(rhythm: Rhythm, n: Ints, log_sum: Floats) -> tuple[Floats, Floats]:
+def posterior_log_gap(population: PopulationCadence, n: Ints, log_sum: Floats) -> tuple[Floats, Floats]:
     """Return mean and standard deviation of the logarithm of her next gap, given `n` past ones."""
-    precision = n / rhythm.within + (1 / rhythm.between if rhythm.between > 0 else 1e12)
-    prior = rhythm.mean * (1 / rhythm.between if rhythm.between > 0 else 1e12)
-    mean = (log_sum / rhythm.within + prior) / precision
-    return mean, np.sqrt(rhythm.within + 1 / precision)
+    precision = n / population.within + (1 / population.between if population.between > 0 else 1e12)
+    prior = population.mean * (1 / population.between if population.between > 0 else 1e12)
+    mean = (log_sum / population.within + prior) / precision
+    return mean, np.sqrt(population.within + 1 / precision)
 
 
-def silence(mean: Floats, spread: Floats, share: float, config: Cadence) -> Floats:
+def gap_quantile(mean: Floats, spread: Floats, share: float, config: Cadence) -> Floats:
     """Return the days that `share` of her gaps would not exceed, within the configured least and most."""
     return np.clip(np.exp(mean + spread * special.ndtri(share)), config.min_days, config.max_days)
 
 
-def next_gap(mean: Floats, spread: Floats, elapsed_days: Floats) -> Floats:
+def median_next_gap(mean: Floats, spread: Floats, elapsed_days: Floats) -> Floats:
     """Return the median of her gap, in days from her last order, given that `elapsed_days` have passed without one."""
     so_far = np.clip((np.log(np.maximum(elapsed_days, 0.25)) - mean) / spread, -30, 30)
     gap = np.exp(mean - spread * special.ndtri(special.ndtr(-so_far) / 2))
     return np.minimum(np.maximum(gap, elapsed_days), np.maximum(LONGEST_DAYS, elapsed_days))
 
 
-def was_won_back(rhythm: Rhythm, gaps: Gaps, config: Cadence) -> npt.NDArray[np.bool_]:
+def was_won_back(population: PopulationCadence, gaps: Gaps, config: Cadence) -> npt.NDArray[np.bool_]:
     """Return who ended a lapse with her latest order: its gap was a lapse by what was known before it."""
     n = np.maximum(gaps.n - 1, 0)
     log_sum = np.where(gaps.n > 0, gaps.log_sum - np.log(np.maximum(gaps.latest, 1)), 0.0)
-    return (gaps.n > 0) & (gaps.latest > silence(*belief(rhythm, n, log_sum), config.lapsed, config))
+    return (gaps.n > 0) & (
+        gaps.latest > gap_quantile(*posterior_log_gap(population, n, log_sum), config.lapsed, config)
+    )
 
 
 def lifecycles(

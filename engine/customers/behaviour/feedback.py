@@ -18,8 +18,8 @@ from engine.events.inbox import Event, EventRow, read_after
 # An engine, or whatever opens a unit of work or lends the one that is open (a second one would wait for the first).
 Inbox = Engine | Callable[[], AbstractContextManager[Session]]
 
-TYPES = ("survey", "complaint")
-BATCH = 20_000
+FEEDBACK_TYPES = ("survey", "complaint")
+FEEDBACK_BATCH = 20_000
 
 
 def read_feedback(database: Inbox | None) -> pl.DataFrame:
@@ -31,9 +31,9 @@ def read_feedback(database: Inbox | None) -> pl.DataFrame:
     while full:
         # One transaction a batch: a long read must not hold up the app's events.
         with _opened(database) as session:
-            events = list(islice(read_after(session, seq, types=TYPES), BATCH))
+            events = list(islice(read_after(session, seq, types=FEEDBACK_TYPES), FEEDBACK_BATCH))
         frames.append(pl.DataFrame([_row(event) for event in events], schema=FEEDBACK, orient="row"))
-        full = len(events) == BATCH
+        full = len(events) == FEEDBACK_BATCH
         seq = events[-1].seq if events else seq
     return pl.concat(frames)
 
@@ -43,12 +43,12 @@ def newest_feedback(database: Inbox | None) -> datetime | None:
     if database is None:
         return None
     with _opened(database) as session:
-        return session.scalar(select(func.max(EventRow.at)).where(EventRow.type.in_(TYPES)))
+        return session.scalar(select(func.max(EventRow.at)).where(EventRow.type.in_(FEEDBACK_TYPES)))
 
 
-def told_since(database: Inbox, at: datetime) -> bool:
+def feedback_received_since(database: Inbox, at: datetime) -> bool:
     """Return whether any survey answer or complaint was received at or after `at`."""
-    query = select(EventRow.seq).where(EventRow.type.in_(TYPES), EventRow.received_at >= at).limit(1)
+    query = select(EventRow.seq).where(EventRow.type.in_(FEEDBACK_TYPES), EventRow.received_at >= at).limit(1)
     with _opened(database) as session:
         return session.scalar(query) is not None
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from engine.columns import UTC_INSTANT
 from engine.customers.behaviour.purchases import Purchases
-from engine.customers.behaviour.tops import count_pairs, regroup, top_things, words
+from engine.customers.behaviour.tops import count_pairs, most_frequent, name_lists, regroup
 from engine.customers.columns import DAYPARTS, PRICE_BANDS
 from engine.customers.config import Dayparts
 
@@ -82,14 +82,14 @@ def read_menu(items: pl.Series, table: pl.DataFrame, vendors: pl.DataFrame) -> M
     return Menu(category, categories, cuisine, cuisines, margin)
 
 
-def tastes(lines: Lines, menu: Menu, n: int) -> dict[str, pl.Series]:
+def dish_columns(lines: Lines, menu: Menu, n: int) -> dict[str, pl.Series]:
     """Return the columns of what she eats."""
     used = lines.first_of_dish
     pairs = count_pairs(lines.customer[used], lines.item[used], lines.second[used])
     newest = np.full(n, -1, np.int64)
     np.maximum.at(newest, pairs.customer, pairs.first)
     columns = {
-        "top_items": words(top_things(pairs, n), lines.items),
+        "top_items": name_lists(most_frequent(pairs, n), lines.items),
         "distinct_items": pl.Series(np.bincount(pairs.customer, minlength=n)),
         "last_new_item_at": _instants(newest),
     }
@@ -97,7 +97,7 @@ def tastes(lines: Lines, menu: Menu, n: int) -> dict[str, pl.Series]:
         ("top_categories", menu.category, menu.categories),
         ("top_cuisines", menu.cuisine, menu.cuisines),
     ):
-        columns[name] = words(top_things(regroup(pairs, number, len(names), n), n), names)
+        columns[name] = name_lists(most_frequent(regroup(pairs, number, len(names), n), n), names)
     return columns
 
 
@@ -147,7 +147,7 @@ def margins(lines: Lines, menu: Menu, purchases: Purchases, since_second: int) -
     return np.where(some, totals[0] - given[0], np.nan), np.where(some, totals[1] - given[1], np.nan)
 
 
-def rhythms(purchases: Purchases, config: Dayparts) -> dict[str, pl.Series]:
+def timing_columns(purchases: Purchases, config: Dayparts) -> dict[str, pl.Series]:
     """Return the columns of when she orders: dayparts, weekdays, best hour."""
     n, customer = purchases.n, purchases.customer
     hour = purchases.orders["hour"].to_numpy().astype(np.int64)
@@ -171,14 +171,14 @@ def rhythms(purchases: Purchases, config: Dayparts) -> dict[str, pl.Series]:
     }
 
 
-def places(purchases: Purchases) -> dict[str, pl.Series]:
+def place_columns(purchases: Purchases) -> dict[str, pl.Series]:
     """Return the columns of where from, where to and how paid: top_vendors, zones, payment_method."""
     second = purchases.orders["second"].to_numpy()
     found = {}
     for column, name in (("top_vendors", "vendor_id"), ("zones", "zone"), ("payment_method", "payment_method")):
         number, names = _numbered(purchases.orders[name])
-        top = top_things(count_pairs(purchases.customer, number, second), purchases.n)
-        found[column] = words(top, names)
+        top = most_frequent(count_pairs(purchases.customer, number, second), purchases.n)
+        found[column] = name_lists(top, names)
     found["payment_method"] = found["payment_method"].list.first()
     return found
 

@@ -21,7 +21,7 @@ FEEDBACK: dict[str, pl.DataType | type[pl.DataType]] = {
     "vendor_id": pl.String,
     "item_id": pl.String,
 }
-COLUMNS = (
+SATISFACTION_FIGURES = (
     "ratings",
     "average_rating",
     "last_rating",
@@ -37,16 +37,16 @@ COLUMNS = (
 )
 
 
-def heard_by(feedback: pl.DataFrame, moment: Moment) -> pl.DataFrame:
+def feedback_as_of(feedback: pl.DataFrame, moment: Moment) -> pl.DataFrame:
     """Return the feedback (schema FEEDBACK) told at or before `moment`, oldest first; equal instants stay in order."""
     return feedback.filter(pl.col("at") <= pl.lit(moment.at).cast(UTC_INSTANT)).sort("at", maintain_order=True)
 
 
-def satisfaction(purchases: Purchases, feedback: pl.DataFrame, config: Satisfaction) -> pl.DataFrame:
+def satisfaction_figures(purchases: Purchases, feedback: pl.DataFrame, config: Satisfaction) -> pl.DataFrame:
     """Return customer and COLUMNS of who has any; `feedback` of somebody who is not in `purchases` is left out."""
     places = pl.DataFrame({"customer_id": purchases.ids, "customer": range(purchases.n)})
     places = places.with_columns(pl.col("customer").cast(purchases.orders.schema["customer"]))
-    heard = heard_by(feedback, purchases.moment).join(places, on="customer_id", maintain_order="left").lazy()
+    heard = feedback_as_of(feedback, purchases.moment).join(places, on="customer_id", maintain_order="left").lazy()
     rated = purchases.orders.lazy().filter(pl.col("rating").is_not_null())
     rated = rated.select("customer", "at", pl.col("rating").cast(pl.Float64).alias("score"))
     answers = {kind: heard.filter(pl.col("kind") == kind) for kind in ("nps", "csat", "complaint")}
@@ -64,7 +64,7 @@ def satisfaction(purchases: Purchases, feedback: pl.DataFrame, config: Satisfact
         answers["complaint"]
         .group_by("customer")
         .agg(pl.len().cast(pl.Int64).alias("complaints"), pl.col("at").max().alias("last_complaint_at")),
-        _unhappiness(
+        _unhappy_at(
             [
                 rated.with_columns((score <= config.low_rating).alias("bad")),
                 answers["nps"].with_columns((score <= config.low_nps).alias("bad")),
@@ -77,7 +77,7 @@ def satisfaction(purchases: Purchases, feedback: pl.DataFrame, config: Satisfact
     joined = found[0]
     for each in found[1:]:
         joined = joined.join(each, on="customer", how="full", coalesce=True)
-    return joined.select("customer", *COLUMNS).collect()
+    return joined.select("customer", *SATISFACTION_FIGURES).collect()
 
 
 def _halves(scored: pl.LazyFrame) -> pl.lazyframe.group_by.LazyGroupBy:
@@ -95,7 +95,7 @@ def _trend() -> pl.Expr:
     return pl.col("newer").mean() - pl.col("older").mean()
 
 
-def _unhappiness(told: list[pl.LazyFrame]) -> pl.LazyFrame:
+def _unhappy_at(told: list[pl.LazyFrame]) -> pl.LazyFrame:
     """Return customer and unhappy_at: her latest bad word, null where a good one came later; `told` says `bad`."""
     words = pl.concat([each.select("customer", "at", "bad") for each in told])
     latest = words.group_by("customer").agg(

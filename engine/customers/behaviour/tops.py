@@ -90,7 +90,7 @@ def _grouped(customer: Ints, thing: Ints, second: Ints) -> Pairs:
     )
 
 
-def top_things(pairs: Pairs, n: int, *, keep: int = 3) -> Ints:
+def most_frequent(pairs: Pairs, n: int, *, keep: int = 3) -> Ints:
     """Return (n, keep) things, most often first, ties to the latest, then to the smallest number; -1 where none."""
     found = np.full((n, keep), -1, np.int64)
     if not len(pairs.customer):
@@ -109,7 +109,7 @@ def top_things(pairs: Pairs, n: int, *, keep: int = 3) -> Ints:
     return found
 
 
-def words(top: Ints, names: pl.Series) -> pl.Series:
+def name_lists(top: Ints, names: pl.Series) -> pl.Series:
     """Return lists of `names` by number, without the -1s; null where nothing is known."""
     if not len(names) or not len(top):
         return pl.Series([None] * len(top), dtype=pl.List(pl.String))

@@ -15,17 +15,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from engine.customers.forecast.optimise import climb
+from engine.customers.forecast.optimise import LEAST_CUSTOMERS_TO_FIT, SUBSAMPLE, minimise
 from engine.errors import NoHistory
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-ModelName = Literal["bg_nbd", "mbg_nbd"]
-MODELS: tuple[ModelName, ...] = ("bg_nbd", "mbg_nbd")
+BgNbdVariant = Literal["bg_nbd", "mbg_nbd"]
+BG_NBD_VARIANTS: tuple[BgNbdVariant, ...] = ("bg_nbd", "mbg_nbd")
 WEEK = 7.0
 STARTS = ((0.5, 5.0, 0.5, 2.0), (1.0, 4.0, 1.0, 1.0), (0.3, 1.0, 2.0, 8.0))
-FIRST_LOOK = 20_000
-LEAST_CUSTOMERS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +42,10 @@ class Summaries:
 
 
 @dataclass(frozen=True, slots=True)
-class Buying:
+class BgNbd:
     """A model with its parameters; `log_likelihood` is that of the data it was fitted on, None where taken as given."""
 
-    model: ModelName
+    model: BgNbdVariant
     r: float
     alpha: float
     a: float
@@ -69,40 +67,40 @@ def summarise(x: Ints, tx_days: Ints, t_days: Ints) -> tuple[Summaries, Ints]:
     return Summaries(x[first], tx_days[first], t_days[first], n.astype(np.float64)), which.astype(np.int64)
 
 
-def log_likelihoods(model: Buying, data: Summaries) -> Floats:
+def bg_nbd_log_likelihoods(model: BgNbd, data: Summaries) -> Floats:
     """Return each summary's log likelihood (one customer's)."""
-    return likelihood_and_slope(np.log([model.r, model.alpha, model.a, model.b]), data, model.shift)[0]
+    return bg_nbd_likelihood_and_gradient(np.log([model.r, model.alpha, model.a, model.b]), data, model.shift)[0]
 
 
-def fit(name: ModelName, data: Summaries) -> Buying:
+def fit_bg_nbd(name: BgNbdVariant, data: Summaries) -> BgNbd:
     """Find the parameters of greatest likelihood.
 
     Several starts on a first look at the data, then the best is carried to the end on all of it.
     Raises NoHistory where fewer than 10 customers, or none who came back, leave nothing to fit.
     """
-    if data.total < LEAST_CUSTOMERS or not (data.x > 0).any():
+    if data.total < LEAST_CUSTOMERS_TO_FIT or not (data.x > 0).any():
         raise NoHistory(
-            f"lifetime value needs at least {LEAST_CUSTOMERS} customers with an order and one who came back, "
+            f"lifetime value needs at least {LEAST_CUSTOMERS_TO_FIT} customers with an order and one who came back, "
             f"found {data.total:.0f} and {float(data.customers[data.x > 0].sum()):.0f}; import a longer history"
         )
     shift = 1 if name == "mbg_nbd" else 0
     # A stride keeps the first look free of chance and spread over all summaries, which are sorted.
-    step = max(1, len(data.x) // FIRST_LOOK)
+    step = max(1, len(data.x) // SUBSAMPLE)
     look = Summaries(data.x[::step], data.tx_days[::step], data.t_days[::step], data.customers[::step])
     starts = [np.log(start) for start in STARTS]
-    best, _ = min((_climb(start, look, shift, 1e-9) for start in starts), key=lambda found: found[1])
-    found, value = _climb(best, data, shift, 1e-14)
+    best, _ = min((_maximise(start, look, shift, 1e-9) for start in starts), key=lambda found: found[1])
+    found, value = _maximise(best, data, shift, 1e-14)
     r, alpha, a, b = (float(each) for each in np.exp(found))
-    return Buying(name, r, alpha, a, b, -value * data.total)
+    return BgNbd(name, r, alpha, a, b, -value * data.total)
 
 
-def p_alive(model: Buying, data: Summaries) -> Floats:
+def p_alive(model: BgNbd, data: Summaries) -> Floats:
     """Return the probability that each has not left yet (1 without a repeat under BG/NBD: do not rank by it)."""
-    alive: Floats = special.expit(-_leaving_odds(model, data))
+    alive: Floats = special.expit(-_dropout_log_odds(model, data))
     return alive
 
 
-def expected_orders(model: Buying, data: Summaries, days: float) -> Floats:
+def expected_orders(model: BgNbd, data: Summaries, days: float) -> Floats:
     """Return the expected repeats in the next `days`: equation 10 of Fader, Hardie & Lee (2005), b shifted for MBG.
 
     Euler's transformation keeps the hypergeometric's upper parameters free of x, so heavy buyers stay exact.
@@ -125,7 +123,7 @@ def expected_orders(model: Buying, data: Summaries, days: float) -> Floats:
     return expected
 
 
-def p_no_order(model: Buying, data: Summaries, days: float) -> Floats:
+def p_no_order(model: BgNbd, data: Summaries, days: float) -> Floats:
     """Return the probability of no order in the next `days`: she left, or is alive and silent."""
     age = data.t_days / WEEK
     silent = np.exp(-(model.r + data.x) * np.log1p((days / WEEK) / (model.alpha + age)))
@@ -133,7 +131,7 @@ def p_no_order(model: Buying, data: Summaries, days: float) -> Floats:
     return chance
 
 
-def _leaving_odds(model: Buying, data: Summaries) -> Floats:
+def _dropout_log_odds(model: BgNbd, data: Summaries) -> Floats:
     """Return log odds that she left right after her last order; -inf where she cannot have."""
     ages = _log_table(model.alpha, data)
     odds = _log_ratio(data.x, model.a, model.b, model.shift)
@@ -151,17 +149,19 @@ def _log_table(alpha: float, data: Summaries) -> Floats:
     return np.log(alpha + np.arange(int(data.t_days.max(initial=0)) + 1) / WEEK)
 
 
-def _climb(start: Floats, data: Summaries, shift: int, ftol: float) -> tuple[Floats, float]:
+def _maximise(start: Floats, data: Summaries, shift: int, ftol: float) -> tuple[Floats, float]:
     total = data.total
 
-    def down(logs: Floats) -> tuple[float, Floats]:
-        value, slope = likelihood_and_slope(logs, data, shift, slope=True)
+    def objective(logs: Floats) -> tuple[float, Floats]:
+        value, slope = bg_nbd_likelihood_and_gradient(logs, data, shift, slope=True)
         return -float(value @ data.customers) / total, -slope / total
 
-    return climb(down, start, ftol=ftol)
+    return minimise(objective, start, ftol=ftol)
 
 
-def likelihood_and_slope(logs: Floats, data: Summaries, shift: int, *, slope: bool = False) -> tuple[Floats, Floats]:
+def bg_nbd_likelihood_and_gradient(
+    logs: Floats, data: Summaries, shift: int, *, slope: bool = False
+) -> tuple[Floats, Floats]:
     """Return each summary's log likelihood, and the gradient of their weighted sum in log parameters (or zeros)."""
     r, alpha, a, b = (float(each) for each in np.exp(logs))
     n, x = data.customers, data.x

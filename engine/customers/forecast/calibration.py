@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
-BINS = 40
+ISOTONIC_BINS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Auc:
 
 
 @dataclass(frozen=True, slots=True)
-class Bin:
+class ReliabilityBin:
     """One row of a reliability table: mean forecast and observed share of `n` customers."""
 
     forecast: float
@@ -65,21 +65,21 @@ def brier(probability: Floats, happened: Bools) -> float:
     return float(((probability - happened) ** 2).mean())
 
 
-def reliability(probability: Floats, happened: Bools, *, bins: int = 10) -> tuple[Bin, ...]:
+def reliability(probability: Floats, happened: Bools, *, bins: int = 10) -> tuple[ReliabilityBin, ...]:
     """Return forecast against outcome in up to `bins` groups of equal size, lowest forecast first."""
     order = np.argsort(probability, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]
-    return tuple(Bin(float(probability[p].mean()), float(happened[p].mean()), len(p)) for p in parts)
+    return tuple(ReliabilityBin(float(probability[p].mean()), float(happened[p].mean()), len(p)) for p in parts)
 
 
-def calibrate(score: Floats, happened: Bools) -> Isotonic:
+def fit_isotonic(score: Floats, happened: Bools) -> Isotonic:
     """Fit the rising curve from score to probability by pool-adjacent-violators over groups of equal size.
 
     Groups, not single customers: no probability rests on a handful and none is 0 or 1. Each pooled block stands at its
     centre (Oron & Flournoy 2017), so that the curve rises throughout and equal probabilities do not undo the ranking.
     """
     order = np.argsort(score, kind="stable")
-    parts = [part for part in np.array_split(order, min(BINS, max(1, len(order) // 25))) if len(part)]
+    parts = [part for part in np.array_split(order, min(ISOTONIC_BINS, max(1, len(order) // 25))) if len(part)]
     middle = np.array([score[part].mean() for part in parts])
     weight = np.array([len(part) for part in parts], np.float64)
     share = np.array([(happened[part].sum() + 0.5) / (len(part) + 1) for part in parts])

@@ -13,18 +13,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from engine.customers.forecast.optimise import climb
+from engine.customers.forecast.optimise import LEAST_CUSTOMERS_TO_FIT, SUBSAMPLE, minimise
 from engine.errors import NoHistory
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-LEAST_CUSTOMERS = 10
 START = (2.0, 3.0, 3.0)
-FIRST_LOOK = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Spending:
+class GammaGamma:
     """A fitted model; `overall` is the mean value of a repeat, used where q <= 1 leaves the model without a mean."""
 
     p: float
@@ -34,7 +32,7 @@ class Spending:
     log_likelihood: float | None = None
 
 
-def fit(x: Ints, value: Floats) -> Spending:
+def fit_gamma_gamma(x: Ints, value: Floats) -> GammaGamma:
     """Find the parameters of greatest likelihood from repeats and their mean value (major units).
 
     Customers with no repeat, or whose mean is unknown (NaN), zero or negative, are left out: a gamma has no such value.
@@ -42,27 +40,27 @@ def fit(x: Ints, value: Floats) -> Spending:
     """
     used = (x > 0) & np.isfinite(value) & (value > 0)
     x, value = x[used], value[used]
-    if len(x) < LEAST_CUSTOMERS or np.ptp(value) == 0:
+    if len(x) < LEAST_CUSTOMERS_TO_FIT or np.ptp(value) == 0:
         raise NoHistory(
-            f"the value of orders needs at least {LEAST_CUSTOMERS} customers with repeats of known, differing value, "
-            f"found {len(x)}; import order amounts"
+            f"the value of orders needs at least {LEAST_CUSTOMERS_TO_FIT} customers with repeats of known, differing "
+            f"value, found {len(x)}; import order amounts"
         )
     overall = float((x * value).sum() / x.sum())
     scaled = value / overall
-    step = max(1, len(x) // FIRST_LOOK)
-    first, _ = _climb(np.log(START), x[::step], scaled[::step], 1e-9)
-    found, least = _climb(first, x, scaled, 1e-14)
+    step = max(1, len(x) // SUBSAMPLE)
+    first, _ = _maximise(np.log(START), x[::step], scaled[::step], 1e-9)
+    found, least = _maximise(first, x, scaled, 1e-14)
     p, q, v = (float(each) for each in np.exp(found))
     likelihood = -len(x) * (least + float(np.log(overall)))
-    return Spending(p, q, v * overall, overall, likelihood)
+    return GammaGamma(p, q, v * overall, overall, likelihood)
 
 
-def log_likelihoods(model: Spending, x: Ints, value: Floats) -> Floats:
+def gamma_gamma_log_likelihoods(model: GammaGamma, x: Ints, value: Floats) -> Floats:
     """Return each customer's log likelihood; `x` > 0 repeats of mean `value` > 0."""
-    return likelihood_and_slope(np.log([model.p, model.q, model.v]), x, value)[0]
+    return gamma_gamma_likelihood_and_gradient(np.log([model.p, model.q, model.v]), x, value)[0]
 
 
-def expected_value(model: Spending, x: Ints, value: Floats) -> Floats:
+def expected_order_value(model: GammaGamma, x: Ints, value: Floats) -> Floats:
     """Return what an order day of hers is expected to be worth, in major units.
 
     Her own mean shrunk to the population's; the population's where she has no repeat of known, positive value.
@@ -76,15 +74,15 @@ def expected_value(model: Spending, x: Ints, value: Floats) -> Floats:
     return np.where((below > 1e-9) & ((model.q > 1) | known), mean, np.where(known, own, model.overall))
 
 
-def _climb(start: Floats, x: Ints, value: Floats, ftol: float) -> tuple[Floats, float]:
-    def down(logs: Floats) -> tuple[float, Floats]:
-        values, slope = likelihood_and_slope(logs, x, value)
+def _maximise(start: Floats, x: Ints, value: Floats, ftol: float) -> tuple[Floats, float]:
+    def objective(logs: Floats) -> tuple[float, Floats]:
+        values, slope = gamma_gamma_likelihood_and_gradient(logs, x, value)
         return -float(values.mean()), -slope / len(x)
 
-    return climb(down, start, ftol=ftol)
+    return minimise(objective, start, ftol=ftol)
 
 
-def likelihood_and_slope(logs: Floats, x: Ints, value: Floats) -> tuple[Floats, Floats]:
+def gamma_gamma_likelihood_and_gradient(logs: Floats, x: Ints, value: Floats) -> tuple[Floats, Floats]:
     """Return each customer's log likelihood, and the gradient of their sum in log parameters."""
     p, q, v = (float(each) for each in np.exp(logs))
     xs = np.arange(1, int(x.max()) + 1)

@@ -10,10 +10,9 @@ import numpy.typing as npt
 
 from engine.customers.behaviour.purchases import OrderDays
 from engine.customers.config import LifetimeValue
-from engine.customers.forecast import bg_nbd as buying
-from engine.customers.forecast import gamma_gamma as spending
-from engine.customers.forecast.bg_nbd import Buying, ModelName, Summaries
-from engine.customers.forecast.gamma_gamma import Spending
+from engine.customers.forecast import bg_nbd, gamma_gamma
+from engine.customers.forecast.bg_nbd import BgNbd, BgNbdVariant, Summaries
+from engine.customers.forecast.gamma_gamma import GammaGamma
 from engine.errors import NoHistory
 
 Floats = npt.NDArray[np.float64]
@@ -21,7 +20,7 @@ Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Recency:
+class RecencyFrequency:
     """What the models need of every customer who ordered by `day`; `customer` is her place among all.
 
     `x` repeats, `tx_days` from first to last order day, `t_days` from the first to `day`; `valued` of the repeats have
@@ -38,7 +37,7 @@ class Recency:
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class Backtest:
     """Forecast against outcome of the newest `days` of history, over `customers` known before.
 
     `mae` is the mean absolute error per customer, `mae_same_rate` that of "she orders as often as before".
@@ -54,16 +53,18 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class LifetimeModel:
-    """The chosen model of buying and that of value; `held_out` is each candidate's log likelihood per customer of the
-    newest stretch given the older, empty where the model was named. `spending` is None where too few amounts are known.
-    `calibration` says how the chosen model forecast the newest stretch when fitted on the older one.
+    """The chosen model of order counts and that of order value.
+
+    `held_out` is each variant's log likelihood per customer of the newest stretch given the older, empty where the
+    configuration names the variant. `gamma_gamma` is None where too few amounts are known. `backtest` compares the
+    forecast of the newest stretch, fitted on the older one, with its outcome.
     """
 
-    buying: Buying
-    spending: Spending | None
+    bg_nbd: BgNbd
+    gamma_gamma: GammaGamma | None
     held_out: dict[str, float]
     customers: int
-    calibration: Calibration | None = None
+    backtest: Backtest | None = None
     note: str | None = None
 
     def as_json(self) -> dict[str, object]:
@@ -71,23 +72,23 @@ class LifetimeModel:
 
         What the choice rested on, and a note, are there only where there is one.
         """
-        value = self.spending
+        value = self.gamma_gamma
         stable: dict[str, object] = {
-            "model": self.buying.model,
-            "parameters": {name: getattr(self.buying, name) for name in ("r", "alpha", "a", "b")},
+            "model": self.bg_nbd.model,
+            "parameters": {name: getattr(self.bg_nbd, name) for name in ("r", "alpha", "a", "b")},
             "gamma_gamma": None if value is None else {"p": value.p, "q": value.q, "v": value.v},
-            "log_likelihood": self.buying.log_likelihood,
+            "log_likelihood": self.bg_nbd.log_likelihood,
             "customers": self.customers,
         }
         if self.held_out:
             stable["held_out_log_likelihood"] = self.held_out
-        if self.calibration is not None:
-            stable["calibration"] = asdict(self.calibration)
+        if self.backtest is not None:
+            stable["calibration"] = asdict(self.backtest)
         return stable | ({"note": self.note} if self.note else {})
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
+class LifetimeForecast:
     """For each horizon in days, expected orders and revenue (major units); chance of none; value of an order day.
 
     All align with `Recency.customer`; `revenue` and `order_value` are NaN where no amounts are known.
@@ -100,7 +101,7 @@ class Forecast:
     alive: Floats
 
 
-def recency_at(days: OrderDays, day: int) -> Recency:
+def recency_frequency_at(days: OrderDays, day: int) -> RecencyFrequency:
     """Return what the models need, as known at the end of `day`."""
     known = days.until(day) if len(days.day) and days.day.max() > day else days
     n = np.diff(known.start)
@@ -112,7 +113,7 @@ def recency_at(days: OrderDays, day: int) -> Recency:
     valued = np.bincount(known.customer, counted, minlength=known.n)[customer].astype(np.int64)
     total = np.bincount(known.customer, np.where(counted, known.value, 0.0), minlength=known.n)[customer]
     mean = np.divide(total, valued, out=np.full(len(customer), np.nan), where=valued > 0)
-    return Recency(
+    return RecencyFrequency(
         day, customer, x, known.day[last] - known.day[first], day - known.day[first], valued, mean
     )  # fmt: skip
 
@@ -122,38 +123,38 @@ def fit_lifetime_model(days: OrderDays, day: int, config: LifetimeValue) -> Life
 
     Raises NoHistory where too few customers, or none who came back, leave nothing to fit.
     """
-    now = recency_at(days, day)
-    summaries, _ = buying.summarise(now.x, now.tx_days, now.t_days)
+    now = recency_frequency_at(days, day)
+    summaries, _ = bg_nbd.summarise(now.x, now.tx_days, now.t_days)
     held_out: dict[str, float] = {}
     note: str | None = None
-    name: ModelName = "mbg_nbd" if config.model == "mbg_nbd" else "bg_nbd"
-    calibration = None
+    name: BgNbdVariant = "mbg_nbd" if config.model == "mbg_nbd" else "bg_nbd"
+    tested = None
     if config.model == "auto":
-        held_out, calibration, note = _judge(days, day, config)
-        name = max(buying.MODELS, key=lambda each: held_out[each]) if held_out else name
-    model = buying.fit(name, summaries)
+        held_out, tested, note = _compare_variants(days, day, config)
+        name = max(bg_nbd.BG_NBD_VARIANTS, key=lambda each: held_out[each]) if held_out else name
+    model = bg_nbd.fit_bg_nbd(name, summaries)
     try:
-        value = spending.fit(now.valued, now.mean_value)
+        value = gamma_gamma.fit_gamma_gamma(now.valued, now.mean_value)
     except NoHistory as error:
         value, note = None, error.message
-    return LifetimeModel(model, value, held_out, len(now.customer), calibration, note)
+    return LifetimeModel(model, value, held_out, len(now.customer), tested, note)
 
 
-def forecast(model: LifetimeModel, now: Recency, horizons: Sequence[int]) -> Forecast:
+def forecast_lifetime(model: LifetimeModel, now: RecencyFrequency, horizons: Sequence[int]) -> LifetimeForecast:
     """Return what to expect of everybody in `now` over each of `horizons` days."""
-    data, which = buying.summarise(now.x, now.tx_days, now.t_days)
+    data, which = bg_nbd.summarise(now.x, now.tx_days, now.t_days)
     each: Callable[[Floats], Floats] = lambda values: values[which]  # noqa: E731 - distinct summaries back to customers
-    orders = {h: each(buying.expected_orders(model.buying, data, h)) for h in horizons}
-    silent = {h: each(buying.p_no_order(model.buying, data, h)) for h in horizons}
-    if model.spending is None:
+    orders = {h: each(bg_nbd.expected_orders(model.bg_nbd, data, h)) for h in horizons}
+    silent = {h: each(bg_nbd.p_no_order(model.bg_nbd, data, h)) for h in horizons}
+    if model.gamma_gamma is None:
         worth = np.full(len(now.customer), np.nan)
     else:
-        worth = spending.expected_value(model.spending, now.valued, now.mean_value)
+        worth = gamma_gamma.expected_order_value(model.gamma_gamma, now.valued, now.mean_value)
     revenue = {h: orders[h] * worth for h in horizons}
-    return Forecast(orders, revenue, silent, worth, each(buying.p_alive(model.buying, data)))
+    return LifetimeForecast(orders, revenue, silent, worth, each(bg_nbd.p_alive(model.bg_nbd, data)))
 
 
-def held_out_log_likelihood(model: Buying, before: Recency, after: Recency) -> float:
+def held_out_log_likelihood(model: BgNbd, before: RecencyFrequency, after: RecencyFrequency) -> float:
     """Return the mean log likelihood, per customer of `before`, of what she did between the two days.
 
     It is exact: the likelihood of all she did, divided by that of what she had done before.
@@ -163,21 +164,21 @@ def held_out_log_likelihood(model: Buying, before: Recency, after: Recency) -> f
     return float((later - _log_likelihoods(model, before)).mean())
 
 
-def _log_likelihoods(model: Buying, known: Recency) -> Floats:
-    data, which = buying.summarise(known.x, known.tx_days, known.t_days)
-    return buying.log_likelihoods(model, data)[which]
+def _log_likelihoods(model: BgNbd, known: RecencyFrequency) -> Floats:
+    data, which = bg_nbd.summarise(known.x, known.tx_days, known.t_days)
+    return bg_nbd.bg_nbd_log_likelihoods(model, data)[which]
 
 
-def calibrate(model: Buying, before: Recency, after: Recency, n: int) -> Calibration:
+def backtest(model: BgNbd, before: RecencyFrequency, after: RecencyFrequency, n: int) -> Backtest:
     """Compare the model's forecast at `before` with what happened until `after`; `n` counts all customers."""
     horizon = after.day - before.day
-    data, which = buying.summarise(before.x, before.tx_days, before.t_days)
-    expected = buying.expected_orders(model, data, horizon)[which]
+    data, which = bg_nbd.summarise(before.x, before.tx_days, before.t_days)
+    expected = bg_nbd.expected_orders(model, data, horizon)[which]
     counts = np.zeros((2, n), np.int64)
     counts[0, before.customer], counts[1, after.customer] = before.x + 1, after.x + 1
     actual = (counts[1] - counts[0])[before.customer]
     same_rate = before.x / np.maximum(before.t_days, 1) * horizon
-    return Calibration(
+    return Backtest(
         horizon,
         len(actual),
         float(expected.sum()),
@@ -187,17 +188,19 @@ def calibrate(model: Buying, before: Recency, after: Recency, n: int) -> Calibra
     )
 
 
-def _judge(days: OrderDays, day: int, config: LifetimeValue) -> tuple[dict[str, float], Calibration | None, str | None]:
+def _compare_variants(
+    days: OrderDays, day: int, config: LifetimeValue
+) -> tuple[dict[str, float], Backtest | None, str | None]:
     """Fit both models on the older part of history and return how likely each makes the newer part."""
     if not len(days.day):
         return {}, None, None
     cut = day - round((day - int(days.day.min())) * config.holdout_share)
-    before, after = recency_at(days, cut), recency_at(days, day)
-    summaries: Summaries = buying.summarise(before.x, before.tx_days, before.t_days)[0]
+    before, after = recency_frequency_at(days, cut), recency_frequency_at(days, day)
+    summaries: Summaries = bg_nbd.summarise(before.x, before.tx_days, before.t_days)[0]
     try:
-        fitted = {name: buying.fit(name, summaries) for name in buying.MODELS}
+        fitted = {name: bg_nbd.fit_bg_nbd(name, summaries) for name in bg_nbd.BG_NBD_VARIANTS}
     except NoHistory:
         return {}, None, "too little history to hold any back: bg_nbd by default"
     held_out = {str(name): held_out_log_likelihood(model, before, after) for name, model in fitted.items()}
-    best = max(buying.MODELS, key=lambda each: held_out[each])
-    return held_out, calibrate(fitted[best], before, after, days.n), None
+    best = max(bg_nbd.BG_NBD_VARIANTS, key=lambda each: held_out[each])
+    return held_out, backtest(fitted[best], before, after, days.n), None

@@ -17,11 +17,11 @@ from engine.customers.config import Groups
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-SAMPLE, JUDGED = 20_000, 1_500
-STEPS = 60
-LEAST_CUSTOMERS = 50
+CLUSTER_SAMPLE, SILHOUETTE_SAMPLE = 20_000, 1_500
+LLOYD_STEPS = 60
+LEAST_CUSTOMERS_TO_CLUSTER = 50
 # Column of the table, logarithm or not, and how a high or a low value is said.
-FEATURES = (
+CLUSTER_FEATURES = (
     ("orders", True, "frequent", "one-time"),
     ("recency_days", True, "long silent", "recent"),
     ("average_order_cents", True, "big baskets", "small baskets"),
@@ -33,7 +33,7 @@ FEATURES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class Cluster:
     """One natural group: its name, share of customers, and mean of every feature in its own units."""
 
     name: str
@@ -42,53 +42,53 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True)
-class Kinds:
+class Clustering:
     """The groups found; `member` is each customer's, `silhouette` the mean for every k tried."""
 
-    kinds: tuple[Kind, ...]
+    clusters: tuple[Cluster, ...]
     member: Ints
     silhouette: dict[int, float]
 
 
-def find_kinds(features: Floats, config: Groups, rng: np.random.Generator) -> Kinds | None:
+def find_clusters(features: Floats, config: Groups, rng: np.random.Generator) -> Clustering | None:
     """Group customers by `features` (customers, len(FEATURES)), NaN unknown; None with fewer than 50 of them."""
-    if len(features) < LEAST_CUSTOMERS:
+    if len(features) < LEAST_CUSTOMERS_TO_CLUSTER:
         return None
     # Products of thin matrices: more BLAS threads only wait for each other.
     with threadpool_limits(1, "blas"):
         return _find(features, config, rng)
 
 
-def _find(features: Floats, config: Groups, rng: np.random.Generator) -> Kinds:
+def _find(features: Floats, config: Groups, rng: np.random.Generator) -> Clustering:
     logged = np.column_stack(
         [
             np.log1p(np.maximum(features[:, i], 0)) if log else features[:, i]
-            for i, (_, log, _, _) in enumerate(FEATURES)
+            for i, (_, log, _, _) in enumerate(CLUSTER_FEATURES)
         ]
     )
     with np.errstate(invalid="ignore"):
         centre = np.array([np.nanmean(c) if np.isfinite(c).any() else 0.0 for c in logged.T])
         width = np.array([np.nanstd(c) if np.isfinite(c).any() else 0.0 for c in logged.T])
     Z = np.clip(np.nan_to_num((logged - centre) / np.where(width > 0, width, 1.0)), -3, 3)
-    sample = Z[np.sort(rng.choice(len(Z), min(SAMPLE, len(Z)), replace=False))]
-    judged = sample[np.sort(rng.choice(len(sample), min(JUDGED, len(sample)), replace=False))]
+    sample = Z[np.sort(rng.choice(len(Z), min(CLUSTER_SAMPLE, len(Z)), replace=False))]
+    judged = sample[np.sort(rng.choice(len(sample), min(SILHOUETTE_SAMPLE, len(sample)), replace=False))]
     tried: dict[int, float] = {}
     best: tuple[float, Floats] | None = None
     for k in range(config.k_min, config.k_max + 1):
         centres = _centres(sample, k, rng)
-        tried[k] = silhouette(judged, nearest(judged, centres))
+        tried[k] = silhouette(judged, nearest_centre(judged, centres))
         if best is None or tried[k] > best[0]:
             best = tried[k], centres
     assert best is not None  # noqa: S101 - k_min <= k_max is checked where the configuration is read
-    member = nearest(Z, best[1])
+    member = nearest_centre(Z, best[1])
     # The largest group first, so that numbers are stable from build to build as far as they can be.
     used = np.argsort(-np.bincount(member, minlength=len(best[1])), kind="stable")
     place = np.empty(len(used), np.int64)
     place[used] = np.arange(len(used))
-    return Kinds(_named(features, best[1][used], place[member]), place[member], tried)
+    return Clustering(_named(features, best[1][used], place[member]), place[member], tried)
 
 
-def nearest(Z: Floats, centres: Floats) -> Ints:
+def nearest_centre(Z: Floats, centres: Floats) -> Ints:
     """Return the nearest centre of each row; the first of equals."""
     distance: Floats = (centres**2).sum(axis=1) - 2 * Z @ centres.T
     found: Ints = np.argmin(distance, axis=1).astype(np.int64)
@@ -119,8 +119,8 @@ def _centres(Z: Floats, k: int, rng: np.random.Generator) -> Floats:
     for _ in range(1, k):
         far = np.maximum(((Z[:, None, :] - centres[None, :, :]) ** 2).sum(axis=2).min(axis=1), 1e-12)
         centres = np.vstack([centres, Z[int(rng.choice(len(Z), p=far / far.sum()))]])
-    for _ in range(STEPS):
-        member = nearest(Z, centres)
+    for _ in range(LLOYD_STEPS):
+        member = nearest_centre(Z, centres)
         n = np.bincount(member, minlength=k)
         sums = np.column_stack([np.bincount(member, column, minlength=k) for column in Z.T])
         moved = np.where(n[:, None] > 0, sums / np.maximum(n[:, None], 1), centres)
@@ -130,16 +130,16 @@ def _centres(Z: Floats, k: int, rng: np.random.Generator) -> Floats:
     return centres
 
 
-def _named(features: Floats, centres: Floats, member: Ints) -> tuple[Kind, ...]:
+def _named(features: Floats, centres: Floats, member: Ints) -> tuple[Cluster, ...]:
     found, seen = [], set()
     for i, centre in enumerate(centres):
         strong = [j for j in np.argsort(-np.abs(centre), kind="stable")[:3] if abs(centre[j]) >= 0.4]
-        words = [FEATURES[j][2] if centre[j] > 0 else FEATURES[j][3] for j in strong]
+        words = [CLUSTER_FEATURES[j][2] if centre[j] > 0 else CLUSTER_FEATURES[j][3] for j in strong]
         name = ", ".join(words) or "average"
         name = f"{name} ({i + 1})" if name in seen else name
         seen.add(name)
         hers = features[member == i]
-        known = [np.isfinite(hers[:, j]) for j in range(len(FEATURES))]
-        means = {FEATURES[j][0]: float(hers[k, j].mean()) for j, k in enumerate(known) if k.any()}
-        found.append(Kind(name, float((member == i).mean()), means))
+        known = [np.isfinite(hers[:, j]) for j in range(len(CLUSTER_FEATURES))]
+        means = {CLUSTER_FEATURES[j][0]: float(hers[k, j].mean()) for j, k in enumerate(known) if k.any()}
+        found.append(Cluster(name, float((member == i).mean()), means))
     return tuple(found)

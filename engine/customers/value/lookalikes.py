@@ -20,7 +20,7 @@ SHRUNK_BY = 20.0
 LEAST_BEST = 10
 
 
-def attributes(table: pl.DataFrame, gender: pl.Series, moment: Moment) -> pl.DataFrame:
+def lookalike_attributes(table: pl.DataFrame, gender: pl.Series, moment: Moment) -> pl.DataFrame:
     """Return the ATTRIBUTES of every row as words; null unknown. Ages go by decades."""
     age = pl.lit(moment.date.year) - pl.col("birthday").dt.year()
     return table.select(

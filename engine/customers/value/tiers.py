@@ -14,7 +14,7 @@ Bools = npt.NDArray[np.bool_]
 Words = npt.NDArray[np.str_]
 
 
-def pyramid(value: Floats, config: Tiers) -> Words:
+def tier_names(value: Floats, config: Tiers) -> Words:
     """Return each customer's tier by her place among all given; equals share the better one.
 
     `value` is her margin (or revenue) in the window; at zero or below she is lead whatever her place.
@@ -25,7 +25,7 @@ def pyramid(value: Floats, config: Tiers) -> Words:
     return np.array(["platinum", "gold", "iron", "lead"])[np.where(value > 0, step, 3)]
 
 
-def abcd(value: Floats, ordered: Bools, config: Abcd) -> Words:
+def abcd_letters(value: Floats, ordered: Bools, config: Abcd) -> Words:
     """Return A, B, C or D: by the share of all value that customers strictly above her make up; D without an order."""
     positive = np.maximum(value, 0.0)
     order = np.argsort(-positive, kind="stable")

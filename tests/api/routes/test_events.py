@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from engine.customers.consents import latest
+from engine.customers.consents import latest_consents
 from engine.database.session import connect, transaction
 from engine.events.inbox import read_after
 from engine.history.compaction import compact_inbox
@@ -90,8 +90,8 @@ def test_consent_told_by_event_enters_the_log(app) -> None:
     app.tell(event("consent", 1, granted=True), event("consent", 2, granted=False, channel="sms"))
     engine = connect(app.settings)
     with transaction(engine) as session:
-        assert latest(session, channel="sms") == {"c001": False}
-        assert latest(session, channel="email") == {"c001": True}
+        assert latest_consents(session, channel="sms") == {"c001": False}
+        assert latest_consents(session, channel="email") == {"c001": True}
     engine.dispose()
 
 

@@ -31,7 +31,7 @@ from campaigns.runs.data import ImportedConsents, read_data
 from campaigns.runs.launch import launch
 from campaigns.runs.plan import make_plan
 from campaigns.runs.status import pause, resume, status_of
-from engine.customers.consents import append
+from engine.customers.consents import record_consent
 from engine.database.session import connect, transaction
 from engine.errors import Conflict
 from engine.files.encryption import seal_of
@@ -179,8 +179,8 @@ def test_the_coupon_of_a_message_whose_fate_nobody_knows_stays_good(post: Post) 
 
 def test_who_refuses_between_launch_and_sending_gets_nothing(post: Post) -> None:
     with transaction(post.database) as session:
-        append(session, NOW, customer_id="c3", granted=False, source="app")
-        append(session, NOW, customer_id="c4", granted=False, source="app", channel="webhook")
+        record_consent(session, NOW, customer_id="c3", granted=False, source="app")
+        record_consent(session, NOW, customer_id="c4", granted=False, source="app", channel="webhook")
     found = post.claim(NOW)
     assert found.dropped == 1
     assert "c3" not in {m.outgoing.customer_id for m in found.messages}
@@ -200,7 +200,7 @@ def test_a_refusal_between_two_attempts_stops_the_second(post: Post) -> None:
     claimed = post.claim(NOW, limit=1)
     post.settle(NOW, claimed, [Outcome("retry", "HTTP 503")])
     with transaction(post.database) as session:
-        append(session, NOW, customer_id=claimed.messages[0].outgoing.customer_id, granted=False, source="app")
+        record_consent(session, NOW, customer_id=claimed.messages[0].outgoing.customer_id, granted=False, source="app")
     assert post.claim(NOW + timedelta(minutes=1)).dropped == 1
 
 

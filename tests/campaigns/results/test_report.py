@@ -17,7 +17,7 @@ from campaigns.runs.launch import launch
 from campaigns.runs.plan import make_plan
 from engine.database.session import connect, transaction
 from engine.errors import NotFound
-from engine.experiments.statistics import Difference, NotEnough
+from engine.experiments.statistics import Difference, NotEnoughData
 from engine.history.orders import History
 from engine.settings import Settings
 from tests.campaigns.town import WINBACK, order_rows, settle_town
@@ -111,7 +111,7 @@ def test_an_open_window_says_so(database: Engine, settings: Settings) -> None:
 
 
 def reason(found: RunReport) -> str:
-    assert isinstance(found.incremental_orders, NotEnough)
+    assert isinstance(found.incremental_orders, NotEnoughData)
     assert found.incremental_orders == found.incremental_revenue_cents
     assert found.as_json()["incremental_orders"] == {"enough": False, "reason": found.incremental_orders.reason}
     return found.incremental_orders.reason

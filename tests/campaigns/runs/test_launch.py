@@ -20,7 +20,7 @@ from campaigns.runs.data import read_data
 from campaigns.runs.launch import Launched, launch
 from campaigns.runs.plan import Plan, make_plan
 from engine.columns import ORDERS
-from engine.customers.consents import append
+from engine.customers.consents import record_consent
 from engine.database.audit import AuditRow
 from engine.database.session import connect, transaction
 from engine.errors import BadDefinition, Conflict
@@ -194,7 +194,7 @@ def test_first_plans_at_the_same_time_do_not_disturb_each_other(database: Engine
 def test_who_refuses_or_orders_after_the_plan_is_left_out_and_counted(database: Engine, town: Settings) -> None:
     planned(database, town, winback())
     with transaction(database) as session:
-        append(session, NOW, customer_id="c0", granted=False, source="app")
+        record_consent(session, NOW, customer_id="c0", granted=False, source="app")
     order_rows(town, [("c1", NOW + timedelta(minutes=1), 2000)])
     done = launched(database, town, winback(), now=NOW + timedelta(hours=1))
     assert done.left_since_plan == {"no_consent": 1, "not_in_segment": 1}

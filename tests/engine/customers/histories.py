@@ -10,7 +10,7 @@ import polars as pl
 
 from engine.columns import CUSTOMERS, ITEMS, LINES, ORDERS, VENDORS
 from engine.customers.moment import Moment, end_of
-from engine.customers.table import Sources
+from engine.customers.table import TableSources
 
 NOW = end_of(datetime(2026, 3, 1, tzinfo=UTC).date(), "UTC")
 
@@ -52,9 +52,9 @@ def sources(
     lines: pl.DataFrame | None = None,
     known: pl.DataFrame | None = None,
     menu: pl.DataFrame | None = None,
-) -> Sources:
+) -> TableSources:
     """Return what the table is built from; what is not given is empty."""
-    return Sources(
+    return TableSources(
         placed.lazy(),
         (lines if lines is not None else pl.DataFrame(schema=LINES)).lazy(),
         known if known is not None else customers(),

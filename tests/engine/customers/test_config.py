@@ -6,19 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from engine.customers.config import CustomerConfig, described, parse_config, read_config
+from engine.customers.config import CustomerConfig, customer_config_keys, parse_customer_config, read_customer_config
 from engine.errors import BadDefinition, MissingFile
 
 
 def test_nothing_given_means_the_defaults(tmp_path: Path) -> None:
-    assert read_config(None, home=tmp_path) == parse_config(None) == parse_config({}) == CustomerConfig()
+    assert (
+        read_customer_config(None, home=tmp_path)
+        == parse_customer_config(None)
+        == parse_customer_config({})
+        == CustomerConfig()
+    )
 
 
 def test_the_file_in_the_home_is_read_and_another_may_be_named(tmp_path: Path) -> None:
     (tmp_path / "customers.yaml").write_text("rfm: {window_days: 90}\n")
     (tmp_path / "other.yaml").write_text("cadence: {lapsed: 0.99}\nlifetime_value: {model: bg_nbd}\n")
-    assert read_config(None, home=tmp_path).rfm.window_days == 90
-    other = read_config(tmp_path / "other.yaml", home=tmp_path)
+    assert read_customer_config(None, home=tmp_path).rfm.window_days == 90
+    other = read_customer_config(tmp_path / "other.yaml", home=tmp_path)
     assert (other.rfm.window_days, other.cadence.lapsed, other.lifetime_value.model) == (365, 0.99, "bg_nbd")
 
 
@@ -44,20 +49,20 @@ def test_the_file_in_the_home_is_read_and_another_may_be_named(tmp_path: Path) -
 )
 def test_a_wrong_key_is_told_by_its_path(content: object, told: str) -> None:
     with pytest.raises(BadDefinition) as refused:
-        parse_config(content)
+        parse_customer_config(content)
     assert told in str(refused.value)
 
 
 def test_broken_and_missing_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "customers.yaml").write_text("rfm: [\n")
     with pytest.raises(BadDefinition, match="is not YAML"):
-        read_config(None, home=tmp_path)
+        read_customer_config(None, home=tmp_path)
     with pytest.raises(MissingFile):
-        read_config(tmp_path / "none.yaml", home=tmp_path)
+        read_customer_config(tmp_path / "none.yaml", home=tmp_path)
 
 
 def test_every_key_is_in_the_guide() -> None:
     guide = Path(__file__).parents[3] / "docs" / "guides" / "customers.md"
     text = guide.read_text(encoding="utf-8")
-    for key, default, about in described():
+    for key, default, about in customer_config_keys():
         assert f"| `{key}` | {default} | {about} |" in text

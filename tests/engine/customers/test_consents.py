@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from engine.customers.consents import append, latest, refusal
+from engine.customers.consents import consent_refusal, latest_consents, record_consent
 from engine.database.session import connect, transaction
 from engine.settings import Settings
 
@@ -25,30 +25,30 @@ def session(settings: Settings, database_url: str | None) -> Iterator[Session]:
 
 
 def test_the_statement_that_arrived_last_wins_whatever_its_date(session: Session) -> None:
-    append(session, NOW, customer_id="a", granted=True, source="app")
-    append(session, NOW - timedelta(days=1), customer_id="a", granted=False, source="letter")
-    append(session, NOW, customer_id="b", granted=False, source="app")
-    append(session, NOW, customer_id="b", granted=True, source="app")
+    record_consent(session, NOW, customer_id="a", granted=True, source="app")
+    record_consent(session, NOW - timedelta(days=1), customer_id="a", granted=False, source="letter")
+    record_consent(session, NOW, customer_id="b", granted=False, source="app")
+    record_consent(session, NOW, customer_id="b", granted=True, source="app")
     session.flush()
-    assert latest(session, channel="recording") == {"a": False, "b": True}
+    assert latest_consents(session, channel="recording") == {"a": False, "b": True}
 
 
 def test_a_statement_counts_for_its_channel_or_for_any_and_only_for_marketing(session: Session) -> None:
-    append(session, NOW, customer_id="a", granted=True, source="app", channel="any")
-    append(session, NOW, customer_id="a", granted=False, source="app", channel="sms")
-    append(session, NOW, customer_id="b", granted=False, source="app", purpose="research")
+    record_consent(session, NOW, customer_id="a", granted=True, source="app", channel="any")
+    record_consent(session, NOW, customer_id="a", granted=False, source="app", channel="sms")
+    record_consent(session, NOW, customer_id="b", granted=False, source="app", purpose="research")
     session.flush()
-    assert latest(session, channel="recording") == {"a": True}
-    assert latest(session, channel="sms") == {"a": False}
+    assert latest_consents(session, channel="recording") == {"a": True}
+    assert latest_consents(session, channel="sms") == {"a": False}
 
 
 def test_asking_for_some_customers_gives_only_those(session: Session) -> None:
     for i in range(1200):
-        append(session, NOW, customer_id=f"c{i}", granted=bool(i % 2), source="app")
+        record_consent(session, NOW, customer_id=f"c{i}", granted=bool(i % 2), source="app")
     session.flush()
     ids = [f"c{i}" for i in range(100, 1100)]
-    assert latest(session, channel="x", customer_ids=ids) == {each: bool(int(each[1:]) % 2) for each in ids}
-    assert latest(session, channel="x", customer_ids=[]) == {}
+    assert latest_consents(session, channel="x", customer_ids=ids) == {each: bool(int(each[1:]) % 2) for each in ids}
+    assert latest_consents(session, channel="x", customer_ids=[]) == {}
 
 
 @pytest.mark.parametrize(
@@ -65,5 +65,5 @@ def test_the_log_wins_over_the_table_and_unknown_is_a_no_only_when_explicit(
     said: bool | None, imported: bool | None, explicit: str | None, not_refused: str | None
 ) -> None:
     log = {} if said is None else {"a": said}
-    assert refusal("a", "explicit", said=log, imported=imported) == explicit
-    assert refusal("a", "not_refused", said=log, imported=imported) == not_refused
+    assert consent_refusal("a", "explicit", said=log, imported=imported) == explicit
+    assert consent_refusal("a", "not_refused", said=log, imported=imported) == not_refused

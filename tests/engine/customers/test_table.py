@@ -20,7 +20,7 @@ from engine.customers.columns import (
 )  # fmt: skip
 from engine.customers.config import CustomerConfig, LifetimeValue, Rfm
 from engine.customers.figures import customer_figures
-from engine.customers.table import customer_table, standings
+from engine.customers.table import customer_groups, customer_table
 from tests.engine.customers.histories import NOW, customers, drawn_town, items, lines_of, moment, order, orders, sources
 
 
@@ -202,6 +202,6 @@ def test_standings_are_those_of_the_whole_table(town) -> None:
     rng = np.random.default_rng(0)
     lines = lines_of(placed, [[f"d{int(i)}"] for i in rng.integers(0, 12, placed.height)])
     menu = items(*({"item_id": f"d{i}", "margin_cents": 100 + 20 * i} for i in range(12)))
-    alone = standings(sources(placed, lines, known, menu), NOW, CustomerConfig())
+    alone = customer_groups(sources(placed, lines, known, menu), NOW, CustomerConfig())
     whole = built.table.select(alone.columns)
     assert alone.equals(whole, null_equal=True)

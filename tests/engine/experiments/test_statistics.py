@@ -13,8 +13,8 @@ from engine.experiments.statistics import (
     MIN_PER_ARM,
     TIGHTEST_AT,
     Difference,
-    NotEnough,
-    compare,
+    NotEnoughData,
+    compare_arms,
     cuped,
     sample_ratio,
     sequence_radius,
@@ -28,7 +28,7 @@ def arm(rng: np.random.Generator, n: int, mean: float) -> np.ndarray:
 def test_the_estimate_is_the_difference_of_means() -> None:
     rng = np.random.default_rng(1)
     treated, held = arm(rng, 900, 0.5), arm(rng, 100, 0.3)
-    found = compare(treated, held)
+    found = compare_arms(treated, held)
     assert isinstance(found, Difference)
     assert found.estimate == pytest.approx(treated.mean() - held.mean())
     assert found.high - found.estimate == pytest.approx(found.estimate - found.low)
@@ -37,7 +37,7 @@ def test_the_estimate_is_the_difference_of_means() -> None:
 def test_the_interval_is_the_papers_formula_and_wider_than_a_single_look() -> None:
     rng = np.random.default_rng(2)
     treated, held = arm(rng, 1500, 0.5), arm(rng, 500, 0.5)
-    found = compare(treated, held)
+    found = compare_arms(treated, held)
     assert isinstance(found, Difference)
     single = stats.ttest_ind(treated, held, equal_var=False).confidence_interval(1 - ALPHA)
     assert found.low < single.low < single.high < found.high
@@ -53,7 +53,7 @@ def test_the_truth_is_covered_at_all_looks_at_once() -> None:
     looks, missed, single_missed, rounds = range(100, 3001, 100), 0, 0, 300
     for _ in range(rounds):
         treated, held = arm(rng, 3000, 0.4), arm(rng, 3000, 0.4)
-        found = [compare(treated[:n], held[:n]) for n in looks]
+        found = [compare_arms(treated[:n], held[:n]) for n in looks]
         missed += any(isinstance(each, Difference) and not each.low <= 0 <= each.high for each in found)
         p_values = [stats.ttest_ind(treated[:n], held[:n]).pvalue for n in looks]
         single_missed += min(p_values) < ALPHA
@@ -65,7 +65,7 @@ def test_the_truth_is_covered_at_all_looks_at_once() -> None:
 
 def test_a_real_effect_is_found() -> None:
     rng = np.random.default_rng(4)
-    found = compare(arm(rng, 4000, 0.5), arm(rng, 1000, 0.3))
+    found = compare_arms(arm(rng, 4000, 0.5), arm(rng, 1000, 0.3))
     assert isinstance(found, Difference)
     assert found.low > 0
 
@@ -80,7 +80,10 @@ def test_cuped_narrows_the_interval_and_keeps_the_effect() -> None:
     before_t, before_h = arm(rng, 2000, 5), arm(rng, 500, 5)
     treated = before_t * 0.5 + rng.normal(0.3, 0.5, 2000)
     held = before_h * 0.5 + rng.normal(0.0, 0.5, 500)
-    plain, adjusted = compare(treated, held), compare(treated, held, treated_before=before_t, held_out_before=before_h)
+    plain, adjusted = (
+        compare_arms(treated, held),
+        compare_arms(treated, held, treated_before=before_t, held_out_before=before_h),
+    )
     assert isinstance(plain, Difference)
     assert isinstance(adjusted, Difference)
     assert adjusted.high - adjusted.low < 0.6 * (plain.high - plain.low)
@@ -103,19 +106,21 @@ def test_cuped_is_least_squares_within_arms() -> None:
 def test_a_covariate_that_says_nothing_changes_nothing() -> None:
     rng = np.random.default_rng(7)
     treated, held = arm(rng, 100, 1), arm(rng, 100, 1)
-    assert compare(treated, held, treated_before=np.ones(100), held_out_before=np.ones(100)) == compare(treated, held)
+    assert compare_arms(treated, held, treated_before=np.ones(100), held_out_before=np.ones(100)) == compare_arms(
+        treated, held
+    )
 
 
 @pytest.mark.parametrize(("treated", "held"), [(MIN_PER_ARM - 1, 500), (500, MIN_PER_ARM - 1), (500, 0)])
 def test_too_few_customers_give_no_number(treated: int, held: int) -> None:
     rng = np.random.default_rng(8)
-    found = compare(arm(rng, treated, 1), arm(rng, held, 1))
-    assert isinstance(found, NotEnough)
+    found = compare_arms(arm(rng, treated, 1), arm(rng, held, 1))
+    assert isinstance(found, NotEnoughData)
     assert found.reason.startswith("not enough data")
 
 
 def test_outcomes_that_do_not_vary_give_no_number() -> None:
-    assert isinstance(compare(np.zeros(500), np.zeros(500)), NotEnough)
+    assert isinstance(compare_arms(np.zeros(500), np.zeros(500)), NotEnoughData)
 
 
 def test_the_sample_ratio_check_is_the_chi_square_test() -> None:

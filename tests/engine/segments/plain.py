@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from engine.experiments.assignment import bucket
 from engine.segments.rule import (
-    FIELDS,
+    SEGMENT_FIELDS,
     All,
     AnyOf,
     Clause,
@@ -66,12 +66,12 @@ def holds(rule: Rule, town: Town, as_of: datetime, who: str) -> bool:
         case EventClause(measure, operator, value):
             return compares(measured(measure, town, as_of, who), measure.kind, operator, value, town, as_of, who)
         case Clause(name, operator, value):
-            kind = FIELDS[name].kind
+            kind = SEGMENT_FIELDS[name].kind
             return compares(known(name, town, as_of, who), kind, operator, value, town, as_of, who)
 
 
 def known(name: str, town: Town, as_of: datetime, who: str) -> object:
-    where = FIELDS[name]
+    where = SEGMENT_FIELDS[name]
     card = town.cards.get(who)
     if where.origin == "history":
         return figure(where.column, town, as_of, who)

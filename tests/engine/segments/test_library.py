@@ -12,14 +12,14 @@ from engine.database.audit import AuditRow
 from engine.database.session import connect, transaction
 from engine.errors import BadDefinition, Conflict, NotFound
 from engine.segments.library import (
-    find_definition,
-    history_of,
-    inlined,
-    listed,
-    lookup_in,
-    read_definition,
-    ready_names,
-    save,
+    find_segment_definition,
+    inline_segments,
+    list_segments,
+    read_segment_definition,
+    ready_segment_names,
+    save_segment,
+    segment_lookup,
+    segment_versions,
 )
 from engine.segments.parse import parse_rule
 from engine.segments.rule import Clause, InSegment
@@ -41,7 +41,7 @@ def database(settings, database_url) -> Iterator[Engine]:
 
 def put(database: Engine, name: str, tree: object) -> tuple[int, bool]:
     with transaction(database) as session:
-        row, fresh = save(session, NOW, name=name, tree=tree, currency="USD", actor="cli:ann")
+        row, fresh = save_segment(session, NOW, name=name, tree=tree, currency="USD", actor="cli:ann")
         return row.version, fresh
 
 
@@ -50,12 +50,12 @@ def test_a_saved_segment_keeps_every_version_and_who_made_it(database: Engine) -
     assert put(database, "regulars_of_mine", TWO) == (1, False)
     assert put(database, "regulars_of_mine", {"orders": {"at_least": 3}}) == (2, True)
     with transaction(database) as session:
-        assert [(row.version, row.created_by) for row in history_of(session, "regulars_of_mine")] == [
+        assert [(row.version, row.created_by) for row in segment_versions(session, "regulars_of_mine")] == [
             (2, "cli:ann"),
             (1, "cli:ann"),
         ]
-        assert find_definition(session, "regulars_of_mine").tree == {"orders": {"at_least": 3}}
-        assert [each.name for each in listed(session)] == [*ready_names(), "regulars_of_mine"]
+        assert find_segment_definition(session, "regulars_of_mine").tree == {"orders": {"at_least": 3}}
+        assert [each.name for each in list_segments(session)] == [*ready_segment_names(), "regulars_of_mine"]
         audited = session.scalars(select(AuditRow).where(AuditRow.action == "segment.save")).all()
         assert [(row.actor, row.target) for row in audited] == [("cli:ann", "regulars_of_mine")] * 2
 
@@ -83,11 +83,11 @@ def test_segments_that_name_each_other_in_a_circle_are_refused(database: Engine)
     with pytest.raises(BadDefinition, match="goes in a circle: a -> b -> a"):
         parse_rule("a", currency="USD", lookup=each_other)
     with pytest.raises(BadDefinition, match="goes in a circle: a -> b -> a"):
-        inlined("a", each_other)
+        inline_segments("a", each_other)
 
 
 def test_parameters_are_filled_in_and_checked() -> None:
-    definition = read_definition(
+    definition = read_segment_definition(
         "parameters: {least: 2, zone: }\nrule: {all: [{orders: {at_least: $least}}, {zone: $zone}]}"
     )
     filled = definition.filled({"zone": "north"}, where="x")
@@ -101,7 +101,7 @@ def test_parameters_are_filled_in_and_checked() -> None:
 def test_a_name_written_out_means_the_same_whatever_is_saved_later(database: Engine) -> None:
     put(database, "mine", TWO)
     with transaction(database) as session:
-        whole = inlined({"all": [{"segment": "mine"}]}, lookup_in(session))
+        whole = inline_segments({"all": [{"segment": "mine"}]}, segment_lookup(session))
     put(database, "mine", {"orders": {"at_least": 9}})
     rule = parse_rule(whole, currency="USD")
     assert rule.rules == (InSegment("mine", Clause("orders", "at_least", 2)),)  # type: ignore[union-attr]
@@ -109,7 +109,7 @@ def test_a_name_written_out_means_the_same_whatever_is_saved_later(database: Eng
 
 def test_a_name_nobody_knows_is_not_found(database: Engine) -> None:
     with transaction(database) as session, pytest.raises(NotFound, match="no ready or saved segment 'ghosts'"):
-        find_definition(session, "ghosts")
+        find_segment_definition(session, "ghosts")
 
 
 @pytest.mark.parametrize(
@@ -129,4 +129,4 @@ def test_a_name_nobody_knows_is_not_found(database: Engine) -> None:
 )  # fmt: skip
 def test_text_that_is_no_definition_says_why(text: str, message: str) -> None:
     with pytest.raises(BadDefinition, match=message):
-        read_definition(text)
+        read_segment_definition(text)

@@ -12,13 +12,13 @@ import polars as pl
 import pytest
 from sqlalchemy.orm import Session
 
-from engine.customers.consents import append
+from engine.customers.consents import record_consent
 from engine.customers.store import read_customer_table
 from engine.database.session import connect, transaction
 from engine.segments.facts import members
-from engine.segments.library import lookup_in, ready, ready_names
+from engine.segments.library import ready_segment, ready_segment_names, segment_lookup
 from engine.segments.parse import parse_rule
-from engine.segments.sources import Reading, sources_of
+from engine.segments.sources import OpenSession, home_segment_sources
 from engine.settings import Settings
 from tests.engine.segments.city import AS_OF, ENV, UNTIL, city, city_home
 
@@ -29,7 +29,7 @@ PARAMETERS = {"lovers_of_cuisine": {"cuisine": "Sichuan"}}
 
 
 @pytest.fixture(scope="module")
-def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, Reading]]:
+def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, OpenSession]]:
     home = tmp_path_factory.mktemp("ready") / "home"
     shutil.copytree(city_home(), home)
     settings = Settings.from_environment(ENV, home=home)
@@ -39,19 +39,19 @@ def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings
 
 
 @pytest.fixture
-def ids(reading: tuple[Settings, Reading]) -> Ids:
+def ids(reading: tuple[Settings, OpenSession]) -> Ids:
     settings, opened = reading
 
     def found(name: str, **parameters: str) -> set[str]:
         tree = {"segment": {"name": name, **(parameters or PARAMETERS.get(name, {}))}}
-        rule = parse_rule(tree, currency="CNY", lookup=lookup_in(None))
-        return set(members(rule, sources_of(settings, opened), AS_OF).collect()["customer_id"])
+        rule = parse_rule(tree, currency="CNY", lookup=segment_lookup(None))
+        return set(members(rule, home_segment_sources(settings, opened), AS_OF).collect()["customer_id"])
 
     return found
 
 
 @pytest.fixture(scope="module")
-def table(reading: tuple[Settings, Reading]) -> dict[str, Row]:
+def table(reading: tuple[Settings, OpenSession]) -> dict[str, Row]:
     return {str(row["customer_id"]): row for row in read_customer_table(reading[0]).table.to_dicts()}
 
 
@@ -66,15 +66,15 @@ def orders() -> dict[str, list[Row]]:
 
 
 def test_there_are_twenty_with_names_and_a_sentence_in_both_languages() -> None:
-    assert len(ready_names()) == 20
-    for name in ready_names():
-        definition = ready(name)
+    assert len(ready_segment_names()) == 20
+    for name in ready_segment_names():
+        definition = ready_segment(name)
         assert set(definition.title) == set(definition.about) == {"en", "zh"}
         assert definition.about["en"].endswith(".")
         assert any("\u4e00" <= letter <= "\u9fff" for letter in definition.about["zh"])
 
 
-@pytest.mark.parametrize("name", ready_names())
+@pytest.mark.parametrize("name", ready_segment_names())
 def test_none_is_empty_and_none_is_everybody(ids: Ids, name: str) -> None:
     assert 0 < len(ids(name)) < 0.7 * city().customers.height
 
@@ -168,7 +168,7 @@ def test_the_dormant_have_truly_left_more_often_than_the_active(ids: Ids) -> Non
 
 
 def test_cards_and_the_consent_log_tell_the_rest(
-    ids: Ids, orders: dict[str, list[Row]], reading: tuple[Settings, Reading]
+    ids: Ids, orders: dict[str, list[Row]], reading: tuple[Settings, OpenSession]
 ) -> None:
     cards = {row["customer_id"]: row for row in city().customers.filter(pl.col("registered_at") <= AS_OF).to_dicts()}
     everyone = set(cards) | set(orders)
@@ -184,9 +184,9 @@ def test_cards_and_the_consent_log_tell_the_rest(
 
 
 def _says(session: Session, who: str, *, granted: bool) -> None:
-    append(session, AS_OF - DAY, customer_id=who, granted=granted, source="test")
+    record_consent(session, AS_OF - DAY, customer_id=who, granted=granted, source="test")
     # What is said after the instant is not known at it.
-    append(session, UNTIL, customer_id=who, granted=not granted, source="test")
+    record_consent(session, UNTIL, customer_id=who, granted=not granted, source="test")
 
 
 def _cuisines() -> tuple[object, ...]:

@@ -17,10 +17,10 @@ from engine.database.session import connect, transaction
 from engine.events.inbox import Event, store
 from engine.history.orders import History
 from engine.history.tables import upsert_table
-from engine.segments.explain import explain
+from engine.segments.explain import explain_membership
 from engine.segments.facts import members
 from engine.segments.parse import parse_rule
-from engine.segments.sources import Reading, sources_of
+from engine.segments.sources import OpenSession, home_segment_sources
 from engine.settings import Settings
 from tests.engine.segments.city import AS_OF, ENV, city_home
 
@@ -29,18 +29,27 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def reading(settings: Settings, database_url: str) -> Iterator[Reading]:
+def reading(settings: Settings, database_url: str) -> Iterator[OpenSession]:
     database = connect(replace(settings, database_url=database_url))
     yield lambda: transaction(database)
     database.dispose()
 
 
-def found(settings: Settings, reading: Reading, tree: object, at: datetime = NOW, *, exact: bool = True) -> list[str]:
+def found(
+    settings: Settings, reading: OpenSession, tree: object, at: datetime = NOW, *, exact: bool = True
+) -> list[str]:
     rule = parse_rule(tree, currency="USD")
-    return members(rule, sources_of(settings, reading, exact=exact), at).collect()["customer_id"].sort().to_list()
+    return (
+        members(rule, home_segment_sources(settings, reading, exact=exact), at)
+        .collect()["customer_id"]
+        .sort()
+        .to_list()
+    )
 
 
-def test_events_of_the_inbox_count_within_their_window_and_by_the_menu(settings: Settings, reading: Reading) -> None:
+def test_events_of_the_inbox_count_within_their_window_and_by_the_menu(
+    settings: Settings, reading: OpenSession
+) -> None:
     upsert_table(settings, "customers", pl.DataFrame({"customer_id": ["a", "b", "c"]}))
     dishes = {"item_id": ["d1", "d2"], "category": ["soup", "rice"], "cuisine": [None, "Thai"], "vendor_id": ["v", "v"]}
     upsert_table(settings, "items", pl.DataFrame(dishes))
@@ -66,7 +75,7 @@ def test_events_of_the_inbox_count_within_their_window_and_by_the_menu(settings:
         settings, reading, {"count": {"event": "rating", "where": {"rating": {"at_most": 2}}, "at_least": 1}}
     ) == ["c"]
     rule = parse_rule({"last": {"event": "view", "within_days": 2}}, currency="USD")
-    told_of = explain(rule, sources_of(settings, reading), NOW, "a")
+    told_of = explain_membership(rule, home_segment_sources(settings, reading), NOW, "a")
     assert (told_of.matched, told_of.value) == (True, NOW - DAY)
 
 
@@ -92,13 +101,13 @@ def test_the_table_is_of_the_very_instant_unless_now_is_asked(home: Path, monkey
     settings = Settings.from_environment(ENV, home=home)
     database = connect(settings)
     computed: list[datetime] = []
-    compute = customer_store.compute
+    compute = customer_store.compute_customer_table
 
     def counted(chosen: Settings, moment, **options):  # type: ignore[no-untyped-def]
         computed.append(moment.at)
         return compute(chosen, moment, **options)
 
-    monkeypatch.setattr(customer_store, "compute", counted)
+    monkeypatch.setattr(customer_store, "compute_customer_table", counted)
     slowing = {"lifecycle": "slowing"}
     stored = found(settings, lambda: transaction(database), slowing, AS_OF)
     assert (len(stored) > 0, computed) == (True, [])
@@ -112,7 +121,7 @@ def test_the_table_is_of_the_very_instant_unless_now_is_asked(home: Path, monkey
 
 
 def test_a_complaint_told_after_the_table_was_stored_is_seen_by_the_next_question(
-    settings: Settings, reading: Reading
+    settings: Settings, reading: OpenSession
 ) -> None:
     order = {"order_id": "o", "customer_id": "a", "ordered_at": NOW - DAY, "status": "delivered", "order_cents": 900}
     orders = pl.DataFrame([{name: order.get(name) for name in ORDERS}], schema=ORDERS, orient="row")
@@ -125,12 +134,12 @@ def test_a_complaint_told_after_the_table_was_stored_is_seen_by_the_next_questio
     assert found(settings, reading, complained, exact=False) == ["a"]
 
 
-def test_a_table_of_another_release_is_not_read(settings: Settings, reading: Reading) -> None:
+def test_a_table_of_another_release_is_not_read(settings: Settings, reading: OpenSession) -> None:
     order = {"order_id": "o", "customer_id": "a", "ordered_at": NOW - DAY, "status": "delivered", "order_cents": 900}
     orders = pl.DataFrame([{name: order.get(name) for name in ORDERS}], schema=ORDERS, orient="row")
     History(settings.history_folder).append(orders, pl.DataFrame(schema=LINES))
     customer_store.build_customer_table(settings, now=NOW, database=reading)
-    path = customer_store.table_file(settings)
+    path = customer_store.customer_table_file(settings)
     path.write_bytes(b"from a release that wrote another format")
     manifest = path.with_suffix(".json")
     manifest.write_text(manifest.read_text(encoding="utf-8").replace('"format": 2', '"format": 1'), encoding="utf-8")

@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.columns import CUSTOMERS, LINES, ORDERS
-from engine.segments.explain import Explained, explain
-from engine.segments.facts import Sources, figures_suffice
+from engine.segments.explain import ExplainedRule, explain_membership
+from engine.segments.facts import SegmentSources, needs_figures_only
 from engine.segments.facts import members as compiled_members
-from engine.segments.properties import EVENTS
+from engine.segments.properties import SEGMENT_EVENTS
 from engine.segments.rule import (
     DAY_OPERATORS,
-    FIELDS,
-    LISTS,
+    LIST_OPERATORS,
     OPERATORS,
+    SEGMENT_FIELDS,
     All,
     AnyOf,
     Clause,
@@ -30,7 +30,7 @@ from engine.segments.rule import (
     Window,
     inner_rules,
 )
-from engine.segments.sources import INBOX, SAID
+from engine.segments.sources import INBOX_EVENTS, LATEST_CONSENTS
 from tests.engine.segments import plain
 from tests.engine.segments.plain import Town
 
@@ -75,7 +75,7 @@ ITEMS = {
     "d2": {"item_id": "d2", "category": "b", "cuisine": None, "vendor_id": "b"},
     "d3": {"item_id": "d3", "category": None, "cuisine": "b", "vendor_id": None},
 }
-USED = [name for name, each in FIELDS.items() if each.origin != "table" or each.column in TABLE]
+USED = [name for name, each in SEGMENT_FIELDS.items() if each.origin != "table" or each.column in TABLE]
 
 cards = st.fixed_dictionaries(
     {
@@ -157,7 +157,7 @@ def value_of(kind: str, operator: str) -> st.SearchStrategy[object]:
         "weekday": st.integers(1, 7),
         "daypart": st.sampled_from(["breakfast", "lunch", "afternoon", "dinner", "late"]),
     }[kind]
-    if operator in LISTS:
+    if operator in LIST_OPERATORS:
         return st.lists(one, min_size=1, max_size=3).map(tuple)
     return st.lists(one, min_size=2, max_size=2).map(sorted).map(tuple) if operator == "between" else one
 
@@ -171,13 +171,13 @@ def comparisons(draw: st.DrawFn, kind: str) -> tuple[str, object]:
 @st.composite
 def clauses(draw: st.DrawFn) -> Rule:
     name = draw(st.sampled_from(USED))
-    return Clause(name, *draw(comparisons(FIELDS[name].kind)))
+    return Clause(name, *draw(comparisons(SEGMENT_FIELDS[name].kind)))
 
 
 @st.composite
 def event_clauses(draw: st.DrawFn) -> Rule:
     event = draw(st.sampled_from(["order", "order_line", "view"]))
-    kind = EVENTS[event]
+    kind = SEGMENT_EVENTS[event]
     what = draw(st.sampled_from(["count", "first", "last", *(["sum"] if kind.summed else [])]))
     clocks = ["daypart", "weekday", "hour"]
     chosen = draw(st.lists(st.sampled_from(sorted([*kind.properties, *clocks, *clocks])), max_size=2))
@@ -217,16 +217,16 @@ def frame(rows: list[dict[str, object]], schema: dict[str, object]) -> pl.LazyFr
     return pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=schema, orient="row").lazy()
 
 
-def sources_of(town: Town) -> Sources:
+def sources_of(town: Town) -> SegmentSources:
     views = [{**row, "at": row["ordered_at"]} for row in town.views]
     table = [{"customer_id": name, **row} for name, row in town.table.items()]
 
     def consents(as_of: datetime, customer_id: str | None) -> pl.DataFrame:
         said = [{**row, "said": row["granted"]} for row in town.consents if row["at"] <= as_of]
         said = [row for row in said if customer_id in (None, row["customer_id"])]
-        return frame(said, SAID).collect().unique("customer_id", keep="last", maintain_order=True)
+        return frame(said, LATEST_CONSENTS).collect().unique("customer_id", keep="last", maintain_order=True)
 
-    return Sources(
+    return SegmentSources(
         orders=lambda _since: frame(town.orders, ORDERS),
         lines=lambda _since: frame(town.lines, LINES),
         customers=frame(list(town.cards.values()), CUSTOMERS),
@@ -240,7 +240,7 @@ def sources_of(town: Town) -> Sources:
 
 def seen(views: list[dict[str, object]], since: datetime | None, customer_id: str | None) -> pl.DataFrame:
     kept = [v for v in views if (since is None or v["at"] >= since) and customer_id in (None, v["customer_id"])]
-    return frame(kept, INBOX).collect()
+    return frame(kept, INBOX_EVENTS).collect()
 
 
 @settings(deadline=None, max_examples=250)
@@ -253,7 +253,7 @@ def test_both_engines_choose_the_same_customers(rule: Rule, town: Town, as_of: d
 @settings(deadline=None, max_examples=80)
 @given(rules, towns(), moments)
 def test_explain_says_the_same_for_every_clause_of_everybody(rule: Rule, town: Town, as_of: datetime) -> None:
-    def agree(node: Explained, part: Rule, who: str) -> None:
+    def agree(node: ExplainedRule, part: Rule, who: str) -> None:
         assert node.matched == plain.holds(part, town, as_of, who)
         if isinstance(part, Clause):
             assert same(node.value, plain.known(part.field, town, as_of, who))
@@ -264,7 +264,7 @@ def test_explain_says_the_same_for_every_clause_of_everybody(rule: Rule, town: T
 
     sources = sources_of(town)
     for who in plain.people(town, as_of)[:2]:
-        agree(explain(rule, sources, as_of, who), rule, who)
+        agree(explain_membership(rule, sources, as_of, who), rule, who)
 
 
 @settings(deadline=None, max_examples=30)
@@ -275,10 +275,10 @@ def test_a_rule_of_figures_alone_says_so(rule: Rule, town: Town) -> None:
         part
         for part in _leaves(rule)
         if isinstance(part, EventClause | Sample)
-        or (isinstance(part, Clause) and FIELDS[part.field].origin in ("table", "consent"))
+        or (isinstance(part, Clause) and SEGMENT_FIELDS[part.field].origin in ("table", "consent"))
     ]
     if needs_more:
-        assert not figures_suffice(rule)
+        assert not needs_figures_only(rule)
 
 
 def test_nobody_is_found_in_an_empty_home() -> None:

@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from cli.main import run
-from engine.charts.intervals import Row, bars, curve, dots, printable, shortened
+from engine.charts.intervals import ChartRow, bars, curve, dots, printable, shortened
 from engine.errors import InputError
 from engine.history.orders import History
 from engine.settings import Settings
@@ -133,14 +133,14 @@ def drawn(chart, name):
 
 
 def test_bars_are_as_long_as_their_values() -> None:
-    chart = bars([Row("a", 0.2, (0.1, 0.3)), Row("b", 0.4)], "two")
+    chart = bars([ChartRow("a", 0.2, (0.1, 0.3)), ChartRow("b", 0.4)], "two")
     a, b = (float(rect.get("width")) for rect in drawn(chart, "rect"))
     assert b == pytest.approx(2 * a, rel=1e-2)
     assert len([path for path in drawn(chart, "path") if path.get("class") == "whisker"]) == 1
 
 
 def test_dots_left_of_zero_are_left_of_the_zero_line() -> None:
-    chart = dots([Row("worse", -0.1, (-0.2, 0.05)), Row("better", 0.1)], "two", line=0.02)
+    chart = dots([ChartRow("worse", -0.1, (-0.2, 0.05)), ChartRow("better", 0.1)], "two", line=0.02)
     zero = next(float(line.get("x1")) for line in drawn(chart, "line") if line.get("class") == "zero")
     held = next(float(line.get("x1")) for line in drawn(chart, "line") if line.get("class") == "held")
     worse, better = (float(circle.get("cx")) for circle in drawn(chart, "circle"))
@@ -162,7 +162,7 @@ finite = st.floats(-1e6, 1e6)
 @hypothesis_settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.text(), finite, st.none() | st.tuples(finite, finite)), max_size=8))
 def test_any_figures_and_names_give_a_chart_that_parses_and_stays_inside(rows) -> None:
-    told = [Row(label, value, bounds) for label, value, bounds in rows]
+    told = [ChartRow(label, value, bounds) for label, value, bounds in rows]
     for draw in (bars, dots):
         chart = parsed(ET.tostring(draw(told, "any")))
         assert chart.tag == f"{SVG}svg"

@@ -8,12 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.customers.behaviour import cadence
-from engine.customers.behaviour.cadence import Rhythm, belief, gaps_of, learn_rhythm, next_gap, silence
+from engine.customers.behaviour.cadence import (
+    PopulationCadence,
+    fit_population_cadence,
+    gap_quantile,
+    gaps_of,
+    median_next_gap,
+    posterior_log_gap,
+)
 from engine.customers.config import Cadence
 from tests.engine.customers.behaviour.test_purchases import days_of
 from tests.engine.customers.histories import order, orders
 
-WEEKLY = Rhythm(float(np.log(7)), 0.25, 0.5, 1000)
+WEEKLY = PopulationCadence(float(np.log(7)), 0.25, 0.5, 1000)
 
 
 def days_with_gaps(gaps: list[list[int]]):
@@ -31,7 +38,7 @@ def test_the_variances_of_drawn_customers_are_found() -> None:
     rng = np.random.default_rng(4)
     means = rng.normal(np.log(40), 0.7, 1500)
     gaps = [np.maximum(np.exp(rng.normal(m, 0.5, rng.integers(1, 8))), 1).round().astype(int).tolist() for m in means]
-    found = learn_rhythm(days_with_gaps(gaps))
+    found = fit_population_cadence(days_with_gaps(gaps))
     assert found.mean == pytest.approx(np.log(40), abs=0.05)
     assert found.within == pytest.approx(0.25, rel=0.1)
     assert found.between == pytest.approx(0.49, rel=0.15)
@@ -39,7 +46,7 @@ def test_the_variances_of_drawn_customers_are_found() -> None:
 
 def test_without_gaps_everybody_has_the_population_s_and_with_many_her_own() -> None:
     n = np.array([0, 1, 50])
-    mean, spread = belief(WEEKLY, n, n * np.log(60.0))
+    mean, spread = posterior_log_gap(WEEKLY, n, n * np.log(60.0))
     assert mean[0] == pytest.approx(WEEKLY.mean)
     assert WEEKLY.mean < mean[1] < mean[2] < np.log(60)
     assert mean[2] == pytest.approx(np.log(60), abs=0.05)
@@ -47,14 +54,14 @@ def test_without_gaps_everybody_has_the_population_s_and_with_many_her_own() -> 
 
 
 def test_fewer_than_twenty_gaps_assume_about_a_month() -> None:
-    assert learn_rhythm(days_with_gaps([[3, 4], [5]])) is cadence.UNKNOWN
-    assert learn_rhythm(days_of(orders())) is cadence.UNKNOWN
+    assert fit_population_cadence(days_with_gaps([[3, 4], [5]])) is cadence.DEFAULT_CADENCE
+    assert fit_population_cadence(days_of(orders())) is cadence.DEFAULT_CADENCE
 
 
 def test_customers_all_alike_have_nothing_between_them() -> None:
-    found = learn_rhythm(days_with_gaps([[7, 7, 7]] * 30))
+    found = fit_population_cadence(days_with_gaps([[7, 7, 7]] * 30))
     assert found.between == pytest.approx(0, abs=1e-9)
-    assert np.isfinite(belief(found, np.array([0, 3]), np.array([0.0, 3 * np.log(7)]))).all()
+    assert np.isfinite(posterior_log_gap(found, np.array([0, 3]), np.array([0.0, 3 * np.log(7)]))).all()
 
 
 def test_gaps_are_counted_between_days_and_the_latest_is_kept() -> None:
@@ -68,22 +75,24 @@ def test_gaps_are_counted_between_days_and_the_latest_is_kept() -> None:
 @settings(max_examples=100)
 @given(st.integers(0, 30), st.floats(0, 6), st.floats(0, 3000))
 def test_dates_rise_and_the_next_order_is_never_in_the_past(n: int, level: float, elapsed: float) -> None:
-    mean, spread = belief(WEEKLY, np.array([n]), np.array([n * level]))
+    mean, spread = posterior_log_gap(WEEKLY, np.array([n]), np.array([n * level]))
     config = Cadence()
-    dates = [silence(mean, spread, share, config)[0] for share in (config.slowing, config.likely_lapsed, config.lapsed)]
+    dates = [
+        gap_quantile(mean, spread, share, config)[0] for share in (config.slowing, config.likely_lapsed, config.lapsed)
+    ]
     assert config.min_days <= dates[0] <= dates[1] <= dates[2] <= config.max_days
-    gap = next_gap(mean, spread, np.array([elapsed]))[0]
+    gap = median_next_gap(mean, spread, np.array([elapsed]))[0]
     assert np.isfinite(gap)
     assert gap >= elapsed
 
 
 def test_the_next_order_halves_what_is_left_of_her_gaps() -> None:
     rng = np.random.default_rng(1)
-    mean, spread = belief(WEEKLY, np.array([4]), np.array([4 * np.log(20.0)]))
+    mean, spread = posterior_log_gap(WEEKLY, np.array([4]), np.array([4 * np.log(20.0)]))
     gaps = np.exp(rng.normal(mean, spread, 200_000))
     for elapsed in (0.5, 15.0, 40.0):
         left = gaps[gaps > elapsed]
-        assert next_gap(mean, spread, np.array([elapsed]))[0] == pytest.approx(np.median(left), rel=0.02)
+        assert median_next_gap(mean, spread, np.array([elapsed]))[0] == pytest.approx(np.median(left), rel=0.02)
 
 
 def test_states_follow_from_the_dates() -> None:

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import Engine
 
 from engine.customers.behaviour import feedback
-from engine.customers.behaviour.feedback import newest_feedback, read_feedback, told_since
+from engine.customers.behaviour.feedback import feedback_received_since, newest_feedback, read_feedback
 from engine.customers.behaviour.satisfaction import FEEDBACK
-from engine.customers.store import build_customer_table, is_current, newest_moment, table_file
+from engine.customers.store import build_customer_table, customer_table_file, is_table_current, newest_moment
 from engine.database.session import connect, transaction
 from engine.events.inbox import Event, store
 from engine.history.orders import History
@@ -74,15 +74,15 @@ def test_without_a_database_or_without_feedback_there_is_none(inbox: Engine) -> 
 
 @pytest.mark.parametrize("many", [5, 6, 7])
 def test_batches_lose_and_repeat_nothing(inbox: Engine, monkeypatch: pytest.MonkeyPatch, many: int) -> None:
-    monkeypatch.setattr(feedback, "BATCH", 3)
+    monkeypatch.setattr(feedback, "FEEDBACK_BATCH", 3)
     put(inbox, *(complaint(i, customer=f"c{i}") for i in range(many)))
     assert read_feedback(inbox)["customer_id"].to_list() == [f"c{i}" for i in range(many)]
 
 
 def test_what_came_since_an_instant_is_known_by_when_it_was_received(inbox: Engine) -> None:
     put(inbox, complaint(1, at=NOON + timedelta(hours=5)))
-    assert told_since(inbox, NOON)
-    assert not told_since(inbox, NOON + timedelta(seconds=1))
+    assert feedback_received_since(inbox, NOON)
+    assert not feedback_received_since(inbox, NOON + timedelta(seconds=1))
 
 
 @pytest.fixture
@@ -104,18 +104,18 @@ def test_newer_feedback_makes_its_day_the_moment_but_never_tomorrow(shop: Settin
 
 
 def test_a_stored_table_is_current_until_an_order_or_feedback_comes(shop: Settings, inbox: Engine) -> None:
-    assert not is_current(shop, inbox)
+    assert not is_table_current(shop, inbox)
     put(inbox, complaint(1, customer="c3"), received_at=NOON - timedelta(seconds=1))
     built = build_customer_table(shop, now=NOON, database=inbox)
     assert built.table.filter(pl.col("complaints") > 0)["customer_id"].to_list() == ["c3"]
-    assert is_current(shop, inbox)
+    assert is_table_current(shop, inbox)
     put(inbox, survey(2, "nps", 3), received_at=NOON + timedelta(minutes=1))
-    assert not is_current(shop, inbox)
+    assert not is_table_current(shop, inbox)
     build_customer_table(shop, now=NOON + timedelta(minutes=2), database=inbox)
-    assert is_current(shop, inbox)
+    assert is_table_current(shop, inbox)
     more = orders(order("c1", 0.1, order_id="later"))
     History(shop.history_folder).append(more, lines_of(more, [["dal"]]))
-    assert not is_current(shop, inbox)
+    assert not is_table_current(shop, inbox)
     build_customer_table(shop, now=NOON + timedelta(minutes=3), database=inbox)
-    table_file(shop).with_suffix(".json").write_text("{}")
-    assert not is_current(shop, inbox)
+    customer_table_file(shop).with_suffix(".json").write_text("{}")
+    assert not is_table_current(shop, inbox)

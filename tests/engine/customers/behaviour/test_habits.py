@@ -56,7 +56,11 @@ def most(pairs) -> list:
 def test_every_habit_is_what_a_plain_reading_says(told) -> None:
     placed, dishes, purchases, lines = read(told)
     menu = habits.read_menu(lines.items, MENU, KITCHENS)
-    found = habits.tastes(lines, menu, purchases.n) | habits.places(purchases) | habits.rhythms(purchases, Dayparts())
+    found = (
+        habits.dish_columns(lines, menu, purchases.n)
+        | habits.place_columns(purchases)
+        | habits.timing_columns(purchases, Dayparts())
+    )
     party = habits.party_size(lines, purchases.n)
     for i, who in enumerate(purchases.ids):
         mine = [
@@ -92,7 +96,7 @@ def _part(hour: int) -> str:
 
 def test_cuisines_come_from_the_dish_else_from_its_kitchen() -> None:
     _, _, purchases, lines = read([("a", 3, 1, "v1", "n", ["dal", "chai"]), ("a", 1, 1, "v1", "n", ["chai", "soup"])])
-    found = habits.tastes(lines, habits.read_menu(lines.items, MENU, KITCHENS), purchases.n)
+    found = habits.dish_columns(lines, habits.read_menu(lines.items, MENU, KITCHENS), purchases.n)
     assert found["top_cuisines"].to_list() == [["street", "north"]]
     assert found["top_categories"].to_list() == [["drink", "main"]]
 
@@ -116,7 +120,9 @@ def test_price_bands_are_thirds_and_equals_share_one() -> None:
 def test_who_never_ordered_has_no_habits() -> None:
     purchases = read_purchases(orders(order("a", 1)).lazy(), customers({"customer_id": "p"}), NOW)
     lines = habits.read_lines(pl.DataFrame(schema=lines_of(orders(), []).schema).lazy(), purchases)
-    found = habits.tastes(lines, habits.read_menu(lines.items, MENU, KITCHENS), 2) | habits.places(purchases)
-    found |= habits.rhythms(purchases, Dayparts())
+    found = habits.dish_columns(lines, habits.read_menu(lines.items, MENU, KITCHENS), 2) | habits.place_columns(
+        purchases
+    )
+    found |= habits.timing_columns(purchases, Dayparts())
     assert [found[name][1] for name in ("top_items", "top_vendors", "daypart_shares", "best_hour")] == [None] * 4
     assert np.isnan(habits.party_size(lines, 2)).all()

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.customers.behaviour.purchases import order_days, read_purchases
-from engine.customers.forecast.lifetime_value import recency_at
+from engine.customers.forecast.lifetime_value import recency_frequency_at
 from engine.customers.moment import end_of
 from engine.errors import Conflict
 from engine.history.orders import History
@@ -39,7 +39,7 @@ def test_orders_of_the_last_day_count_and_those_after_it_do_not_exist() -> None:
 
 def test_t_is_whole_days_to_the_date_and_first_days_count_from_zero() -> None:
     frame = orders(order("a", 0, ordered_at=datetime(1997, 1, 1, 18, tzinfo=UTC)))
-    known = recency_at(days_of(frame, at=moment("1997-09-30")), moment("1997-09-30").day)
+    known = recency_frequency_at(days_of(frame, at=moment("1997-09-30")), moment("1997-09-30").day)
     assert (known.x.tolist(), known.tx_days.tolist(), known.t_days.tolist()) == ([0], [0], [272])
 
 
@@ -71,9 +71,9 @@ def test_free_orders_count_and_negative_ones_only_take_money_back() -> None:
 
 def test_an_unknown_amount_is_no_zero() -> None:
     frame = orders(order("a", 9, order_cents=None), order("a", 5), order("a", 4, order_cents=None), order("a", 4))
-    known = recency_at(days_of(frame), NOW.day)
+    known = recency_frequency_at(days_of(frame), NOW.day)
     assert (known.x[0], known.valued[0], known.mean_value[0]) == (2, 2, 10.0)
-    alone = recency_at(days_of(orders(order("b", 9), order("b", 2, order_cents=None))), NOW.day)
+    alone = recency_frequency_at(days_of(orders(order("b", 9), order("b", 2, order_cents=None))), NOW.day)
     assert (alone.x[0], alone.valued[0]) == (1, 0)
     assert np.isnan(alone.mean_value[0])
 
@@ -134,7 +134,7 @@ def test_arrays_say_what_a_plain_reading_of_the_orders_says(told, ago) -> None:
     frame = orders(*(order(who, day, order_cents=cents) for who, day, cents in told))
     at = end_of(NOW.back(ago).date, "UTC")
     found = read_purchases(frame.lazy(), customers(), at)
-    known = recency_at(order_days(found), at.day)
+    known = recency_frequency_at(order_days(found), at.day)
     plain: dict[str, set[int]] = {}
     for who, day, cents in told:
         if day >= ago and (cents is None or cents >= 0):

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.customers.behaviour.purchases import read_purchases
-from engine.customers.behaviour.satisfaction import FEEDBACK, satisfaction
+from engine.customers.behaviour.satisfaction import FEEDBACK, satisfaction_figures
 from engine.customers.config import CustomerConfig, Satisfaction
 from engine.customers.table import customer_table
-from engine.market.low_rated import most_complained, satisfaction_by_thing
+from engine.market.low_rated import by_complaints, vendor_and_dish_ratings
 from tests.engine.customers.histories import NOW, customers, items, lines_of, moment, order, orders, sources
 
 
@@ -30,7 +30,7 @@ def feedback(*rows: dict[str, object]) -> pl.DataFrame:
 
 def found_of(*rows: dict[str, object], said: pl.DataFrame | None = None, at=NOW) -> dict[str, dict[str, object]]:
     purchases = read_purchases(orders(*rows).lazy(), customers(), at)
-    frame = satisfaction(purchases, feedback() if said is None else said, Satisfaction())
+    frame = satisfaction_figures(purchases, feedback() if said is None else said, Satisfaction())
     return {purchases.ids[row["customer"]]: row for row in frame.iter_rows(named=True)}
 
 
@@ -155,9 +155,9 @@ def test_vendors_and_dishes_answer_for_what_was_said_of_their_orders() -> None:
         told("b", 2, "csat", 3, vendor_id="v1"), told("b", 1, "csat", 1),
         told("b", -1, "complaint", vendor_id="v1"), told("b", 1, "complaint", order_id="never heard of"),
     )  # fmt: skip
-    found = satisfaction_by_thing(data.orders, data.lines, data.items, said, NOW, Satisfaction())
+    found = vendor_and_dish_ratings(data.orders, data.lines, data.items, said, NOW, Satisfaction())
     assert found.filter(pl.col("ratings") > 0).is_empty()
-    assert most_complained(found).rows() == [
+    assert by_complaints(found).rows() == [
         ("dish", "tea", 2, 2, None, None, None, None),
         ("vendor", "v3", 2, 2, None, None, None, None),
         ("vendor", "v1", 1, -1, 100.0, None, 3.0, None),
@@ -173,8 +173,8 @@ def test_vendors_and_dishes_are_ranked_worst_first_with_their_trend() -> None:
     rows += [order("b", -1, vendor_id="bad", rating=5.0), order("b", 4, vendor_id="bad")]
     placed = orders(*rows)
     data = sources(placed, lines_of(placed, [["dal"], ["dal", "naan"], ["naan"], ["naan"], ["naan"], ["naan"]]))
-    found = satisfaction_by_thing(data.orders, data.lines, data.items, data.feedback, NOW, Satisfaction())
-    assert most_complained(found).is_empty()
+    found = vendor_and_dish_ratings(data.orders, data.lines, data.items, data.feedback, NOW, Satisfaction())
+    assert by_complaints(found).is_empty()
     assert found.select("kind", "name", "ratings", "average_rating", "low_share", "trend").rows() == [
         ("vendor", "bad", 2, 2.5, 0.5, -3.0),
         ("dish", "naan", 3, pytest.approx(10 / 3), pytest.approx(1 / 3), pytest.approx(-1.0)),

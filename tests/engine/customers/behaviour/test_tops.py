@@ -55,5 +55,5 @@ def test_things_are_brought_together_by_their_group(cells: int, chosen) -> None:
 
 def test_words_leave_out_what_is_missing() -> None:
     top = np.array([[1, 0, -1], [-1, -1, -1], [2, -1, -1]])
-    assert tops.words(top, pl.Series(["a", "b", "c"])).to_list() == [["b", "a"], None, ["c"]]
-    assert tops.words(np.full((2, 3), -1), pl.Series([], dtype=pl.String)).to_list() == [None, None]
+    assert tops.name_lists(top, pl.Series(["a", "b", "c"])).to_list() == [["b", "a"], None, ["c"]]
+    assert tops.name_lists(np.full((2, 3), -1), pl.Series([], dtype=pl.String)).to_list() == [None, None]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.customers.forecast.calibration import auc, brier, calibrate, reliability
+from engine.customers.forecast.calibration import auc, brier, fit_isotonic, reliability
 
 CASES = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_size=40)
 
@@ -52,7 +52,7 @@ def test_calibration_finds_the_true_curve_and_keeps_the_order() -> None:
     rng = np.random.default_rng(1)
     score = rng.normal(0, 2, 20_000)
     truth = 0.05 + 0.6 / (1 + np.exp(-score))
-    curve = calibrate(score, rng.random(20_000) < truth)
+    curve = fit_isotonic(score, rng.random(20_000) < truth)
     middle = (score > np.quantile(score, 0.02)) & (score < np.quantile(score, 0.98))
     assert np.abs(curve(score) - truth)[middle].max() < 0.08
     assert np.abs(curve(score) - truth).mean() < 0.02
@@ -65,5 +65,5 @@ def test_calibration_finds_the_true_curve_and_keeps_the_order() -> None:
 @given(st.lists(st.tuples(st.floats(-5, 5), st.booleans()), min_size=1, max_size=200))
 def test_calibrated_chances_are_chances_whatever_was_seen(cases) -> None:
     score, happened = np.array([c[0] for c in cases]), np.array([c[1] for c in cases])
-    found = calibrate(score, happened)(np.array([-100.0, *score, 100.0]))
+    found = fit_isotonic(score, happened)(np.array([-100.0, *score, 100.0]))
     assert ((found > 0) & (found < 1)).all()

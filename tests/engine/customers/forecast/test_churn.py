@@ -6,10 +6,16 @@ import numpy as np
 import polars as pl
 import pytest
 
-from engine.customers.behaviour.cadence import learn_rhythm
+from engine.customers.behaviour.cadence import fit_population_cadence
 from engine.customers.behaviour.purchases import order_days, read_purchases
 from engine.customers.config import CustomerConfig, LifetimeValue
-from engine.customers.forecast.churn import FEATURES, fit_return_model, judge, know, returned
+from engine.customers.forecast.churn import (
+    CHURN_FEATURES,
+    churn_features,
+    evaluate_churn,
+    fit_churn_model,
+    ordered_after,
+)
 from engine.customers.forecast.lifetime_value import fit_lifetime_model
 from tests.engine.customers.behaviour.test_purchases import days_of
 from tests.engine.customers.histories import NOW, customers, drawn_town, moment, order, orders
@@ -21,7 +27,7 @@ def town():
 
 
 def test_on_drawn_customers_it_is_calibrated_and_beats_recency_alone(town) -> None:
-    model = fit_return_model(town, NOW.day, 60, CustomerConfig(), "bg_nbd")
+    model = fit_churn_model(town, NOW.day, 60, CustomerConfig(), "bg_nbd")
     quality = model.quality
     assert quality is not None
     assert quality.cut_day == NOW.day - 60
@@ -35,30 +41,30 @@ def test_on_drawn_customers_it_is_calibrated_and_beats_recency_alone(town) -> No
 def test_nothing_after_the_moment_is_looked_at(town) -> None:
     day = NOW.day - 60
     cut, whole = town.until(day), town
-    rhythm = learn_rhythm(cut)
-    a, b = (know(each, day, 30, None, rhythm).features for each in (cut, whole))
+    population = fit_population_cadence(cut)
+    a, b = (churn_features(each, day, 30, None, population).features for each in (cut, whole))
     np.testing.assert_array_equal(a, b)
-    assert a.shape[1] == len(FEATURES)
+    assert a.shape[1] == len(CHURN_FEATURES)
 
 
 def test_equal_data_give_equal_chances(town) -> None:
-    known = know(town, NOW.day, 60, None, learn_rhythm(town))
-    one, two = (fit_return_model(town, NOW.day, 60, CustomerConfig(), "bg_nbd") for _ in "ab")
+    known = churn_features(town, NOW.day, 60, None, fit_population_cadence(town))
+    one, two = (fit_churn_model(town, NOW.day, 60, CustomerConfig(), "bg_nbd") for _ in "ab")
     np.testing.assert_array_equal(one.p_no_order(known), two.p_no_order(known))
 
 
 def test_who_ordered_within_the_horizon_returned() -> None:
     days = days_of(orders(order("a", 40), order("a", 10), order("b", 40), order("b", 9), order("c", 40), order("d", 9)))
-    known = know(days, NOW.day - 30, 20, None, learn_rhythm(days))
-    assert returned(days, known, 20).tolist() == [True, False, False]
+    known = churn_features(days, NOW.day - 30, 20, None, fit_population_cadence(days))
+    assert ordered_after(days, known, 20).tolist() == [True, False, False]
 
 
-def test_a_short_history_falls_back_to_the_buying_model_and_says_so() -> None:
+def test_a_short_history_falls_back_to_the_bg_nbd_model_and_says_so() -> None:
     days = days_of(drawn_town(120, seed=2, weeks=8))
-    model = fit_return_model(days, NOW.day, 60, CustomerConfig(), "bg_nbd")
+    model = fit_churn_model(days, NOW.day, 60, CustomerConfig(), "bg_nbd")
     assert model.quality is None
     assert "too little history" in (model.note or "")
-    known = know(days, NOW.day, 60, None, learn_rhythm(days))
+    known = churn_features(days, NOW.day, 60, None, fit_population_cadence(days))
     chance = model.p_no_order(known)
     assert ((chance >= 0) & (chance <= 1)).all()
 
@@ -79,8 +85,8 @@ def ncr_days(path):
 def test_return_within_28_days_of_real_diners_is_foretold_better_than_by_its_parts(shared_data, show_figure) -> None:
     days = ncr_days(shared_data("ncr_food_orders", "orders.parquet"))
     today = moment("2025-01-03", "Asia/Kolkata").day
-    name = fit_lifetime_model(days, today - 28, LifetimeValue()).buying.model
-    quality = judge(days, today, 28, name)
+    name = fit_lifetime_model(days, today - 28, LifetimeValue()).bg_nbd.model
+    quality = evaluate_churn(days, today, 28, name)
     show_figure(
         f"ncr 28-day return {quality.customers:,} customers, {quality.returned:,} came: AUC {quality.model.value:.3f} "
         f"({quality.model.low:.3f} to {quality.model.high:.3f}), recency {quality.recency_alone.value:.3f}, expected "

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from engine.customers.config import Groups
-from engine.customers.value.clusters import FEATURES, find_kinds, nearest, silhouette
+from engine.customers.value.clusters import CLUSTER_FEATURES, find_clusters, nearest_centre, silhouette
 
-NAMES = [name for name, _, _, _ in FEATURES]
+NAMES = [name for name, _, _, _ in CLUSTER_FEATURES]
 
 
 def town(seed: int = 0) -> np.ndarray:
@@ -23,34 +23,34 @@ def town(seed: int = 0) -> np.ndarray:
 
 
 def test_the_groups_that_are_there_are_found_and_named() -> None:
-    found = find_kinds(town(), Groups(), np.random.default_rng(1))
+    found = find_clusters(town(), Groups(), np.random.default_rng(1))
     assert found is not None
-    assert len(found.kinds) == 3
+    assert len(found.clusters) == 3
     assert max(found.silhouette, key=found.silhouette.get) == 3
     for part in range(3):
         assert len(set(found.member[part * 300 : (part + 1) * 300])) == 1
-    names = {kind.name for kind in found.kinds}
+    names = {cluster.name for cluster in found.clusters}
     assert len(names) == 3
-    lunch = found.kinds[found.member[0]]
+    lunch = found.clusters[found.member[0]]
     assert any(word in lunch.name for word in ("lunch", "frequent", "adventurous"))
     assert lunch.means["lunch_share"] == pytest.approx(0.9, abs=0.03)
-    assert sum(kind.share for kind in found.kinds) == pytest.approx(1)
+    assert sum(cluster.share for cluster in found.clusters) == pytest.approx(1)
 
 
 def test_unknown_and_constant_features_do_no_harm() -> None:
     features = town()
     features[:, NAMES.index("distinct_items")] = np.nan
     features[:, NAMES.index("discounted_orders")] = 0.5
-    found = find_kinds(features, Groups(), np.random.default_rng(1))
+    found = find_clusters(features, Groups(), np.random.default_rng(1))
     assert found is not None
-    assert "distinct_items" not in found.kinds[0].means
-    identical = find_kinds(np.ones((80, 7)), Groups(), np.random.default_rng(1))
+    assert "distinct_items" not in found.clusters[0].means
+    identical = find_clusters(np.ones((80, 7)), Groups(), np.random.default_rng(1))
     assert identical is not None
-    assert identical.kinds[0].share == 1.0
+    assert identical.clusters[0].share == 1.0
 
 
 def test_too_few_customers_are_not_grouped() -> None:
-    assert find_kinds(town()[:49], Groups(), np.random.default_rng(1)) is None
+    assert find_clusters(town()[:49], Groups(), np.random.default_rng(1)) is None
 
 
 def test_the_silhouette_is_its_definition() -> None:
@@ -68,4 +68,4 @@ def test_the_silhouette_is_its_definition() -> None:
 
 def test_each_goes_to_the_nearest_centre() -> None:
     centres = np.array([[0.0, 0.0], [10.0, 0.0]])
-    assert nearest(np.array([[1.0, 1.0], [9.0, 3.0], [5.0, 0.0]]), centres).tolist() == [0, 1, 0]
+    assert nearest_centre(np.array([[1.0, 1.0], [9.0, 3.0], [5.0, 0.0]]), centres).tolist() == [0, 1, 0]
