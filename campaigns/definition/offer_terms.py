@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
 import polars as pl
 
 from engine.errors import BadDefinition, did_you_mean
-from engine.money import minor_units
-from engine.offers.offer import KINDS, Offer, OfferKind, offers_from
+from engine.offers.kinds.discount import kind_named
+from engine.offers.kinds.fields import amount_of
+from engine.offers.offer import Offer
+from engine.offers.table import offers_from
 
-FIELDS: Mapping[str, tuple[str, ...]] = {
-    "percent": ("percent", "cap", "min_spend"),
-    "amount": ("amount", "min_spend"),
-    "free_delivery": ("cap", "min_spend"),
-}
-SHARED = ("kind", "name", "valid_days")
+SHARED = ("kind", "name", "valid_days", "min_spend")
 DEFAULT_VALID_DAYS = 14
 
 
@@ -67,49 +64,21 @@ def parse_terms(tree: object, *, campaign_id: str, currency: str) -> OfferTerms 
         if not isinstance(offer_id, str) or not offer_id:
             raise BadDefinition("expected the offer's id as text", where="offer.offer_id")
         return OfferTerms(None, offer_id, valid_days)
-    kind = tree.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise BadDefinition(f"unknown kind{did_you_mean(str(kind), KINDS)}", where="offer.kind")
-    _refuse_unknown(tree, (*SHARED, *FIELDS[kind]))
+    kind = kind_named(tree.get("kind"), "offer.kind")
+    _refuse_unknown(tree, (*SHARED, *(each.name for each in kind.fields.values() if each.in_definition)))
+    min_spend = tree.get("min_spend")
+    name, name_zh = _names(tree.get("name"))
     offer = Offer(
         offer_id=f"campaign:{campaign_id}",
-        kind=kind,
         currency=currency,
         audience="issued",
         max_per_customer=1,
-        min_spend_cents=_money(tree, "min_spend", currency) or 0,
+        min_spend_cents=0 if min_spend is None else amount_of(min_spend, currency, "min_spend"),
+        name=name,
+        name_zh=name_zh,
+        discount=kind.from_definition(tree, currency),
     )
-    return OfferTerms(_with_worth(offer, tree, kind, currency), None, valid_days)
-
-
-def _with_worth(offer: Offer, tree: Mapping[object, object], kind: OfferKind, currency: str) -> Offer:
-    name, name_zh = _names(tree.get("name"))
-    offer = replace(offer, name=name, name_zh=name_zh)
-    if kind == "amount":
-        amount = _money(tree, "amount", currency)
-        if not amount:
-            raise BadDefinition(f"missing; what it takes off in {currency}", where="offer.amount")
-        return replace(offer, amount_cents=amount)
-    cap = _money(tree, "cap", currency)
-    if not cap:
-        raise BadDefinition(
-            f"missing; the most one coupon may cost in {currency}, else a plan has no cost ceiling", where="offer.cap"
-        )
-    if kind == "free_delivery":
-        return replace(offer, cap_cents=cap)
-    percent = tree.get("percent")
-    if isinstance(percent, bool) or not isinstance(percent, int | float) or not 0.01 <= percent <= 100:
-        raise BadDefinition("expected a percentage from 0.01 to 100", where="offer.percent")
-    return replace(offer, percent_points=round(percent * 100), cap_cents=cap)
-
-
-def _money(tree: Mapping[object, object], name: str, currency: str) -> int | None:
-    if tree.get(name) is None:
-        return None
-    cents = minor_units(tree[name], currency)
-    if cents is None or cents <= 0:
-        raise BadDefinition(f"expected an amount in {currency} above 0, such as 5", where=f"offer.{name}")
-    return cents
+    return OfferTerms(offer, None, valid_days)
 
 
 def _names(value: object) -> tuple[str | None, str | None]:

@@ -48,9 +48,9 @@ def complete_terms(old: Mapping[str, object], origin: Offer | None) -> dict[str,
     """Return whole terms: those release 0.1.0 stored, and the rest of `origin`; None without an origin."""
     if origin is None:
         return None
-    shared = ("kind", "currency", "name", "name_zh", "min_spend_cents")
-    value = {name: old[name] for name in ("percent_points", "amount_cents", "cap_cents")}
-    return {**origin.to_terms(), **{name: old[name] for name in shared}, "value": value}
+    kept = {name: old[name] for name in ("kind", "currency", "name", "name_zh", "min_spend_cents")}
+    # The figures of every kind lay side by side; a kind reads its own.
+    return origin.to_terms() | kept | {"discount": old}
 
 
 def _is_whole(terms: Mapping[str, object]) -> bool:

@@ -198,7 +198,7 @@ def _know_campaign(session: Session, definition: Definition, now: datetime) -> N
 def _ceiling(offer: Offer | None, treated: int) -> int | None:
     if offer is None:
         return 0
-    return None if offer.most_cents is None else offer.most_cents * treated
+    return None if offer.ceiling_cents is None else offer.ceiling_cents * treated
 
 
 def _previews(renderer: Renderer, audience: Audience, at: datetime) -> tuple[Rendered, ...]:

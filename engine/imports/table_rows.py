@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import polars as pl
@@ -14,13 +14,11 @@ from engine.imports import fields
 from engine.imports.mapped import Mapped
 from engine.imports.mapping import TABLES, ImportMap, is_currency, is_zone
 from engine.imports.orders import OUTCOMES, Outcome, Progress
+from engine.offers.kinds.discount import KINDS
+from engine.offers.offer import AUDIENCES
 from engine.settings import Settings
 
-WORDS = {
-    "language": LANGUAGES,
-    "kind": ("percent", "amount", "free_delivery"),
-    "audience": ("everyone", "first_order", "issued"),
-}
+WORDS: Mapping[str, Collection[str]] = {"language": LANGUAGES, "kind": KINDS.keys(), "audience": AUDIENCES}
 PATTERNS = {
     "opens": r"^([01]\d|2[0-3]):[0-5]\d$",
     "closes": r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$",
@@ -119,7 +117,7 @@ def _cell(
     words = fields.identifier(cells) if name.endswith("_id") or cells.dtype.is_numeric() else fields.text(cells)
     if name in WORDS:
         words = words.str.to_lowercase()
-        refusals.add(words.is_not_null() & ~words.is_in(WORDS[name]).fill_null(value=True), "unknown_word")
+        refusals.add(words.is_not_null() & ~words.is_in(list(WORDS[name])).fill_null(value=True), "unknown_word")
     if name in PATTERNS:
         if name != "closed_weekdays":
             words = words.str.replace(r"^(\d):", "0$1:").str.replace(r"^(\d\d:\d\d):\d\d.*$", "$1")
@@ -148,10 +146,16 @@ def _currencies(file: Mapped, mapping: ImportMap, settings: Settings) -> pl.Seri
 
 
 def _check_offer(read: dict[str, pl.Series], mapping: ImportMap, settings: Settings, refusals: fields.Refusals) -> None:
-    kind, percent, amount = read["kind"], read["percent"], read["amount_cents"]
+    kind = read["kind"]
     refusals.add(kind.is_null(), "missing_terms")
-    refusals.add(((kind == "percent") & percent.is_null()) | ((kind == "amount") & amount.is_null()), "missing_terms")
-    refusals.add((percent <= 0) | (percent > 100), "percent_out_of_range")
+    fields_of = [(name, each) for name, known in KINDS.items() for each in known.fields.values()]
+    for name, each in fields_of:
+        if each.required:
+            refusals.add((kind == name) & read[each.column].is_null(), "missing_terms")
+    for _, each in fields_of:
+        refused = each.out_of_range(read[each.column])
+        if refused is not None:
+            refusals.add(*refused)
     refusals.add(read["valid_until"] <= read["valid_from"], "ends_before_start")
     currency = read["currency"].str.to_uppercase().fill_null(mapping.currency or settings.currency)
     wrong = [code for code in currency.unique().to_list() if not is_currency(code)]

@@ -5,39 +5,22 @@ Pure: the same terms and facts give the same answer, and nothing is reserved or 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from engine.money import money_text
 from engine.offers.basket import Basket
+from engine.offers.facts import CustomerFacts
 from engine.offers.offer import Offer, saving_on
 
-# Stands for "no end" in a sort key; the flag before it keeps such offers last.
+# A date for "no end" in a sort key; the flag before it keeps such offers last.
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CustomerFacts:
-    """What qualification asks about a customer.
-
-    `orders` counts delivered orders (0 makes her next one her first). `usual_basket_cents` and
-    `usual_delivery_fee_cents` are her averages in minor units, None where she has no order with a known amount.
-    `redemptions_by_offer` counts what she has used; an offer not in it was never used. `issued_offer_ids` are the
-    offers she holds an open coupon for.
-    """
-
-    customer_id: str
-    orders: int
-    usual_basket_cents: int | None = None
-    usual_delivery_fee_cents: int | None = None
-    redemptions_by_offer: Mapping[str, int] = field(default_factory=dict)
-    issued_offer_ids: frozenset[str] = frozenset()
-
-
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """Why not: a stable code and a sentence a customer can be shown, in English and Chinese."""
+class RefusalReason:
+    """Why an offer is refused: a stable code and a sentence for the customer, in English and Chinese."""
 
     code: str
     en: str
@@ -50,7 +33,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Qualified:
-    """She may use it now; `saving_cents` is what it takes off the basket given, None where none was given."""
+    """The customer may use it now; `saving_cents` is what it takes off the basket given, None where none was given."""
 
     offer: Offer
     saving_cents: int | None
@@ -58,10 +41,10 @@ class Qualified:
 
 @dataclass(frozen=True, slots=True)
 class NotQualified:
-    """She may not; `shortfall_cents` is what the basket lacks when that is the one thing missing, else None."""
+    """The customer may not; `shortfall_cents` is what the basket lacks when that alone is missing, else None."""
 
     offer: Offer
-    reason: Reason
+    reason: RefusalReason
     shortfall_cents: int | None = None
 
 
@@ -77,17 +60,17 @@ def qualify(
     """Judge every offer by ALL its predicates; the first that fails, in the order below, is the reason.
 
     Validity, zone, vendor, audience, redemptions, minimum spend. A `zone` or `vendor_id` of None is not known yet: an
-    offer bound to zones or vendors still qualifies, as it may be used once she has chosen one. Without a basket the
+    offer bound to zones or vendors still qualifies, as it may be used once one is chosen. Without a basket the
     minimum spend is not judged.
     """
     return [_judge(offer, customer, basket, at=at, zone=zone, vendor_id=vendor_id) for offer in offers]
 
 
 def rank(qualified: Iterable[Qualified], customer: CustomerFacts, basket: Basket | None = None) -> list[Qualified]:
-    """Order offers by what they would save her on her usual basket, most first.
+    """Order offers by what they would save the customer on their usual basket, most first.
 
-    A first honest rule, not an estimate of what an offer changes: it never looks at how likely she is to order anyway.
-    Offers whose minimum spend is above her usual basket come after those within it; ties go to the sooner expiry, then
+    A first honest rule, not an estimate of what an offer changes: how likely they are to order anyway is not asked.
+    Offers whose minimum spend is above the usual basket come after those within it; ties go to the sooner expiry, then
     to offer_id. Who has no usual basket is judged by the basket given, and without one by each offer's minimum spend.
     """
     return sorted(qualified, key=lambda each: _rank_key(each.offer, customer, basket))
@@ -118,48 +101,45 @@ def _judge(
     return Qualified(offer, saving_on(offer, basket))
 
 
-def _outside_validity(offer: Offer, at: datetime) -> Reason | None:
+def _outside_validity(offer: Offer, at: datetime) -> RefusalReason | None:
     if offer.valid_from is not None and at < offer.valid_from:
         day = f"{offer.valid_from:%Y-%m-%d}"
-        return Reason("not_yet_valid", f"starts on {day}", f"{day} 起可用")
+        return RefusalReason("not_yet_valid", f"starts on {day}", f"{day} 起可用")
     if offer.valid_until is not None and at >= offer.valid_until:
         day = f"{offer.valid_until:%Y-%m-%d}"
-        return Reason("expired", f"ended on {day}", f"已于 {day} 结束")
+        return RefusalReason("expired", f"ended on {day}", f"已于 {day} 结束")
     return None
 
 
-def _outside_place(offer: Offer, zone: str | None, vendor_id: str | None) -> Reason | None:
+def _outside_place(offer: Offer, zone: str | None, vendor_id: str | None) -> RefusalReason | None:
     if offer.zones is not None and zone is not None and zone not in offer.zones:
-        return Reason("other_zone", "does not hold in this delivery zone", "该配送区域不可用")
+        return RefusalReason("other_zone", "does not hold in this delivery zone", "该配送区域不可用")
     if offer.vendor_ids is not None and vendor_id is not None and vendor_id not in offer.vendor_ids:
-        return Reason("other_vendor", "does not hold at this restaurant", "该商家不可用")
+        return RefusalReason("other_vendor", "does not hold at this restaurant", "该商家不可用")
     return None
 
 
-def _outside_audience(offer: Offer, customer: CustomerFacts) -> Reason | None:
+def _outside_audience(offer: Offer, customer: CustomerFacts) -> RefusalReason | None:
     if offer.audience == "first_order" and customer.orders > 0:
-        return Reason("not_first_order", "only for a first order", "仅限首单使用")
+        return RefusalReason("not_first_order", "only for a first order", "仅限首单使用")
     if offer.audience == "issued" and offer.offer_id not in customer.issued_offer_ids:
-        return Reason("not_issued", "only for those who were sent a coupon", "仅限收到优惠券的顾客")
+        return RefusalReason("not_issued", "only for those who were sent a coupon", "仅限收到优惠券的顾客")
     return None
 
 
-def _used_up(offer: Offer, customer: CustomerFacts) -> Reason | None:
+def _used_up(offer: Offer, customer: CustomerFacts) -> RefusalReason | None:
     used = customer.redemptions_by_offer.get(offer.offer_id, 0)
     if offer.max_per_customer is not None and used >= offer.max_per_customer:
-        return Reason("used_up", f"already used {used} of {offer.max_per_customer} times", f"已达使用上限（{used} 次）")
+        return RefusalReason(
+            "used_up", f"already used {used} of {offer.max_per_customer} times", f"已达使用上限（{used} 次）"
+        )
     return None
 
 
-def _min_spend(offer: Offer, shortfall: int) -> Reason:
+def _min_spend(offer: Offer, shortfall: int) -> RefusalReason:
     more = money_text(shortfall, offer.currency)
-    if offer.kind == "free_delivery":
-        return Reason("below_min_spend", f"{more} more for free delivery", f"再加 {more} 免配送费")
-    if offer.kind == "percent":
-        share = offer.worth()
-        return Reason("below_min_spend", f"{more} more for {share} off", f"再加 {more} 可享 {share} 优惠")
-    worth = offer.worth()
-    return Reason("below_min_spend", f"{more} more for {worth} off", f"再加 {more} 立减 {worth}")
+    text, currency = offer.discount.shortfall, offer.currency
+    return RefusalReason("below_min_spend", text(more, currency, "en"), text(more, currency, "zh"))
 
 
 def _rank_key(offer: Offer, customer: CustomerFacts, basket: Basket | None) -> tuple[bool, int, bool, datetime, str]:
@@ -170,7 +150,7 @@ def _rank_key(offer: Offer, customer: CustomerFacts, basket: Basket | None) -> t
     if usual is None:
         usual = basket.items_cents if basket else offer.min_spend_cents
     out_of_reach = usual < offer.min_spend_cents
-    # What it would save her once she reached it, so that offers out of reach have an order too.
+    # The saving once the minimum spend is reached, so that offers out of reach have an order too.
     saving = saving_on(offer, Basket(max(usual, offer.min_spend_cents), fee))
     until = offer.valid_until
     return (out_of_reach, -saving, until is None, until or NEVER, offer.offer_id)

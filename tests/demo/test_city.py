@@ -19,7 +19,8 @@ from engine.errors import InputError
 from engine.imports.intake import import_files
 from engine.imports.mapping import ImportMap
 from engine.offers.basket import Basket
-from engine.offers.offer import offers_from, saving_on
+from engine.offers.offer import saving_on
+from engine.offers.table import offers_from
 from engine.settings import Settings
 from tests.demo.hours import described
 

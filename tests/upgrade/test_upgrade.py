@@ -20,6 +20,7 @@ from engine.artifact import live_version
 from engine.database.session import connect, transaction
 from engine.history.compaction import compact_inbox
 from engine.history.tables import read_table
+from engine.offers.kinds.amount import Amount
 from engine.settings import Settings
 from training import run
 
@@ -57,11 +58,11 @@ def test_every_coupon_gets_its_missing_terms_from_the_offer_it_came_from(old_hom
             for coupon, offer in zip(coupons, promised_offers(session, coupons, table), strict=True):
                 assert offer is not None
                 assert offer.valid_until == coupon.expires_at
-                bound = (offer.zones, offer.audience, offer.valid_from, offer.max_per_customer, offer.amount_cents)
+                bound = (offer.zones, offer.audience, offer.valid_from, offer.max_per_customer, offer.discount)
                 bounds.setdefault(offer.offer_id, set()).add(bound)
     assert bounds == {
-        "bound": {(frozenset({"z1"}), "issued", STARTS, 1, 500)},
-        "campaign:dormant_winback": {(None, "issued", None, 1, 500)},
+        "bound": {(frozenset({"z1"}), "issued", STARTS, 1, Amount(500))},
+        "campaign:dormant_winback": {(None, "issued", None, 1, Amount(500))},
     }
 
 

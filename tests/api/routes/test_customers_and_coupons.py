@@ -12,12 +12,11 @@ from campaigns.rewards.coupons import Coupon
 from engine.database.session import connect
 from engine.files.encryption import seal_of
 from engine.history.compaction import compact_inbox
+from engine.offers.kinds.amount import Amount
 from engine.offers.offer import Offer
 from tests.api.conftest import CUSTOMERS, OFFERS, fill
 
-COME_BACK = Offer(
-    offer_id="secret", kind="amount", currency="USD", amount_cents=900, name="Come back", audience="issued"
-)
+COME_BACK = Offer(offer_id="secret", discount=Amount(900), currency="USD", name="Come back", audience="issued")
 
 
 def coupons(app, customer="c001", **body):

@@ -19,12 +19,13 @@ from campaigns.runs.launch import launch
 from campaigns.runs.plan import make_plan
 from engine.database.session import connect, transaction
 from engine.files.encryption import seal_of
+from engine.offers.kinds.amount import Amount
 from engine.offers.offer import Offer
 from engine.settings import Settings
 from tests.campaigns.town import settle_town, winback
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-OFFER = Offer(offer_id="o", kind="amount", currency="USD", amount_cents=500)
+OFFER = Offer(offer_id="o", discount=Amount(500), currency="USD")
 KEY = b"k" * 32
 
 
@@ -94,7 +95,11 @@ def test_a_customer_holds_a_coupon_from_issue_to_its_end(database: Engine) -> No
         row = session.scalars(select(CouponRow)).first()
         assert row is not None
         (held,) = open_coupons(session, row.customer_id, at=NOW)
-        assert (held.code, held.terms["value"]["amount_cents"], held.terms["currency"]) == (row.code, 500, "USD")
+        assert (held.code, held.terms["discount"], held.terms["currency"]) == (
+            row.code,
+            {"amount_cents": 500, "cap_cents": None},
+            "USD",
+        )
         assert open_coupons(session, row.customer_id, at=row.expires_at) == []
         assert open_coupons(session, row.customer_id, at=NOW - timedelta(seconds=1)) == []
         row.state = "revoked"

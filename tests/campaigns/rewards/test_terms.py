@@ -22,6 +22,7 @@ from campaigns.runs.plan import make_plan
 from engine.columns import OFFERS
 from engine.database.session import connect, transaction
 from engine.history.tables import read_table, upsert_table
+from engine.offers.kinds.amount import Amount
 from engine.offers.offer import Offer
 from engine.settings import Settings
 from tests.campaigns.town import WINBACK, settle_town
@@ -30,10 +31,9 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ENDS = datetime(2026, 3, 9, tzinfo=UTC)
 BOUND = Offer(
     offer_id="bound",
-    kind="amount",
+    discount=Amount(500),
     currency="USD",
     name="Five off",
-    amount_cents=500,
     min_spend_cents=2000,
     valid_from=datetime(2026, 3, 4, tzinfo=UTC),
     valid_until=datetime(2027, 3, 1, tzinfo=UTC),
@@ -71,7 +71,7 @@ def test_an_offer_that_ends_sooner_ends_the_promise() -> None:
 def test_old_terms_keep_what_they_said_and_take_the_rest_from_their_offer() -> None:
     promised = promised_offer(coupon(OLD_TERMS), BOUND)
     assert promised == replace(
-        BOUND, name="Four off", name_zh="立减 $4", amount_cents=400, min_spend_cents=1500, valid_until=ENDS
+        BOUND, name="Four off", name_zh="立减 $4", discount=Amount(400), min_spend_cents=1500, valid_until=ENDS
     )
 
 
@@ -130,7 +130,7 @@ def test_a_launched_coupon_holds_every_term_whatever_the_table_says_later(databa
     with transaction(database) as session:
         bound = promised(session, settings)["bound"]
     assert bound is not None
-    assert (bound.zones, bound.vendor_ids, bound.amount_cents) == (frozenset({"z1"}), frozenset({"v1"}), 500)
+    assert (bound.zones, bound.vendor_ids, bound.discount) == (frozenset({"z1"}), frozenset({"v1"}), Amount(500))
 
 
 def test_coupons_of_release_0_1_0_are_completed_from_table_and_definition(database: Engine, settings: Settings) -> None:
@@ -142,7 +142,7 @@ def test_coupons_of_release_0_1_0_are_completed_from_table_and_definition(databa
     assert own is not None
     assert (bound.zones, bound.vendor_ids, bound.max_per_customer) == (frozenset({"z1"}), frozenset({"v1"}), 1)
     assert (own.zones, own.audience, own.max_per_customer) == (None, "issued", 1)
-    assert bound.amount_cents == own.amount_cents == 400
+    assert bound.discount == own.discount == Amount(400)
 
 
 def test_coupons_of_release_0_1_0_whose_offer_is_gone_are_unknown(database: Engine, settings: Settings) -> None:

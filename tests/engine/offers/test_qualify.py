@@ -10,12 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.offers.basket import Basket
+from engine.offers.facts import CustomerFacts
+from engine.offers.kinds.amount import Amount
+from engine.offers.kinds.free_delivery import FreeDelivery
+from engine.offers.kinds.percent import Percent
 from engine.offers.offer import Offer, saving_on
-from engine.offers.qualify import CustomerFacts, NotQualified, Qualified, qualify, rank
+from engine.offers.qualify import NotQualified, Qualified, qualify, rank
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 MEI = CustomerFacts(customer_id="mei", orders=4, usual_basket_cents=2500, usual_delivery_fee_cents=300)
-FIVE_OFF = Offer(offer_id="five", kind="amount", currency="USD", amount_cents=500, min_spend_cents=2000)
+FIVE_OFF = Offer(offer_id="five", discount=Amount(500), currency="USD", min_spend_cents=2000)
 
 
 def judge(
@@ -83,7 +87,7 @@ def test_redemptions_count_per_offer() -> None:
 def test_the_shortfall_is_said_in_the_currencys_digits(
     currency: str, spend: int, amount: int, basket: int, en: str, zh: str
 ) -> None:
-    offer = replace(FIVE_OFF, currency=currency, min_spend_cents=spend, amount_cents=amount)
+    offer = replace(FIVE_OFF, currency=currency, min_spend_cents=spend, discount=Amount(amount))
     found = judge(offer, basket=Basket(basket))
     assert isinstance(found, NotQualified)
     assert found.shortfall_cents == spend - basket
@@ -106,19 +110,19 @@ def test_a_zone_nobody_named_yet_refuses_nothing() -> None:
     assert found == Qualified(offer, None)
 
 
-def test_ranking_is_by_the_saving_on_her_usual_basket_and_out_of_reach_comes_last() -> None:
+def test_ranking_is_by_the_saving_on_the_usual_basket_and_out_of_reach_comes_last() -> None:
     within = [
-        Offer(offer_id="small", kind="amount", currency="USD", amount_cents=300),
-        Offer(offer_id="best", kind="percent", currency="USD", percent_points=2000),
-        Offer(offer_id="fee", kind="free_delivery", currency="USD"),
+        Offer(offer_id="small", discount=Amount(300), currency="USD"),
+        Offer(offer_id="best", discount=Percent(2000), currency="USD"),
+        Offer(offer_id="fee", discount=FreeDelivery(), currency="USD"),
     ]
-    far = Offer(offer_id="far", kind="amount", currency="USD", amount_cents=2000, min_spend_cents=8000)
+    far = Offer(offer_id="far", discount=Amount(2000), currency="USD", min_spend_cents=8000)
     ranked = rank([Qualified(each, None) for each in [far, *within]], MEI)
     assert [each.offer.offer_id for each in ranked] == ["best", "fee", "small", "far"]
 
 
 def test_equal_savings_go_to_the_sooner_end_then_to_the_id() -> None:
-    plain = Offer(offer_id="b", kind="amount", currency="USD", amount_cents=300)
+    plain = Offer(offer_id="b", discount=Amount(300), currency="USD")
     soon = replace(plain, offer_id="z", valid_until=NOW + timedelta(days=1))
     later = replace(plain, offer_id="y", valid_until=NOW + timedelta(days=9))
     ranked = rank([Qualified(each, None) for each in [plain, later, replace(plain, offer_id="a"), soon]], MEI)
