@@ -62,7 +62,8 @@ class PlanRow(Base):
 class RunRow(Base):
     """One launch. `state` is running or paused; `sent` and `failed` count since the start or the last resume.
 
-    `decided_at` is the instant the data was read as of; attribution windows start there.
+    `decided_at` is the instant the data was read as of; windows start at each decision's own instant. `proof_plan` is
+    how the run will be judged (`campaigns.runs.proof`), None for runs of releases that did not store it.
     """
 
     __tablename__ = "runs"
@@ -79,6 +80,7 @@ class RunRow(Base):
     error_threshold: Mapped[float] = mapped_column(Float())
     sent: Mapped[int] = mapped_column(Integer())
     failed: Mapped[int] = mapped_column(Integer())
+    proof_plan: Mapped[str | None] = mapped_column(Text())
     __table_args__ = (Index("ix_runs_campaign", "campaign_id", "id"),)
 
 

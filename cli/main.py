@@ -14,6 +14,7 @@ from cli import (  # noqa: F401 - importing a group of verbs registers it
     customers,
     docs,
     everyone,
+    experiments,
     imports,
     keys,
     market,

@@ -10,23 +10,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-import numpy as np
 import polars as pl
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from campaigns.definition.campaign import Definition, parse
-from campaigns.rows import CouponRow, DecisionRow, RunRow
+from campaigns.definition.campaign import parse
+from campaigns.results.outcomes import RunOutcomes, days_over, outcomes_of
+from campaigns.rows import CouponRow, RunRow
+from campaigns.runs.proof import ProofPlan, from_text
 from campaigns.runs.status import campaign_of, message_counts
 from engine.experiments.assignment import Arm
-from engine.experiments.statistics import Difference, NotEnoughData, SampleRatio, compare_arms, sample_ratio
-
-DECISIONS = {
-    "customer_id": pl.String,
-    "arm": pl.String,
-    "orders_before": pl.Float64,
-    "revenue_before_cents": pl.Float64,
-}
+from engine.experiments.group_sequential import Look, looks_at
+from engine.experiments.statistics import Difference, NotEnough, SampleRatio, sample_ratio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +39,8 @@ class ArmOutcome:
 class RunReport:
     """One run. `window_open` says that orders may still come in; figures are then those so far.
 
-    `incremental_orders` and `incremental_revenue_cents` are per treated customer. `coupon_cost_cents` is what orders of
+    `incremental_orders` and `incremental_revenue_cents` are per treated customer, at the newest of the `looks`: one per
+    whole day of the window, by metric. `plan` is what they follow. `coupon_cost_cents` is what orders of
     treated customers in the window were discounted by the run's coupons.
     """
 
@@ -57,8 +53,10 @@ class RunReport:
     messages: Mapping[str, int]
     reasons: Mapping[str, int]
     arms: Mapping[str, ArmOutcome]
-    incremental_orders: Difference | NotEnoughData
-    incremental_revenue_cents: Difference | NotEnoughData
+    incremental_orders: Difference | NotEnough
+    incremental_revenue_cents: Difference | NotEnough
+    looks: Mapping[str, tuple[Look, ...]]
+    plan: ProofPlan
     coupons_used: int
     coupon_cost_cents: int
     sample_ratio: SampleRatio | None
@@ -82,6 +80,8 @@ class RunReport:
             "arms": {arm: asdict(outcome) for arm, outcome in self.arms.items()},
             "incremental_orders": _difference_json(self.incremental_orders),
             "incremental_revenue_cents": _difference_json(self.incremental_revenue_cents),
+            "looks": {metric: [asdict(look) for look in looks] for metric, looks in self.looks.items()},
+            "plan": self.plan.as_json(),
             "coupons_used": self.coupons_used,
             "coupon_cost_cents": self.coupon_cost_cents,
             "sample_ratio": asdict(self.sample_ratio) if self.sample_ratio else None,
@@ -101,61 +101,71 @@ def report_on(session: Session, campaign_id: str, orders: pl.LazyFrame, *, now: 
 
 def _report(session: Session, run: RunRow, orders: pl.LazyFrame, now: datetime) -> RunReport:
     definition = parse(run.definition, currency=run.currency)
-    ends = run.decided_at + timedelta(days=definition.attribution_days)
-    people = _outcomes(session, run, orders, ends)
-    used, cost = _coupon_cost(session, run, orders, ends)
+    plan = from_text(run.proof_plan, definition)
+    outcomes = outcomes_of(session, run.id, orders, window_days=plan.days)
+    starts = _last_start(outcomes, run)
+    ends = starts + timedelta(days=plan.days)
+    used, cost = _coupon_cost(session, run, orders, starts, ends)
     messages, reasons = message_counts(session, run.id, now)
-    arms = {arm.value: _arm(people.filter(pl.col("arm") == arm.value)) for arm in Arm}
-    missing = _not_enough(definition, run, orders)
+    arms = {arm.value: _arm(outcomes.of_arms(arm)) for arm in Arm}
+    days = days_over(starts, now, window_days=plan.days)
+    missing = _not_enough(plan, outcomes, orders, starts, days)
+    looks = {metric: () if missing else _looks(outcomes, metric, plan, days, run.id) for metric in plan.metrics}
     return RunReport(
         run_id=run.id,
         decided_at=run.decided_at,
         window_ends_at=ends,
         window_open=now < ends,
         currency=run.currency,
-        decided=people.height,
+        decided=outcomes.people.height,
         messages=messages,
         reasons=reasons,
         arms=arms,
-        incremental_orders=missing or _compare(people, "orders", "orders_before"),
-        incremental_revenue_cents=missing or _compare(people, "revenue_cents", "revenue_before_cents"),
+        incremental_orders=missing or _difference(looks["orders"][-1], arms, plan),
+        incremental_revenue_cents=missing or _difference(looks["revenue_cents"][-1], arms, plan),
+        looks=looks,
+        plan=plan,
         coupons_used=used,
         coupon_cost_cents=cost,
         sample_ratio=sample_ratio(
             arms[Arm.TREATED.value].customers,
             arms[Arm.HELD_CAMPAIGN.value].customers,
-            expected_held_share=definition.holdout,
+            expected_held_share=plan.holdout,
         ),
     )
 
 
-def _outcomes(session: Session, run: RunRow, orders: pl.LazyFrame, ends: datetime) -> pl.DataFrame:
-    """Return one row per decided customer: arm, figures before, and orders and revenue_cents in the window."""
-    rows = session.execute(
-        select(
-            DecisionRow.customer_id, DecisionRow.arm, DecisionRow.orders_before, DecisionRow.revenue_before_cents
-        ).where(DecisionRow.run_id == run.id)
-    ).all()
-    people = pl.DataFrame([tuple(row) for row in rows], schema=DECISIONS, orient="row")
-    within = _in_window(orders, run, ends).join(people.lazy().select("customer_id"), on="customer_id", how="semi")
-    done = within.group_by("customer_id").agg(
-        pl.len().cast(pl.Int64).alias("orders"), pl.col("order_cents").sum().alias("revenue_cents")
-    )
-    return (
-        people.lazy()
-        .join(done, on="customer_id", how="left")
-        .with_columns(pl.exclude("customer_id", "arm").fill_null(0))
-        .collect()
-    )
+def _last_start(outcomes: RunOutcomes, run: RunRow) -> datetime:
+    """Return the latest instant a customer's window began: a day of the run is over when it is over for everybody."""
+    latest = outcomes.people["starts_at"].max()
+    return latest if isinstance(latest, datetime) else run.launched_at
 
 
-def _in_window(orders: pl.LazyFrame, run: RunRow, ends: datetime) -> pl.LazyFrame:
-    return orders.filter(
-        (pl.col("status") == "delivered") & (pl.col("ordered_at") > run.decided_at) & (pl.col("ordered_at") <= ends)
+def _looks(outcomes: RunOutcomes, metric: str, plan: ProofPlan, days: int, seed: int) -> tuple[Look, ...]:
+    people = outcomes.of_arms(Arm.TREATED, Arm.HELD_CAMPAIGN)
+    return looks_at(
+        outcomes.cumulative(people, metric, days),
+        (people["arm"] == Arm.HELD_CAMPAIGN.value).to_numpy(),
+        days=plan.days,
+        before=people.select(plan.covariates).to_numpy().astype(float),
+        seed=seed,
+        redraws=plan.redraws,
+        level=plan.level,
     )
 
 
-def _coupon_cost(session: Session, run: RunRow, orders: pl.LazyFrame, ends: datetime) -> tuple[int, int]:
+def _difference(look: Look, arms: Mapping[str, ArmOutcome], plan: ProofPlan) -> Difference | NotEnough:
+    if look.estimate is None or look.low is None or look.high is None or look.variance_kept is None:
+        return NotEnough(
+            f"not enough data: each arm needs at least {plan.fewest_with_outcome} customers with an order in the window"
+        )
+    treated, held_out = (arms[arm.value].customers for arm in (Arm.TREATED, Arm.HELD_CAMPAIGN))
+    return Difference(look.estimate, look.low, look.high, treated, held_out, look.variance_kept)
+
+
+def _coupon_cost(
+    session: Session, run: RunRow, orders: pl.LazyFrame, starts: datetime, ends: datetime
+) -> tuple[int, int]:
     """Return how many orders used a coupon of the run and what it took off; orders name the code or the offer."""
     rows = session.execute(
         select(CouponRow.customer_id, CouponRow.code, CouponRow.offer_id).where(CouponRow.run_id == run.id)
@@ -164,7 +174,9 @@ def _coupon_cost(session: Session, run: RunRow, orders: pl.LazyFrame, ends: date
         return 0, 0
     held = pl.DataFrame([tuple(row) for row in rows], schema=["customer_id", "code", "offer"], orient="row")
     used = (
-        _in_window(orders, run, ends)
+        orders.filter(
+            (pl.col("status") == "delivered") & (pl.col("ordered_at") > starts) & (pl.col("ordered_at") <= ends)
+        )
         .join(held.lazy(), on="customer_id")
         .filter((pl.col("offer_id") == pl.col("code")) | (pl.col("offer_id") == pl.col("offer")))
         .select(pl.len().alias("orders"), pl.col("discount_cents").sum().alias("cents"))
@@ -185,34 +197,24 @@ def _arm(people: pl.DataFrame) -> ArmOutcome:
     )
 
 
-def _not_enough(definition: Definition, run: RunRow, orders: pl.LazyFrame) -> NotEnoughData | None:
-    if definition.holdout == 0:
-        return NotEnoughData("not enough data: holdout is 0, so nobody was left alone to compare with")
+def _not_enough(
+    plan: ProofPlan, outcomes: RunOutcomes, orders: pl.LazyFrame, starts: datetime, days: int
+) -> NotEnough | None:
+    if plan.holdout == 0:
+        return NotEnough("not enough data: holdout is 0, so nobody was left alone to compare with")
+    for arm, name in ((Arm.TREATED, "treated"), (Arm.HELD_CAMPAIGN, "held-out")):
+        if outcomes.of_arms(arm).is_empty():
+            return NotEnough(f"not enough data: no {name} customers")
     last = orders.select(pl.col("ordered_at").max()).collect()["ordered_at"][0]
-    if last is None or last <= run.decided_at:
+    if last is None or last <= starts:
         until = f"{last:%Y-%m-%d %H:%M} UTC" if last else "nowhere"
-        return NotEnoughData(
-            f"not enough data: order history ends {until}, before the window begins; import newer orders"
-        )
+        return NotEnough(f"not enough data: order history ends {until}, before the window begins; import newer orders")
+    if days == 0:
+        return NotEnough("not enough data: the first day of the window is not over")
     return None
 
 
-def _compare(people: pl.DataFrame, outcome: str, before: str) -> Difference | NotEnoughData:
-    treated = people.filter(pl.col("arm") == Arm.TREATED.value)
-    held = people.filter(pl.col("arm") == Arm.HELD_CAMPAIGN.value)
-    return compare_arms(
-        _floats(treated, outcome),
-        _floats(held, outcome),
-        treated_before=_floats(treated, before),
-        held_out_before=_floats(held, before),
-    )
-
-
-def _floats(frame: pl.DataFrame, column: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return frame[column].to_numpy().astype(np.float64)
-
-
-def _difference_json(found: Difference | NotEnoughData) -> dict[str, object]:
-    if isinstance(found, NotEnoughData):
+def _difference_json(found: Difference | NotEnough) -> dict[str, object]:
+    if isinstance(found, NotEnough):
         return {"enough": False, "reason": found.reason}
     return {"enough": True, **asdict(found), "total": found.estimate * found.treated}

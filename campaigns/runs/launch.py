@@ -24,6 +24,7 @@ from campaigns.rewards.coupons import ISSUED, code_key, draw_code, terms_json
 from campaigns.rows import CampaignRow, CouponRow, DecisionRow, MessageRow, PlanRow, RunRow
 from campaigns.runs.data import CampaignData
 from campaigns.runs.plan import audience_at, offer_of, planned_ids
+from campaigns.runs.proof import plan_of, to_text
 from campaigns.runs.render import Renderer
 from engine.database import audit
 from engine.errors import Conflict
@@ -99,6 +100,7 @@ def launch(
         error_threshold=definition.error_threshold,
         sent=0,
         failed=0,
+        proof_plan=to_text(plan_of(definition)),
     )
     session.add(run)
     session.flush()

@@ -1,4 +1,4 @@
-"""What a campaign earned: the difference of means per customer, with an interval that may be looked at any day.
+"""What customers who arrive over time show: a difference of means, with an interval that holds at every arrival.
 
 **Interval.** The asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform
 central limit theory and asymptotic confidence sequences" (Annals of Statistics 52(6), 2024; arXiv 2103.06476, 2021).
@@ -12,8 +12,9 @@ covers the truth at ALL n at once with probability 1 - alpha (two-sided, asympto
 
 so that s / sqrt(n) is the usual standard error. rho is chosen by the paper's eq. (22) to make the interval tightest at
 n* customers, rho^2 = (-2 log alpha + log(-2 log alpha + 1)) / n*. n* must not depend on the data: it is a constant.
-The guarantee is over customers as they are decided; for one run whose window is still open each figure is
-that of the window so far.
+The guarantee is over customers in order of entry, each with a full window: triggers, recurring campaigns, journeys.
+It is void for one launch, where all customers are decided at once and what grows is the window: there daily looks
+at small campaigns raised 20 to 35 % false alarms. `engine.experiments.group_sequential` is for those.
 
 **CUPED.** Deng, Xu, Kohavi and Walker, "Improving the sensitivity of online controlled experiments by utilizing
 pre-experiment data" (WSDM 2013): outcomes minus theta * (covariate - its mean), theta pooled within arms.
@@ -33,7 +34,7 @@ Floats = npt.NDArray[np.float64]
 
 ALPHA = 0.05
 TIGHTEST_AT = 2_000  # customers; a win-back of a mid-sized city
-MIN_PER_ARM = 30  # below it the central limit theorem behind the interval has not set in
+FEWEST_WITH_OUTCOME = 100  # below it the central limit theorem behind the interval has not set in
 SRM_ALARM = 0.001
 
 
@@ -70,17 +71,26 @@ class SampleRatio:
     alarm: bool
 
 
-def compare_arms(
-    treated: Floats, held_out: Floats, *, treated_before: Floats | None = None, held_out_before: Floats | None = None
-) -> Difference | NotEnoughData:
+def compare(
+    treated: Floats,
+    held_out: Floats,
+    *,
+    treated_before: Floats | None = None,
+    held_out_before: Floats | None = None,
+    fewest_with_outcome: int = FEWEST_WITH_OUTCOME,
+) -> Difference | NotEnough:
     """Compare outcomes per customer by intention to treat: (treated,) against (held_out,), everyone decided counts.
 
     Who did nothing has outcome 0; the `_before` arrays align with them and hold the same figure before the decision,
-    for CUPED. Returns NotEnough where an arm has fewer than MIN_PER_ARM customers or no outcome varies.
+    for CUPED. Returns NotEnough where an arm has fewer than `fewest_with_outcome` customers with an outcome above 0,
+    or no outcome varies.
     """
     for name, arm in (("treated", treated), ("held-out", held_out)):
-        if len(arm) < MIN_PER_ARM:
-            return NotEnoughData(f"not enough data: {len(arm)} {name} customers, at least {MIN_PER_ARM} are needed")
+        found = int(np.count_nonzero(arm))
+        if len(arm) < 2 or found < fewest_with_outcome:
+            return NotEnough(
+                f"not enough data: {found} {name} customers with an outcome, at least {fewest_with_outcome} are needed"
+            )
     raw = _variance_of_difference(treated, held_out)
     if raw == 0:
         return NotEnoughData("not enough data: every customer has the same outcome so far")

@@ -10,7 +10,7 @@ from scipy import stats
 
 from engine.experiments.statistics import (
     ALPHA,
-    MIN_PER_ARM,
+    FEWEST_WITH_OUTCOME,
     TIGHTEST_AT,
     Difference,
     NotEnoughData,
@@ -27,8 +27,8 @@ def arm(rng: np.random.Generator, n: int, mean: float) -> np.ndarray:
 
 def test_the_estimate_is_the_difference_of_means() -> None:
     rng = np.random.default_rng(1)
-    treated, held = arm(rng, 900, 0.5), arm(rng, 100, 0.3)
-    found = compare_arms(treated, held)
+    treated, held = arm(rng, 900, 0.5), arm(rng, 600, 0.3)
+    found = compare(treated, held)
     assert isinstance(found, Difference)
     assert found.estimate == pytest.approx(treated.mean() - held.mean())
     assert found.high - found.estimate == pytest.approx(found.estimate - found.low)
@@ -50,7 +50,7 @@ def test_the_interval_is_the_papers_formula_and_wider_than_a_single_look() -> No
 
 def test_the_truth_is_covered_at_all_looks_at_once() -> None:
     rng = np.random.default_rng(3)
-    looks, missed, single_missed, rounds = range(100, 3001, 100), 0, 0, 300
+    looks, missed, single_missed, rounds = range(400, 3001, 100), 0, 0, 300
     for _ in range(rounds):
         treated, held = arm(rng, 3000, 0.4), arm(rng, 3000, 0.4)
         found = [compare_arms(treated[:n], held[:n]) for n in looks]
@@ -105,18 +105,19 @@ def test_cuped_is_least_squares_within_arms() -> None:
 
 def test_a_covariate_that_says_nothing_changes_nothing() -> None:
     rng = np.random.default_rng(7)
-    treated, held = arm(rng, 100, 1), arm(rng, 100, 1)
-    assert compare_arms(treated, held, treated_before=np.ones(100), held_out_before=np.ones(100)) == compare_arms(
-        treated, held
-    )
+    treated, held = arm(rng, 300, 1), arm(rng, 300, 1)
+    assert compare(treated, held, treated_before=np.ones(300), held_out_before=np.ones(300)) == compare(treated, held)
 
 
-@pytest.mark.parametrize(("treated", "held"), [(MIN_PER_ARM - 1, 500), (500, MIN_PER_ARM - 1), (500, 0)])
-def test_too_few_customers_give_no_number(treated: int, held: int) -> None:
-    rng = np.random.default_rng(8)
-    found = compare_arms(arm(rng, treated, 1), arm(rng, held, 1))
-    assert isinstance(found, NotEnoughData)
+@pytest.mark.parametrize(
+    ("treated", "held"), [(FEWEST_WITH_OUTCOME - 1, 500), (500, FEWEST_WITH_OUTCOME - 1), (500, 0)]
+)
+def test_too_few_customers_with_an_outcome_give_no_number(treated: int, held: int) -> None:
+    arms = [np.r_[np.ones(found), np.zeros(900 - found)] for found in (treated, held)]
+    found = compare(*arms)
+    assert isinstance(found, NotEnough)
     assert found.reason.startswith("not enough data")
+    assert isinstance(compare(np.r_[arms[0], np.ones(100)], np.r_[arms[1], np.ones(100)]), Difference) or held == 0
 
 
 def test_outcomes_that_do_not_vary_give_no_number() -> None:
