@@ -30,14 +30,14 @@ HEAD = (
 )
 
 ABOUT = (
-    "Customers differ in their rate by a Gamma law of shape 1; spending is log-normal (sigma 1) an order; covariates are "
-    "orders of the 28 and 90 days before. With no effect the share that left out 0 is false alarms; with one it is how "
-    "often it was found."
+    "Customers differ in their rate by a Gamma law of shape 1; spending is log-normal (sigma 1) an order; covariates "
+    "are orders of the 28 and 90 days before. With no effect the share that left out 0 is false alarms; with one it is "
+    "how often it was found."
 )
 LIMITS = (
-    "A share of 1,000 campaigns has a standard error of .7 points at 5 %. What limits it: 2,000 re-draws resolve a bound "
-    "to a two-thousandth, so on the first days, where less than that is spent, the bound lies above all re-draws and not "
-    "at its exact place."
+    "A share of 1,000 campaigns has a standard error of .7 points at 5 %. What limits it: 2,000 re-draws resolve a "
+    "bound to a two-thousandth, so on the first days, where less than that is spent, the bound lies above all re-draws "
+    "and not at its exact place."
 )
 
 

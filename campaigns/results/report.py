@@ -21,7 +21,7 @@ from campaigns.runs.proof import ProofPlan, from_text
 from campaigns.runs.status import campaign_of, message_counts
 from engine.experiments.assignment import Arm
 from engine.experiments.group_sequential import Look, looks_at
-from engine.experiments.statistics import Difference, NotEnough, SampleRatio, sample_ratio
+from engine.experiments.statistics import Difference, NotEnoughData, SampleRatio, sample_ratio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +53,8 @@ class RunReport:
     messages: Mapping[str, int]
     reasons: Mapping[str, int]
     arms: Mapping[str, ArmOutcome]
-    incremental_orders: Difference | NotEnough
-    incremental_revenue_cents: Difference | NotEnough
+    incremental_orders: Difference | NotEnoughData
+    incremental_revenue_cents: Difference | NotEnoughData
     looks: Mapping[str, tuple[Look, ...]]
     plan: ProofPlan
     coupons_used: int
@@ -154,9 +154,9 @@ def _looks(outcomes: RunOutcomes, metric: str, plan: ProofPlan, days: int, seed:
     )
 
 
-def _difference(look: Look, arms: Mapping[str, ArmOutcome], plan: ProofPlan) -> Difference | NotEnough:
+def _difference(look: Look, arms: Mapping[str, ArmOutcome], plan: ProofPlan) -> Difference | NotEnoughData:
     if look.estimate is None or look.low is None or look.high is None or look.variance_kept is None:
-        return NotEnough(
+        return NotEnoughData(
             f"not enough data: each arm needs at least {plan.fewest_with_outcome} customers with an order in the window"
         )
     treated, held_out = (arms[arm.value].customers for arm in (Arm.TREATED, Arm.HELD_CAMPAIGN))
@@ -199,22 +199,24 @@ def _arm(people: pl.DataFrame) -> ArmOutcome:
 
 def _not_enough(
     plan: ProofPlan, outcomes: RunOutcomes, orders: pl.LazyFrame, starts: datetime, days: int
-) -> NotEnough | None:
+) -> NotEnoughData | None:
     if plan.holdout == 0:
-        return NotEnough("not enough data: holdout is 0, so nobody was left alone to compare with")
+        return NotEnoughData("not enough data: holdout is 0, so nobody was left alone to compare with")
     for arm, name in ((Arm.TREATED, "treated"), (Arm.HELD_CAMPAIGN, "held-out")):
         if outcomes.of_arms(arm).is_empty():
-            return NotEnough(f"not enough data: no {name} customers")
+            return NotEnoughData(f"not enough data: no {name} customers")
     last = orders.select(pl.col("ordered_at").max()).collect()["ordered_at"][0]
     if last is None or last <= starts:
         until = f"{last:%Y-%m-%d %H:%M} UTC" if last else "nowhere"
-        return NotEnough(f"not enough data: order history ends {until}, before the window begins; import newer orders")
+        return NotEnoughData(
+            f"not enough data: order history ends {until}, before the window begins; import newer orders"
+        )
     if days == 0:
-        return NotEnough("not enough data: the first day of the window is not over")
+        return NotEnoughData("not enough data: the first day of the window is not over")
     return None
 
 
-def _difference_json(found: Difference | NotEnough) -> dict[str, object]:
-    if isinstance(found, NotEnough):
+def _difference_json(found: Difference | NotEnoughData) -> dict[str, object]:
+    if isinstance(found, NotEnoughData):
         return {"enough": False, "reason": found.reason}
     return {"enough": True, **asdict(found), "total": found.estimate * found.treated}

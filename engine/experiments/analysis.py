@@ -10,7 +10,7 @@ import polars as pl
 
 from engine.errors import BadColumns, BadDefinition, did_you_mean
 from engine.experiments.group_sequential import Bools, Floats, Look, looks_at
-from engine.experiments.statistics import Difference, NotEnough, SampleRatio, compare, sample_ratio
+from engine.experiments.statistics import Difference, NotEnoughData, SampleRatio, compare_arms, sample_ratio
 
 # What the arm left alone is called in tables people bring.
 HELD_OUT_NAMES = ("held_out", "held_campaign", "holdout", "held", "control", "false", "0", "no")
@@ -100,13 +100,13 @@ def _launch(
 def _arrivals(outcome: Floats, held: Bools, before: Floats | None, holdout: float | None) -> TrialResult:
     ratio = None if holdout is None else _ratio(held, holdout)
     first = None if before is None else before[:, 0]
-    found = compare(
+    found = compare_arms(
         outcome[~held],
         outcome[held],
         treated_before=None if first is None else first[~held],
         held_out_before=None if first is None else first[held],
     )
-    if isinstance(found, NotEnough):
+    if isinstance(found, NotEnoughData):
         return TrialResult(False, found.reason, None, None, None, None, (), ratio)
     return _of_difference(found, ratio)
 

@@ -71,24 +71,24 @@ class SampleRatio:
     alarm: bool
 
 
-def compare(
+def compare_arms(
     treated: Floats,
     held_out: Floats,
     *,
     treated_before: Floats | None = None,
     held_out_before: Floats | None = None,
     fewest_with_outcome: int = FEWEST_WITH_OUTCOME,
-) -> Difference | NotEnough:
+) -> Difference | NotEnoughData:
     """Compare outcomes per customer by intention to treat: (treated,) against (held_out,), everyone decided counts.
 
     Who did nothing has outcome 0; the `_before` arrays align with them and hold the same figure before the decision,
-    for CUPED. Returns NotEnough where an arm has fewer than `fewest_with_outcome` customers with an outcome above 0,
+    for CUPED. Returns NotEnoughData where an arm has fewer than `fewest_with_outcome` customers with an outcome,
     or no outcome varies.
     """
     for name, arm in (("treated", treated), ("held-out", held_out)):
         found = int(np.count_nonzero(arm))
         if len(arm) < 2 or found < fewest_with_outcome:
-            return NotEnough(
+            return NotEnoughData(
                 f"not enough data: {found} {name} customers with an outcome, at least {fewest_with_outcome} are needed"
             )
     raw = _variance_of_difference(treated, held_out)

@@ -18,7 +18,7 @@ from engine.experiments.group_sequential import (
     spending,
 )
 from engine.experiments.simulation import SimulationPlan, simulate
-from engine.experiments.statistics import Difference, compare
+from engine.experiments.statistics import Difference, compare_arms
 
 
 def launch(seed: int, *, customers: int = 1_500, days: int = 10, rate: float = 0.05) -> tuple[Floats, Bools]:
@@ -123,7 +123,7 @@ def test_daily_looks_at_nothing_raise_few_false_alarms_where_the_sequence_over_c
         rng = np.random.default_rng([7, number])
         outcomes = rng.poisson(rng.exponential(0.01, 600)[:, np.newaxis], (600, 14)).cumsum(axis=1).astype(float)
         held = rng.random(600) < 0.1
-        looks = [compare(outcomes[~held, day], outcomes[held, day], fewest_with_outcome=0) for day in range(14)]
+        looks = [compare_arms(outcomes[~held, day], outcomes[held, day], fewest_with_outcome=0) for day in range(14)]
         alarms += any(isinstance(look, Difference) and not look.low <= 0 <= look.high for look in looks)
     assert alarms / 200 > 0.12, "the sequence over customers must fail here, or this test is blind"
 

@@ -28,7 +28,7 @@ def arm(rng: np.random.Generator, n: int, mean: float) -> np.ndarray:
 def test_the_estimate_is_the_difference_of_means() -> None:
     rng = np.random.default_rng(1)
     treated, held = arm(rng, 900, 0.5), arm(rng, 600, 0.3)
-    found = compare(treated, held)
+    found = compare_arms(treated, held)
     assert isinstance(found, Difference)
     assert found.estimate == pytest.approx(treated.mean() - held.mean())
     assert found.high - found.estimate == pytest.approx(found.estimate - found.low)
@@ -106,7 +106,9 @@ def test_cuped_is_least_squares_within_arms() -> None:
 def test_a_covariate_that_says_nothing_changes_nothing() -> None:
     rng = np.random.default_rng(7)
     treated, held = arm(rng, 300, 1), arm(rng, 300, 1)
-    assert compare(treated, held, treated_before=np.ones(300), held_out_before=np.ones(300)) == compare(treated, held)
+    assert compare_arms(treated, held, treated_before=np.ones(300), held_out_before=np.ones(300)) == compare_arms(
+        treated, held
+    )
 
 
 @pytest.mark.parametrize(
@@ -114,10 +116,10 @@ def test_a_covariate_that_says_nothing_changes_nothing() -> None:
 )
 def test_too_few_customers_with_an_outcome_give_no_number(treated: int, held: int) -> None:
     arms = [np.r_[np.ones(found), np.zeros(900 - found)] for found in (treated, held)]
-    found = compare(*arms)
-    assert isinstance(found, NotEnough)
+    found = compare_arms(*arms)
+    assert isinstance(found, NotEnoughData)
     assert found.reason.startswith("not enough data")
-    assert isinstance(compare(np.r_[arms[0], np.ones(100)], np.r_[arms[1], np.ones(100)]), Difference) or held == 0
+    assert isinstance(compare_arms(np.r_[arms[0], np.ones(100)], np.r_[arms[1], np.ones(100)]), Difference) or held == 0
 
 
 def test_outcomes_that_do_not_vary_give_no_number() -> None:
