@@ -9,12 +9,11 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from campaigns.definition.campaign import Definition, find_file, load, parse, ready_names
+from campaigns.channels import registry
+from campaigns.definition.find import campaign_id_of, find_definition, load, ready_names
 from campaigns.results import report as reports
-from campaigns.rows import PlanRow
 from campaigns.runs import status as states
 from campaigns.runs.data import read_data
 from campaigns.runs.launch import launch as launch_plan
@@ -22,7 +21,7 @@ from campaigns.runs.plan import Plan, make_plan
 from cli.app import app
 from cli.output import HomeOption, JsonOption, actor, err, out, print_facts, print_json, print_table, settings_for
 from engine.database.session import connect, transaction
-from engine.errors import InputError, NotFound
+from engine.errors import InputError
 from engine.experiments.statistics import Difference, NotEnoughData
 from engine.history.compaction import compact_inbox
 from engine.history.orders import History
@@ -83,7 +82,7 @@ def plan(target: Target, at: AtOption = None, home: HomeOption = None, json: Jso
     settings = settings_for(home)
     as_of = _instant(at)
     with _session(settings, fresh=True) as session:
-        definition = _definition(session, target, settings)
+        definition = find_definition(session, target, currency=settings.currency)
         made = make_plan(session, definition, read_data(settings), now=datetime.now(UTC), actor=actor(), as_of=as_of)
     if json:
         print_json(made.as_json())
@@ -104,11 +103,9 @@ def launch(
 
     Example: [bold]regulars campaigns launch dormant_winback[/bold]
     """
-    from campaigns.channels import registry  # noqa: PLC0415 - loads aiohttp, which `regulars --help` need not wait for
-
     settings = settings_for(home)
     with _session(settings, fresh=True) as session:
-        definition = _definition(session, target, settings)
+        definition = find_definition(session, target, currency=settings.currency)
         registry.require(settings, definition.channel)
         done = launch_plan(
             session, definition, read_data(settings), now=datetime.now(UTC), actor=actor(), plan_hash=plan
@@ -131,7 +128,7 @@ def status(target: Known, home: HomeOption = None, json: JsonOption = False) -> 
     """
     settings = settings_for(home)
     with _session(settings) as session:
-        found = states.status_of(session, _id(target, settings), now=datetime.now(UTC))
+        found = states.status_of(session, campaign_id_of(target, currency=settings.currency), now=datetime.now(UTC))
     if json:
         print_json(found.as_json())
         return
@@ -160,7 +157,7 @@ def report(target: Known, home: HomeOption = None, json: JsonOption = False) -> 
     Example: [bold]regulars campaigns report dormant_winback --json[/bold]
     """
     settings = settings_for(home)
-    campaign_id = _id(target, settings)
+    campaign_id = campaign_id_of(target, currency=settings.currency)
     with _session(settings, fresh=True) as session:
         orders = History(settings.history_folder).orders()
         found = reports.report_on(session, campaign_id, orders, now=datetime.now(UTC))
@@ -211,7 +208,7 @@ def pause(target: Known, home: HomeOption = None, json: JsonOption = False) -> N
     Example: [bold]regulars campaigns pause dormant_winback[/bold]
     """
     settings = settings_for(home)
-    campaign_id = _id(target, settings)
+    campaign_id = campaign_id_of(target, currency=settings.currency)
     with _session(settings) as session:
         runs = states.pause(session, campaign_id, now=datetime.now(UTC), actor=actor())
     _tell({"campaign": campaign_id, "paused": runs}, f"{campaign_id}: {runs} runs paused", json=json)
@@ -224,7 +221,7 @@ def resume(target: Known, home: HomeOption = None, json: JsonOption = False) -> 
     Example: [bold]regulars campaigns resume dormant_winback[/bold]
     """
     settings = settings_for(home)
-    campaign_id = _id(target, settings)
+    campaign_id = campaign_id_of(target, currency=settings.currency)
     with _session(settings) as session:
         runs = states.resume(session, campaign_id, now=datetime.now(UTC), actor=actor())
     _tell({"campaign": campaign_id, "resumed": runs}, f"{campaign_id}: {runs} runs resumed", json=json)
@@ -241,28 +238,6 @@ def _session(settings: Settings, *, fresh: bool = False) -> Iterator[Session]:
             yield session
     finally:
         database.dispose()
-
-
-def _definition(session: Session, target: str, settings: Settings) -> Definition:
-    """Return the definition of a file or ready name, or that of the newest plan of a campaign id."""
-    if find_file(target) is not None:
-        return load(target, currency=settings.currency, lookup=segment_lookup(session))
-    newest = select(PlanRow.definition).where(PlanRow.campaign_id == target).order_by(PlanRow.id.desc()).limit(1)
-    source = session.scalar(newest)
-    if source is None:
-        raise NotFound(
-            f"no file, no campaign planned before, and none of the ready definitions {', '.join(ready_names())}",
-            where=target,
-        )
-    return parse(source, currency=settings.currency)
-
-
-def _id(target: str, settings: Settings) -> str:
-    # The id is the same whatever a segment it names means, so no database is asked.
-    known = {"orders": {"known": True}}
-    if find_file(target) is None:
-        return target
-    return load(target, currency=settings.currency, lookup=lambda _name, _parameters: known).id
 
 
 def _instant(text: str | None) -> datetime | None:

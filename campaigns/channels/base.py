@@ -1,12 +1,10 @@
-"""What a channel is: something that takes one message and says how that went."""
+"""What a channel is: it takes one message and returns how sending it went."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Protocol, Self
-
-CHANNEL_NAMES = ("recording", "webhook")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

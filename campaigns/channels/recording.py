@@ -1,8 +1,8 @@
-"""A channel that writes down what would have been sent: one JSON line per message id, for ever at most one.
+"""A channel that writes what would have been sent to a file: one JSON line per message id, at most one ever.
 
 Several workers may write one file: each write happens under the file's lock, after reading what others added. A line
-that a killed process left unfinished is cut off before the next write, and its message is written anew. Holds names in
-the clear, so the file is readable by its owner alone.
+that a killed process left unfinished is cut off before the next write, and its message is written anew. The file holds
+names in the clear, so only its owner can read it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from typing import BinaryIO, Self
 import orjson
 
 from campaigns.channels.base import Outcome, Outgoing
+from campaigns.channels.registry import ChannelSpec, SendOptions, register
 from engine.errors import BadFile
+from engine.settings import Settings
 
 
 class RecordingChannel:
@@ -32,7 +34,7 @@ class RecordingChannel:
         self._read_to = 0
         self._known: set[str] = set()
         self._waiting: list[tuple[Outgoing, asyncio.Future[Outcome]]] = []
-        self._turn = asyncio.Lock()
+        self._append_lock = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         try:
@@ -55,7 +57,7 @@ class RecordingChannel:
     async def send(self, message: Outgoing) -> Outcome:
         done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((message, done))
-        async with self._turn:
+        async with self._append_lock:
             batch, self._waiting = self._waiting, []
             if batch:
                 outcome = await asyncio.to_thread(self._append, [message for message, _ in batch])
@@ -86,9 +88,9 @@ class RecordingChannel:
         return Outcome("sent")
 
     def _catch_up(self, file: BinaryIO) -> None:
-        """Learn the ids others wrote since the last look, and cut a torn last line off."""
+        """Read the ids others wrote since the last look, and cut off an unfinished last line."""
         if os.fstat(file.fileno()).st_size < self._read_to:
-            # Somebody emptied or replaced the content: what is known of it is void.
+            # The file was emptied or replaced.
             self._read_to, self._known = 0, set()
         file.seek(self._read_to)
         added = file.readall()  # type: ignore[attr-defined]
@@ -97,7 +99,7 @@ class RecordingChannel:
             try:
                 self._known.add(str(orjson.loads(line)["message_id"]))
             except (orjson.JSONDecodeError, KeyError, TypeError):
-                continue  # a line somebody else put there; it records no message
+                continue  # not a line of ours
         if whole < len(added):
             file.truncate(self._read_to + whole)
         self._read_to += whole
@@ -108,3 +110,11 @@ def _write_all(file: BinaryIO, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]
+
+
+def _build(settings: Settings, options: SendOptions) -> RecordingChannel:
+    del options
+    return RecordingChannel(settings.recording_file)
+
+
+register(ChannelSpec(name=RecordingChannel.name, build=_build))

@@ -23,7 +23,9 @@ import aiohttp
 import orjson
 
 from campaigns.channels.base import Outcome, Outgoing
+from campaigns.channels.registry import ChannelSpec, SendOptions, register
 from engine.errors import InputError
+from engine.settings import Settings
 
 RETRYABLE = frozenset({408, 425, 429})
 DRAINED_BYTES = 64 * 1024
@@ -158,3 +160,20 @@ def _seconds(retry_after: str | None, now: datetime) -> float | None:
     except (ValueError, TypeError):
         return None
     return max(((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds(), 0.0)
+
+
+def _build(settings: Settings, options: SendOptions) -> WebhookChannel | None:
+    if not settings.webhook_url:
+        return None
+    return WebhookChannel(
+        settings.webhook_url,
+        settings.webhook_secret or "",
+        allow_private=settings.allow_private_addresses,
+        concurrency=options.concurrency,
+        timeout_s=options.timeout_s,
+    )
+
+
+register(
+    ChannelSpec(name=WebhookChannel.name, build=_build, setting="REGULARS_WEBHOOK_URL", purpose="the URL it posts to")
+)

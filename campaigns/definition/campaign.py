@@ -6,24 +6,21 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import orjson
 import yaml
 
-from campaigns.channels.base import CHANNEL_NAMES
+from campaigns.channels.registry import channel_names
 from campaigns.definition.offer_terms import OfferTerms, parse_terms
 from campaigns.definition.template import Template, compile_template
 from engine.customers.consents import ConsentRule
-from engine.errors import BadDefinition, BadFile, MissingFile, NotFound, did_you_mean
+from engine.errors import BadDefinition, did_you_mean
 from engine.files.yaml import StrictLoader
 from engine.segments.library import inline_segments, segment_lookup
 from engine.segments.parse import Lookup, parse_rule
 from engine.segments.rule import InSegment, Rule, walk
 
-READY = Path(__file__).parent / "ready"
-MAX_FILE_BYTES = 256 * 1024
 ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
 REQUIRED = ("id", "segment", "message", "channel")
 OPTIONAL = (
@@ -71,49 +68,9 @@ class Definition:
     hash: str
 
     def message_in(self, language: str | None) -> tuple[str, Message]:
-        """Return the language a customer is written to and its message: her own, or English."""
+        """Return the language a customer is written to and its message: their own, or English."""
         chosen = language if language in self.messages else "en"
         return str(chosen), self.messages[str(chosen)]
-
-
-def ready_names() -> list[str]:
-    """Return the names of the definitions that come with the product."""
-    return sorted(path.stem for path in READY.glob("*.yaml"))
-
-
-def find_file(target: str) -> Path | None:
-    """Return the file `target` names: a path, or the bare name of a ready definition; None where it is neither.
-
-    Raises MissingFile when it is written like a path and nothing is there.
-    """
-    path = Path(target)
-    if path.is_file():
-        return path
-    if target in ready_names():
-        return READY / f"{target}.yaml"
-    if path.suffix in (".yaml", ".yml", ".json") or len(path.parts) > 1 or path.is_dir():
-        raise MissingFile("there is no such file; give a YAML definition or a ready one's name", where=target)
-    return None
-
-
-def load(target: str, *, currency: str, lookup: Lookup | None = None) -> Definition:
-    """Read a definition from a file or by a ready one's name; `lookup` finds segments it names, as in `parse`.
-
-    Raises NotFound, MissingFile, BadFile for what cannot be read, BadDefinition for what it says.
-    """
-    path = find_file(target)
-    if path is None:
-        raise NotFound(f"no such file, and the ready definitions are {', '.join(ready_names())}", where=target)
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise BadFile(f"larger than {MAX_FILE_BYTES // 1024} KB; this is no campaign definition", where=target)
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadFile(f"cannot be read as UTF-8 text ({error})", where=target) from error
-    try:
-        return parse(text, currency=currency, lookup=lookup)
-    except BadDefinition as error:
-        raise BadDefinition(error.message, where=f"{target}: {error.where}" if error.where else target) from error
 
 
 def parse(text: str, *, currency: str, lookup: Lookup | None = None) -> Definition:
@@ -157,7 +114,7 @@ def _build(tree: Mapping[object, object], currency: str, lookup: Lookup) -> Defi
         segment=segment,
         offer=offer,
         messages=_messages(tree["message"], has_offer=offer is not None),
-        channel=_choice(tree["channel"], CHANNEL_NAMES, "channel"),
+        channel=_choice(tree["channel"], channel_names(), "channel"),
         holdout=_number(tree.get("holdout", 0.1), "holdout", least=0, most=0.9, example="0.1, a tenth"),
         consent=cast(ConsentRule, _choice(tree.get("consent", "not_refused"), CONSENT_RULES, "consent")),
         latest_send_hours=_number(

@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 
 from api.http.auth import create_key
 from campaigns.channels import registry
-from campaigns.definition.campaign import load
+from campaigns.definition.find import load
 from campaigns.delivery.worker import Worker
 from campaigns.runs.data import ImportedConsents, read_data
 from campaigns.runs.launch import launch

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from campaigns.definition.campaign import READY, find_file, load, parse, ready_names
-from engine.errors import BadDefinition, BadFile, MissingFile, NotFound, RegularsError
+from campaigns.definition.campaign import parse
+from engine.errors import BadDefinition
 from tests.campaigns.town import WINBACK
 
 
@@ -20,20 +18,6 @@ def refusal(text: str) -> str:
 def changed(old: str, new: str) -> str:
     assert old in WINBACK
     return WINBACK.replace(old, new)
-
-
-@pytest.mark.parametrize("name", ready_names())
-@pytest.mark.parametrize("currency", ["USD", "JPY", "OMR"])
-def test_every_ready_definition_is_valid_in_any_currency_and_two_languages(name: str, currency: str) -> None:
-    definition = load(name, currency=currency)
-    assert definition.id == name
-    assert set(definition.messages) == {"en", "zh"}
-    assert definition.offer is not None
-    assert definition.offer.offer is not None
-
-
-def test_both_promised_definitions_are_shipped() -> None:
-    assert {"dormant_winback", "high_value_thank_you"} <= set(ready_names())
 
 
 def test_a_definition_read_back_from_its_source_is_the_same() -> None:
@@ -101,29 +85,3 @@ def test_broken_yaml_is_one_line_with_its_place(text: str, message: str) -> None
 def test_a_message_that_refers_to_itself_is_refused() -> None:
     text = "id: a\nsegment: &s {all: [*s]}\nmessage: {en: x}\nchannel: recording"
     assert "too large" in refusal(text)
-
-
-def test_a_path_is_told_from_a_ready_name_and_from_an_id(tmp_path: Path) -> None:
-    file = tmp_path / "mine.yaml"
-    file.write_text(WINBACK, encoding="utf-8")
-    assert find_file(str(file)) == file
-    assert find_file("dormant_winback") == READY / "dormant_winback.yaml"
-    assert find_file("some_campaign") is None
-    with pytest.raises(MissingFile):
-        find_file(str(tmp_path / "other.yaml"))
-
-
-@pytest.mark.parametrize(
-    ("content", "error"), [(b"\xff\xfe\x00", BadFile), (b"x" * 300_000, BadFile), (b"id: 1", BadDefinition)]
-)
-def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, content: bytes, error: type[RegularsError]) -> None:
-    file = tmp_path / "mine.yaml"
-    file.write_bytes(content)
-    with pytest.raises(error) as refused:
-        load(str(file), currency="USD")
-    assert str(file) in str(refused.value)
-
-
-def test_an_unknown_name_lists_the_ready_ones() -> None:
-    with pytest.raises(NotFound, match="dormant_winback"):
-        load("nothing", currency="USD")

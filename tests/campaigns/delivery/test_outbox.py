@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 
-from campaigns.channels.base import CHANNEL_NAMES, Outcome
+from campaigns.channels.base import Outcome
+from campaigns.channels.registry import channel_names
 from campaigns.definition.campaign import Definition
 from campaigns.delivery.outbox import (
     FEWEST_TO_PAUSE,
@@ -64,7 +65,7 @@ class Post:
                 lease=LEASE,
                 seal=seal_of(self.settings),
                 imported=self.imported.current(),
-                channels=CHANNEL_NAMES,
+                channels=channel_names(),
             )
 
     def settle(self, at: datetime, claimed: Claim, outcomes: Sequence[Outcome]) -> Settled:
@@ -211,8 +212,8 @@ def test_a_run_pauses_itself_past_its_error_threshold_and_says_so(post: Post) ->
     assert len(settled.paused) == 1
     assert post.claim(NOW).messages == ()
     with transaction(post.database) as session:
-        assert waiting(session, CHANNEL_NAMES) == 0
-        assert next_work_at(session, CHANNEL_NAMES) is None
+        assert waiting(session, channel_names()) == 0
+        assert next_work_at(session, channel_names()) is None
         (run,) = session.scalars(select(RunRow)).all()
         assert (run.state, run.pause_reason) == ("paused", "more messages failed than error_threshold allows")
     with transaction(post.database) as session:
@@ -241,8 +242,8 @@ def test_the_next_work_is_the_first_lease_or_due_instant(post: Post) -> None:
     claimed = post.claim(NOW)
     post.settle(NOW, claimed, [SENT] * 38 + [Outcome("retry", "x", 30.0), Outcome("retry", "x", 500.0)])
     with transaction(post.database) as session:
-        assert next_work_at(session, CHANNEL_NAMES) == NOW + timedelta(seconds=30)
-        assert waiting(session, CHANNEL_NAMES) == 2
+        assert next_work_at(session, channel_names()) == NOW + timedelta(seconds=30)
+        assert waiting(session, channel_names()) == 2
 
 
 @given(st.text(min_size=1, max_size=20), st.integers(1, 50), st.one_of(st.none(), st.floats(0, 10**6)))
