@@ -108,6 +108,9 @@ def _print(summary: ImportSummary) -> None:
     print_table(f"Imported {summary.kind}", ["file", *figures], rows)
     if summary.reasons:
         print_table("Quarantined rows by reason", ["reason", "rows"], list(summary.reasons.items()))
+    if summary.unreadable_cells:
+        cells = [[column, code, n] for column, codes in summary.unreadable_cells.items() for code, n in codes.items()]
+        print_table("Customers kept without a cell", ["column", "reason", "cells"], cells)
     facts: dict[str, object] = {}
     if summary.kind == "orders":
         facts = {

@@ -57,9 +57,24 @@ class Seal:
         except (ValueError, binascii.Error) as error:
             raise InputError(broken, where=self._where) from error
 
+    def is_own(self, text: str) -> bool:
+        """Say whether `text` was sealed under this key: nobody without the key can make one that was."""
+        try:
+            self.unseal(text)
+        except InputError:
+            return False
+        return True
+
+    def opened_where_own(self, column: pl.Series) -> pl.Series:
+        """Return the column with what was sealed under this key opened, and all other text as it is."""
+        if column.dtype != pl.String or not column.str.starts_with(PREFIX).any():
+            return column
+        texts = [self.unseal(text) if text is not None and self.is_own(text) else text for text in column]
+        return pl.Series(column.name, texts, dtype=pl.String)
+
     def seal_column(self, column: pl.Series) -> pl.Series:
-        """Return the column sealed; null stays null."""
-        sealed = [None if text is None else self.seal(text) for text in column]
+        """Return the column sealed; null stays null, and what was sealed under this key before stays as it is."""
+        sealed = [text if text is None or self.is_own(text) else self.seal(text) for text in column]
         return pl.Series(column.name, sealed, dtype=pl.String)
 
     def unseal_column(self, column: pl.Series) -> pl.Series:

@@ -42,7 +42,8 @@ class ImportSummary:
     """What an import did: read = accepted + quarantined + duplicates over all files; updated is part of accepted.
 
     `orders`, `lines`, `customers` and the instants are of the sound rows, duplicates included. `lookups` are files that
-    only lent columns: their rows are not counted as read. `reasons` counts quarantined rows by stable code.
+    only lent columns: their rows are not counted as read. `reasons` counts quarantined rows by stable code;
+    `unreadable_cells` counts, by column and code, cells that could not be read in customers kept without them.
     """
 
     kind: str
@@ -59,6 +60,7 @@ class ImportSummary:
     files: tuple[FileSummary, ...]
     lookups: dict[str, int]
     reasons: dict[str, int]
+    unreadable_cells: dict[str, dict[str, int]]
     quarantine_files: tuple[str, ...]
     ignored_columns: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -105,7 +107,9 @@ def import_files(
         outcome = import_table(kind, [file.load() for file in opened], mapping, settings, now, progress)
     warnings.extend(unmatched([file.head for file in opened], mapping, kind))
     seal = seal_of(settings) if kind == "customers" else None
-    refused = outcome.rows.filter(pl.col("_code").is_not_null()).sort("_file", "_row")
+    left_out = outcome.rows.filter(pl.col("_code").is_not_null()).select("_file", "_row", "_code", _column=pl.lit(None))
+    listed = pl.concat([left_out, outcome.cells.select(left_out.columns)], how="vertical_relaxed")
+    refused = listed.sort("_file", "_row", "_column")
     quarantines = [
         _quarantine(file, refused.filter(pl.col("_file") == i), kind, settings, now, seal)
         for i, file in enumerate(opened)
@@ -172,16 +176,27 @@ def _summary(
         files=tuple(parts),
         lookups=lookups,
         reasons=reasons,
+        unreadable_cells=_by_column(outcome.cells),
         quarantine_files=tuple(str(path) for path in quarantines if path is not None),
         ignored_columns=tuple(dict.fromkeys(name for part in parts for name in part.ignored_columns)),
         warnings=tuple(warnings),
     )
 
 
+def _by_column(cells: pl.DataFrame) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for column, code, n in cells.group_by("_column", "_code").len().sort("_column", "_code").iter_rows():
+        found.setdefault(column, {})[fields.CODES[code]] = n
+    return found
+
+
 def _quarantine(
     opened: Opened, refused: pl.DataFrame, kind: Kind, settings: Settings, now: datetime, seal: Seal | None
 ) -> Path | None:
-    """Write a file's refused rows with their original fields, _reason, _file and _line; None where there are none."""
+    """Write a file's refused rows with their original fields, _reason, _file and _line; None where there are none.
+
+    A row that was kept without a cell is listed too, with the cell's column in _kept_without.
+    """
     broken = opened.broken
     if not refused.height and not broken.height:
         return None
@@ -193,13 +208,17 @@ def _quarantine(
         _file=pl.lit(file.source.path.name),
         _line=original[LINE],
     )
+    if refused["_column"].is_not_null().any():
+        written = written.with_columns(_kept_without=refused["_column"])
     unsplit = broken.select(_raw="raw", _reason="code", _file=pl.lit(file.source.path.name), _line=LINE)
     if broken.height:
         written = pl.concat([written, unsplit], how="diagonal").sort("_line")
     if seal is not None:
         # Whatever else a customers file holds may be personal too, a row that could not be split included.
         named = {their for ours, their in file.taken.items() if ours not in SEALED}
-        secret = [name for name in written.columns if name not in {*named, "_reason", "_file", "_line"}]
+        secret = [
+            name for name in written.columns if name not in {*named, "_reason", "_file", "_line", "_kept_without"}
+        ]
         written = written.with_columns(seal.seal_column(written[name].cast(pl.String)).alias(name) for name in secret)
     sentences = [f"{code}: {sentence}" for code, sentence in fields.REASONS.items()]
     written = written.with_columns(pl.col("_reason").replace_strict(fields.CODES, sentences))

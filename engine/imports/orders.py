@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import polars as pl
@@ -18,6 +18,7 @@ from engine.imports.order_rows import ABOUT_ORDER, LINE_GRAIN, ORDER_GRAIN, grai
 from engine.imports.spill import in_parts
 from engine.settings import Settings
 
+NO_CELLS = pl.DataFrame(schema={"_file": pl.UInt32, "_row": pl.UInt32, "_column": pl.String, "_code": pl.UInt8})
 OUTCOMES = pl.Enum(["accepted", "updated", "duplicate", "refused"])
 Progress = Callable[[str, int, int], None]
 # Rows that are worked on at once, about a gigabyte; more are put aside on disk and taken month by month.
@@ -28,7 +29,8 @@ AT_ONCE = 3_000_000
 class Outcome:
     """What became of each row, and what the usable ones hold.
 
-    `rows` has _file, _row, _code (the reason's number in `fields.CODES`, null where not refused) and outcome.
+    `rows` has _file, _row, _code (the reason's number in `fields.CODES`, null where not refused) and outcome. `cells`
+    has _file, _row, _column and _code of the cells that could not be read in rows that were kept without them.
     """
 
     rows: pl.DataFrame
@@ -37,6 +39,7 @@ class Outcome:
     customers: int = 0
     first_ordered_at: datetime | None = None
     last_ordered_at: datetime | None = None
+    cells: pl.DataFrame = field(default_factory=lambda: NO_CELLS)
 
 
 def import_orders(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import polars as pl
@@ -13,12 +14,13 @@ from engine.history.tables import KEYS, TableName, upsert_rows
 from engine.imports import fields
 from engine.imports.mapped import Mapped
 from engine.imports.mapping import TABLES, ImportMap, is_currency, is_zone
-from engine.imports.orders import OUTCOMES, Outcome, Progress
+from engine.imports.orders import NO_CELLS, OUTCOMES, Outcome, Progress
 from engine.offers.kinds.discount import KINDS
 from engine.offers.offer import AUDIENCES
 from engine.settings import Settings
 
 WORDS: Mapping[str, Collection[str]] = {"language": LANGUAGES, "kind": KINDS.keys(), "audience": AUDIENCES}
+CONSENT = "marketing_consent"
 PATTERNS = {
     "opens": r"^([01]\d|2[0-3]):[0-5]\d$",
     "closes": r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$",
@@ -36,15 +38,21 @@ def import_table(
 ) -> Outcome:
     """Add the files' rows to a table by key; personal columns of customers are sealed on the way.
 
+    A customer's cell that cannot be read costs the row that cell alone, so that their "no" survives it; it is listed in
+    the outcome's `cells`. A consent that cannot be read is a no.
+
     Raises BadColumns, and Conflict when another process is writing.
     """
-    parsed = []
+    parsed: list[pl.DataFrame] = []
+    unreadable: list[pl.DataFrame] = []
     for i, file in enumerate(files):
         progress(f"Reading {file.source.path.name}", i, len(files))
         file.need(KEYS[kind], mapping=mapping)
         if kind == "offers":
             file.need("kind", mapping=mapping)
-        parsed.append(_read_rows(kind, file, i, mapping, settings, now))
+        rows, cells = _read_rows(kind, file, i, mapping, settings, now)
+        parsed.append(rows)
+        unreadable.append(cells)
     rows = pl.concat(parsed).with_row_index("_at")
     sound = rows.filter(pl.col("_code").is_null())
     table = sound.select(list(TABLES[kind]))
@@ -52,6 +60,8 @@ def import_table(
         progress("Sealing personal data", 0, 1)
         seal = seal_of(settings)
         table = table.with_columns(seal.seal_column(table[name]) for name in SEALED)
+        # A customer may stand in a file twice; a no in any of the rows holds.
+        table = table.with_columns(pl.col(CONSENT).min().over(KEYS[kind]))
     progress(f"Writing {kind}", 0, 1)
     changes = upsert_rows(settings, kind, table)
     progress(f"Writing {kind}", 1, 1)
@@ -61,13 +71,21 @@ def import_table(
     return Outcome(
         rows=rows.select("_file", "_row", "_code", pl.col("outcome").fill_null("refused").cast(OUTCOMES)),
         customers=table[KEYS[kind]].n_unique() if kind == "customers" else 0,
+        cells=pl.concat(unreadable),
     )
 
 
 def _read_rows(
     kind: TableName, file: Mapped, number: int, mapping: ImportMap, settings: Settings, now: datetime
-) -> pl.DataFrame:
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the file's rows, refused ones with their reason, and the cells of kept rows that could not be read."""
+    if kind == "customers":
+        # A row mended in quarantine comes back sealed.
+        seal = seal_of(settings)
+        file = replace(file, cells={name: seal.opened_where_own(cells) for name, cells in file.cells.items()})
     refusals = fields.Refusals(file.height)
+    # Cells of customers fail alone; in other tables a wrong cell makes the row mean something else.
+    of_column = {name: fields.Refusals(file.height) if kind == "customers" else refusals for name in TABLES[kind]}
     zone = mapping.timezone or settings.timezone
     read: dict[str, pl.Series] = {}
     for name, dtype in TABLES[kind].items():
@@ -75,26 +93,56 @@ def _read_rows(
         if plain not in file.cells:
             read[name] = pl.Series([None], dtype=dtype).new_from_index(0, file.height)
         elif name.endswith("_cents"):
-            read[name] = _money(file, plain, mapping, settings, refusals)
+            read[name] = _money(file, plain, mapping, settings, of_column[name])
         else:
-            read[name] = _cell(name, dtype, file.cells[plain], zone, refusals)
+            read[name] = _cell(name, dtype, file.cells[plain], zone, of_column[name])
     key = KEYS[kind]
     refusals.add(read[key].is_null(), "missing_customer_id" if kind == "customers" else "missing_id")
     for name in ("customer_id", "item_id", "vendor_id", "offer_id"):
         if name in read:
-            refusals.add(fields.bad_identifier(read[name]), "bad_id")
+            refused = refusals if name == key else of_column[name]
+            refused.add(fields.bad_identifier(read[name]), "bad_id")
     if kind == "offers":
         _check_offer(read, mapping, settings, refusals)
     if "birthday" in read:
-        refusals.add(read["birthday"] > now.date(), "instant_in_future")
+        of_column["birthday"].add(read["birthday"] > now.date(), "instant_in_future")
     if "latitude" in read:
-        refusals.add(fields.position(read["latitude"], read["longitude"]), "position_out_of_range")
-    return pl.DataFrame(read).select(
+        of_column["latitude"].add(fields.position(read["latitude"], read["longitude"]), "position_out_of_range")
+    cells = _without_unreadable(read, of_column, refusals, number) if kind == "customers" else NO_CELLS
+    rows = pl.DataFrame(read).select(
         pl.lit(number, pl.UInt32).alias("_file"),
         pl.int_range(pl.len(), dtype=pl.UInt32).alias("_row"),
         refusals.codes.alias("_code"),
         *(pl.col(name).cast(dtype) for name, dtype in TABLES[kind].items()),
     )
+    return rows, cells
+
+
+def _without_unreadable(
+    read: dict[str, pl.Series], of_column: Mapping[str, fields.Refusals], row: fields.Refusals, number: int
+) -> pl.DataFrame:
+    """Empty the cells that could not be read, an unreadable consent to a no; return them (see `Outcome.cells`)."""
+    found = [NO_CELLS]
+    for name, refused in of_column.items():
+        wrong = ~refused.accepted
+        if not wrong.any():
+            continue
+        if name == CONSENT:
+            read[name] = read[name].set(wrong, False)
+        else:
+            read[name] = (
+                pl.Series([None], dtype=read[name].dtype).new_from_index(0, len(wrong)).zip_with(wrong, read[name])
+            )
+        listed = pl.DataFrame({"_code": refused.codes}).with_row_index("_row").filter(wrong & row.accepted)
+        found.append(
+            listed.select(
+                pl.lit(number, pl.UInt32).alias("_file"),
+                pl.col("_row").cast(pl.UInt32),
+                pl.lit(name).alias("_column"),
+                "_code",
+            )
+        )
+    return pl.concat(found)
 
 
 def _cell(

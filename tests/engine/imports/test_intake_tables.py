@@ -49,7 +49,8 @@ def test_personal_columns_are_sealed_and_open_again(settings: Settings, tmp_path
 def test_no_file_of_the_home_holds_personal_text_in_clear(settings: Settings, tmp_path: Path) -> None:
     refused = CUSTOMERS.replace("1990-02-28", "some day") + "9,Zoe Secret,tokensecret\n,Eve Secret,,,,,,,39 secret\n"
     summary = load(settings, tmp_path, "customers", refused)
-    assert summary.reasons == {"unreadable_value": 1, "missing_customer_id": 1, "malformed_row": 1}
+    assert summary.reasons == {"missing_customer_id": 1, "malformed_row": 1}
+    assert summary.unreadable_cells == {"birthday": {"unreadable_value": 1}}
     files = [path for path in settings.home.rglob("*") if path.is_file()]
     assert any(path.suffix == ".ndjson" for path in files)
     for path in files:
@@ -58,6 +59,7 @@ def test_no_file_of_the_home_holds_personal_text_in_clear(settings: Settings, tm
         assert b"49151" not in content, path
     row = pl.read_ndjson(summary.quarantine_files[0]).filter(pl.col("_line") == 2).row(0, named=True)
     assert seal_of(settings).unseal(row["name"]) == "Anna Secret"
+    assert row["_kept_without"] == "birthday"
 
 
 def test_items_take_prices_in_major_units_and_keep_what_a_later_file_leaves_out(
@@ -84,10 +86,7 @@ def test_offers_take_terms_and_instants(settings: Settings, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("kind", "head", "good", "bad", "code"),
     [
-        ("customers", "customer_id,language", "a,en", "b,fr", "unknown_word"),
-        ("customers", "customer_id,timezone", "a,Asia/Tokyo", "b,Mars", "bad_timezone"),
-        ("customers", "customer_id,birthday", "a,1990-01-01", "b,2090-01-01", "instant_in_future"),
-        ("customers", "customer_id,marketing_consent", "a,yes", "b,perhaps", "unreadable_value"),
+        ("customers", "customer_id,marketing_consent", "a,yes", ",no", "missing_customer_id"),
         ("items", "item_id,price", "a,1", "b,-1", "negative_amount"),
         ("items", "item_id,price", "a,1", ",1", "missing_id"),
         ("vendors", "vendor_id,opens,closes", "a,9:00,24:00", "b,25:00,", "unreadable_value"),
@@ -107,6 +106,59 @@ def test_a_row_that_cannot_be_used_is_quarantined(
     summary = load(settings, tmp_path, kind, f"{head}\n{good}\n{bad}\n")
     assert (summary.accepted, summary.reasons) == (1, {code: 1})
     assert read_table(settings, kind).height == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "code"),
+    [
+        ("birthday", "15/03/1990", "unreadable_value"),
+        ("birthday", "0000-00-00", "unreadable_value"),
+        ("birthday", "2090-01-01", "instant_in_future"),
+        ("language", "de", "unknown_word"),
+        ("timezone", "Eastern Time (US & Canada)", "bad_timezone"),
+        ("registered_at", "03/15/2024", "unreadable_instant"),
+    ],
+)
+def test_a_readable_no_survives_an_unreadable_cell_of_its_row(
+    settings: Settings, tmp_path: Path, column: str, cell: str, code: str
+) -> None:
+    """Case 13-optout-row-refused: January agrees, February refuses in a row with one broken cell."""
+    load(settings, tmp_path, "customers", "customer_id,name,marketing_consent\na,Ann,yes\nb,Bob,yes\n")
+    summary = load(settings, tmp_path, "customers", f"customer_id,{column},marketing_consent\na,,yes\nb,{cell},no\n")
+    assert (summary.quarantined, summary.reasons) == (0, {})
+    assert summary.unreadable_cells == {column: {code: 1}}
+    row = read_table(settings, "customers").filter(pl.col("customer_id") == "b").row(0, named=True)
+    assert row["marketing_consent"] is False
+    assert row[column] is None
+    listed = pl.read_ndjson(summary.quarantine_files[0])
+    assert listed.select("customer_id", "_kept_without").rows() == [("b", column)]
+
+
+@pytest.mark.parametrize("word", ["unsubscribed", "NEVER_SUBSCRIBED", "perhaps", "???"])
+def test_a_consent_that_cannot_be_read_is_a_no(settings: Settings, tmp_path: Path, word: str) -> None:
+    load(settings, tmp_path, "customers", "customer_id,marketing_consent\na,yes\n")
+    summary = load(settings, tmp_path, "customers", f"customer_id,marketing_consent\na,{word}\n")
+    assert summary.unreadable_cells == {"marketing_consent": {"unreadable_value": 1}}
+    assert read_table(settings, "customers")["marketing_consent"].to_list() == [False]
+
+
+def test_a_no_in_any_row_of_a_customer_holds(settings: Settings, tmp_path: Path) -> None:
+    load(settings, tmp_path, "customers", "customer_id,name,marketing_consent\na,Ann,no\na,Anna,\nb,Bob,no\nb,Bo,yes\n")
+    assert read_table(settings, "customers").sort("customer_id")["marketing_consent"].to_list() == [False, False]
+
+
+def test_a_row_mended_in_quarantine_is_not_sealed_twice(settings: Settings, tmp_path: Path) -> None:
+    broken = "customer_id,name,phone,birthday\na,Ann,+15555550101,15/03/1990\n"
+    summary = load(settings, tmp_path, "customers", broken)
+    mended = pl.read_ndjson(summary.quarantine_files[0]).with_columns(birthday=pl.lit("1990-03-15"))
+    path = tmp_path / "mended.ndjson"
+    mended.write_ndjson(path)
+    again = import_files(settings, "customers", [path], None, now=NOW)
+    assert (again.updated, again.unreadable_cells) == (1, {})
+    row = read_table(settings, "customers").row(0, named=True)
+    assert seal_of(settings).unseal(row["name"]) == "Ann"
+    assert seal_of(settings).unseal(row["phone"]) == "+15555550101"
+    assert row["birthday"] == date(1990, 3, 15)
 
 
 def test_a_repeated_id_counts_once(settings: Settings, tmp_path: Path) -> None:
