@@ -30,11 +30,12 @@ import polars as pl
 from demo.city import write_city
 from engine.columns import CUSTOMERS, ITEMS, LINES, ORDERS, VENDORS
 from engine.customers.behaviour.purchases import order_days, read_purchases
+from engine.customers.compute.inputs import TableSources
 from engine.customers.config import CustomerConfig
 from engine.customers.forecast import bg_nbd, gamma_gamma
 from engine.customers.forecast.lifetime_value import recency_frequency_at
 from engine.customers.moment import end_of
-from engine.customers.table import TableSources, customer_table
+from engine.customers.table import customer_table
 
 RESULT = Path(__file__).parent / "results" / "customers.md"
 UNTIL = datetime(2026, 3, 1, tzinfo=UTC)

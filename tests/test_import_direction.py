@@ -34,9 +34,11 @@ FLOORS: Mapping[str, Sequence[set[str]]] = {
         {"market", "segments"},
     ),
     "engine/customers": (
-        {"columns", "config", "moment", "figures", "consents"},
+        {"columns", "config", "moment", "consents"},
+        {"figures"},
         {"behaviour"},
         {"value", "forecast"},
+        {"compute"},
         {"table"},
         {"store", "explain"},
         {"profile"},

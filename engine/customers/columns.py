@@ -1,6 +1,9 @@
-"""Every column of the customer table: name, dtype, unit, source and meaning, written once.
+"""Every column of the customer table, declared once: name, dtype, unit, source and meaning.
 
-One row per customer known at the table's instant: everybody who ordered, and everybody registered by then. Null means
+The table's schema, the fields of segments, their JSON schema and the reference page are made from these declarations.
+A column is computed by one group of `engine.customers.table.FIGURE_GROUPS`; one declared and not computed fails a test.
+
+One row per customer known at the table's instant: everyone who ordered, and everyone registered by then. Null means
 unknown or not applicable, never zero. Days are calendar days in the configured time zone; `_cents` are minor units,
 money without that ending is in major units of the table's currency. "In the window" means the newest `window_days`.
 """
@@ -8,6 +11,7 @@ money without that ending is in major units of the table's currency. "In the win
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import polars as pl
 
@@ -35,50 +39,78 @@ DAYPARTS = ("breakfast", "lunch", "afternoon", "dinner", "late")
 PRICE_BANDS = ("low", "middle", "high")
 
 
+DType = pl.DataType | type[pl.DataType]
+# Who else knows a column at any instant without a table: the registration, or plain sums over order history.
+KnownFrom = Literal["registration", "history", "table"]
+
+
 @dataclass(frozen=True, slots=True)
 class TableColumn:
     """One column: `unit` of its values, `source` it is computed from; `values` lists all a word may be."""
 
     name: str
-    dtype: pl.DataType | type[pl.DataType]
+    dtype: DType
     unit: str
     source: str
     about: str
     values: tuple[str, ...] = ()
+    known_from: KnownFrom = "table"
 
 
-def _c(
-    name: str, dtype: pl.DataType | type[pl.DataType], unit: str, source: str, about: str, *values: str
-) -> TableColumn:
+TABLE_COLUMNS: list[TableColumn] = []
+CUSTOMER_TABLE: dict[str, DType] = {}
+
+
+def declare_columns(*columns: TableColumn) -> tuple[TableColumn, ...]:
+    """Add columns to the end of the customer table and return them. Raises ValueError for a name declared before."""
+    for each in columns:
+        if each.name in CUSTOMER_TABLE:
+            raise ValueError(f"the customer table has a column {each.name!r} already")
+        TABLE_COLUMNS.append(each)
+        CUSTOMER_TABLE[each.name] = each.dtype
+    return columns
+
+
+def _c(name: str, dtype: DType, unit: str, source: str, about: str, *values: str) -> TableColumn:
     return TableColumn(name, dtype, unit, source, about, values)
 
 
-FIGURE_COLUMNS = (
-    _c("customer_id", pl.String, "id", "orders, customers", "As orders name her."),
-    _c("orders", pl.Int64, "orders", "orders", "Delivered orders ever; corrections below zero do not count."),
+def _history(name: str, dtype: DType, unit: str, source: str, about: str) -> TableColumn:
+    return TableColumn(name, dtype, unit, source, about, known_from="history")
+
+
+def _registration(name: str, dtype: DType, unit: str, about: str) -> TableColumn:
+    return TableColumn(name, dtype, unit, "customers", about, known_from="registration")
+
+
+FIGURE_COLUMNS = declare_columns(
+    _c("customer_id", pl.String, "id", "orders, customers", "The customer's id, as orders have it."),
+    _history("orders", pl.Int64, "orders", "orders", "Delivered orders ever; corrections below zero do not count."),
     _c("order_days", pl.Int64, "days", "orders", "Distinct days with a delivered order, ever."),
-    _c("revenue_cents", pl.Int64, "minor units", "orders", "Paid ever, corrections taken off; null where unknown."),
+    _history("revenue_cents", pl.Int64, "minor units", "orders",
+             "Paid ever, corrections taken off; null where unknown."),
     _c("margin_cents", pl.Int64, "minor units", "lines, items, orders",
-       "Earned ever: margin of her dishes less discounts; null where no dish of hers has a known margin."),
-    _c("average_order_cents", pl.Float64, "minor units", "orders", "Mean of known order amounts."),
-    _c("first_order_at", UTC_INSTANT, "instant", "orders", "Her first delivered order."),
-    _c("last_order_at", UTC_INSTANT, "instant", "orders", "Her latest delivered order."),
-    _c("days_since_first_order", pl.Float64, "days", "orders", "From her first order to the table's instant."),
-    _c("days_since_last_order", pl.Float64, "days", "orders", "From her latest order to the table's instant."),
-    _c("discounted_orders", pl.Float64, "share 0-1", "orders",
-       "Discount affinity: share of her orders with a discount. It says who used one, never what it caused."),
-    _c("zone", pl.String, "zone", "orders, customers", "Zone of her latest order that names one, else her home zone."),
-    _c("language", pl.String, "en, zh", "customers", "As registered."),
-    _c("timezone", pl.String, "IANA zone", "customers", "As registered."),
-    _c("birthday", pl.Date, "date", "customers", "As registered."),
-    _c("registered_at", UTC_INSTANT, "instant", "customers", "When she signed up."),
-    _c("marketing_consent", pl.Boolean, "yes or no", "customers", "Consent as of the import."),
+       "Earned ever: margin of the dishes ordered, less discounts; null where none of them has a known margin."),
+    _history("average_order_cents", pl.Float64, "minor units", "orders", "Mean of known order amounts."),
+    _history("first_order_at", UTC_INSTANT, "instant", "orders", "First delivered order."),
+    _history("last_order_at", UTC_INSTANT, "instant", "orders", "Latest delivered order."),
+    _history("days_since_first_order", pl.Float64, "days", "orders", "From the first order to the table's instant."),
+    _history("days_since_last_order", pl.Float64, "days", "orders", "From the latest order to the table's instant."),
+    _history("discounted_orders", pl.Float64, "share 0-1", "orders",
+             "Discount affinity: share of orders with a discount. It says who used one, never what it caused."),
+    _history("zone", pl.String, "zone", "orders, customers",
+             "Zone of the latest order that names one, else the home zone."),
+    _registration("language", pl.String, "en, zh", "As registered."),
+    _registration("timezone", pl.String, "IANA zone", "As registered."),
+    _registration("birthday", pl.Date, "date", "As registered."),
+    _registration("registered_at", UTC_INSTANT, "instant", "When the customer signed up."),
+    _registration("marketing_consent", pl.Boolean, "yes or no", "Consent as of the import."),
     _c("push_reachable", pl.Boolean, "yes or no", "customers", "A push token is known."),
 )  # fmt: skip
-VALUE_COLUMNS = (
-    _c("recency_days", pl.Int64, "days", "orders", "Calendar days since her latest delivered order, ever."),
-    _c("frequency", pl.Int64, "orders", "orders", "Delivered orders in the window; 0 for who has none."),
-    _c("monetary", pl.Float64, "major units", "orders", "Revenue of the window; 0 for who has no order there."),
+VALUE_COLUMNS = declare_columns(
+    _c("recency_days", pl.Int64, "days", "orders", "Calendar days since the latest delivered order, ever."),
+    _c("frequency", pl.Int64, "orders", "orders", "Delivered orders in the window; 0 where there is none."),
+    _c("monetary", pl.Float64, "major units", "orders", "Revenue of the window; 0 where it has no order."),
     _c("r", pl.Int8, "score 1-5", "recency_days", "Quintile of recency, 5 is most recent; ties share a score."),
     _c("f", pl.Int8, "score 1-5", "frequency", "Quintile of frequency; ties share a score."),
     _c("m", pl.Int8, "score 1-5", "monetary", "Quintile of monetary; ties share a score."),
@@ -90,19 +122,40 @@ VALUE_COLUMNS = (
     _c("abcd", pl.String, "letter", "monetary",
        "A: together the first 80 % of value, B the next 15 %, C the rest, D no order in the window.", *ABCD),
     _c("repurchase_rate", pl.Float64, "share 0-1", "orders",
-       "Of her order days old enough to tell, the share followed by another within `repurchase_days`."),
+       "Of order days at least `repurchase_days` old, the share followed by another within as many days."),
     _c("months_active_share", pl.Float64, "share 0-1", "orders",
-       "Calendar months with an order, of all since her first."),
+       "Calendar months with an order, of all since the first."),
 )  # fmt: skip
-CADENCE_COLUMNS = (
-    _c("own_gap_days", pl.Float64, "days", "orders", "Mean gap between her order days; null with fewer than two."),
-    _c("cadence_days", pl.Float64, "days", "orders", "Her typical (median) gap, shrunk to the population's."),
-    _c("slowing_at", UTC_INSTANT, "instant", "orders", "From here on her silence is longer than usual for her."),
-    _c("likely_lapsed_at", UTC_INSTANT, "instant", "orders", "From here on she has probably left."),
-    _c("lapsed_at", UTC_INSTANT, "instant", "orders", "From here on we count her as gone."),
-    _c("lifecycle", pl.String, "name", "the three dates", "Where she stands.", *LIFECYCLES),
+CADENCE_COLUMNS = declare_columns(
+    _c(
+        "own_gap_days",
+        pl.Float64,
+        "days",
+        "orders",
+        "Mean gap between the customer's order days; null with fewer than two.",
+    ),
+    _c(
+        "cadence_days", pl.Float64, "days", "orders", "The customer's typical (median) gap, shrunk to the population's."
+    ),
+    _c(
+        "slowing_at",
+        UTC_INSTANT,
+        "instant",
+        "orders",
+        "From here on the silence is longer than usual for this customer.",
+    ),
+    _c("likely_lapsed_at", UTC_INSTANT, "instant", "orders", "From here on the customer has probably left."),
+    _c("lapsed_at", UTC_INSTANT, "instant", "orders", "From here on the customer counts as gone."),
+    _c(
+        "lifecycle",
+        pl.String,
+        "name",
+        "the three dates",
+        "Stage of the customer's relation to the company.",
+        *LIFECYCLES,
+    ),
 )
-FORECAST_COLUMNS = (
+FORECAST_COLUMNS = declare_columns(
     _c("expected_orders", pl.Float64, "orders", "BG/NBD or MBG/NBD", "Expected order days in the next N days."),
     _c("expected_revenue", pl.Float64, "major units", "expected_orders x Gamma-Gamma", "Expected in the next N days."),
     _c("expected_orders_30d", pl.Float64, "orders", "BG/NBD or MBG/NBD", "The same for 30 days."),
@@ -111,72 +164,61 @@ FORECAST_COLUMNS = (
     _c("expected_revenue_30d", pl.Float64, "major units", "Gamma-Gamma", "The same for 30 days."),
     _c("expected_revenue_90d", pl.Float64, "major units", "Gamma-Gamma", "The same for 90 days."),
     _c("expected_revenue_365d", pl.Float64, "major units", "Gamma-Gamma", "The same for 365 days."),
-    _c("expected_order_value", pl.Float64, "major units", "Gamma-Gamma", "Expected value of one order day of hers."),
+    _c("expected_order_value", pl.Float64, "major units", "Gamma-Gamma", "Expected value of one order day."),
     _c("p_no_order", pl.Float64, "probability", "return model",
        "Chance of no order in the next N days, calibrated on a past window; null for prospects."),
     _c("next_order_at", UTC_INSTANT, "instant", "cadence",
-       "When her next order is as likely past as to come, given her silence so far and that she comes back at all."),
+       "Median instant of the next order, given the silence so far and that the customer comes back at all."),
 )  # fmt: skip
-HABIT_COLUMNS = (
-    _c("top_items", WORD_LIST, "item ids", "lines", "Up to three dishes she ordered most often, most first."),
+HABIT_COLUMNS = declare_columns(
+    _c("top_items", WORD_LIST, "item ids", "lines", "Up to three dishes ordered most often, most first."),
     _c("top_categories", WORD_LIST, "names", "lines, items", "Up to three categories, most lines first."),
     _c("top_cuisines", WORD_LIST, "names", "lines, items, vendors", "Up to three cuisines, most lines first."),
     _c("top_vendors", WORD_LIST, "vendor ids", "orders", "Up to three vendors, most orders first."),
-    _c("distinct_items", pl.Int64, "dishes", "lines", "How many different dishes she has had."),
-    _c("last_new_item_at", UTC_INSTANT, "instant", "lines", "When she last ordered a dish for her first time."),
+    _c("distinct_items", pl.Int64, "dishes", "lines", "How many different dishes the customer has ordered."),
+    _c("last_new_item_at", UTC_INSTANT, "instant", "lines",
+       "Latest order of a dish the customer had not ordered before."),
     _c("price_band", pl.String, "name", "average_order_cents",
        "Third of customers by mean order amount; ties share a band.", *PRICE_BANDS),
     _c("daypart_shares", SHARE_LIST, "shares, sum 1", "orders",
-       f"Share of her orders in {', '.join(DAYPARTS)}, by local hour."),
-    _c("weekday_shares", SHARE_LIST, "shares, sum 1", "orders", "Share of her orders on Monday ... Sunday, local."),
+       f"Share of orders in {', '.join(DAYPARTS)}, by local hour."),
+    _c("weekday_shares", SHARE_LIST, "shares, sum 1", "orders", "Share of orders on Monday ... Sunday, local."),
     _c("favourite_daypart", pl.String, "name", "daypart_shares", "The largest; the earlier of equals.", *DAYPARTS),
     _c("favourite_weekday", pl.Int8, "1-7", "weekday_shares", "1 is Monday; the earlier of equals."),
-    _c("lunch_share", pl.Float64, "share 0-1", "daypart_shares", "Share of her orders at lunch."),
-    _c("weekend_share", pl.Float64, "share 0-1", "weekday_shares", "Share of her orders on Saturday and Sunday."),
+    _c("lunch_share", pl.Float64, "share 0-1", "daypart_shares", "Share of orders at lunch."),
+    _c("weekend_share", pl.Float64, "share 0-1", "weekday_shares", "Share of orders on Saturday and Sunday."),
     _c("best_hour", pl.Int8, "hour 0-23", "orders",
-       "Local hour at which she orders most (neighbouring hours count half); the earlier of equals."),
-    _c("zones", WORD_LIST, "zones", "orders", "Up to three zones she ordered to, most orders first."),
-    _c("payment_method", pl.String, "name", "orders", "How she pays most often."),
+       "Local hour with most orders (neighbouring hours count half); the earlier of equals."),
+    _c("zones", WORD_LIST, "zones", "orders", "Up to three zones ordered to, most orders first."),
+    _c("payment_method", pl.String, "name", "orders", "The payment method used most often."),
     _c("party_size", pl.Float64, "portions", "lines", "Median portions of an order."),
 )  # fmt: skip
-SATISFACTION_COLUMNS = (
-    _c("ratings", pl.Int64, "ratings", "orders", "How many of her orders are rated."),
-    _c("average_rating", pl.Float64, "1-5", "orders", "Mean of her ratings."),
-    _c("last_rating", pl.Float64, "1-5", "orders", "Her latest rating."),
+SATISFACTION_COLUMNS = declare_columns(
+    _c("ratings", pl.Int64, "ratings", "orders", "How many of the customer's orders are rated."),
+    _c("average_rating", pl.Float64, "1-5", "orders", "Mean of the customer's ratings."),
+    _c("last_rating", pl.Float64, "1-5", "orders", "The customer's latest rating."),
     _c("rating_trend", pl.Float64, "points", "orders",
-       "Mean of her newest half of ratings less that of the older half; null below two."),
-    _c("refunds", pl.Int64, "orders", "orders", "Her refunded or rejected orders, ever."),
+       "Mean of the newer half of ratings less that of the older half; null below two."),
+    _c("refunds", pl.Int64, "orders", "orders", "Refunded or rejected orders, ever."),
     _c("unhappy_at", UTC_INSTANT, "instant", "orders, survey and complaint events",
-       "Her latest complaint, low answer, or order rated low, refunded or rejected, unless a better rating or answer "
+       "Latest complaint, low answer, or order rated low, refunded or rejected, unless a better rating or answer "
        "came later."),
     _c("unhappy_valuable", pl.Boolean, "yes or no", "unhappy_at, tier, abcd",
        "Unhappy within `unhappy_days` and platinum, gold or A."),
 )  # fmt: skip
-GROUP_COLUMNS = (
-    _c("natural_group", pl.String, "name", "clusters", "The cluster she is most like; null for prospects."),
+GROUP_COLUMNS = declare_columns(
+    _c("natural_group", pl.String, "name", "clusters", "The cluster the customer belongs to; null for prospects."),
     _c("lookalike_score", pl.Float64, "0-1", "customers, habits",
-       "How much she resembles the best customers in what is known of her; null for the best themselves."),
+       "Likeness to the best customers in what is known; null for the best themselves."),
     _c("prospect_rank", pl.Int64, "rank from 1", "lookalike_score, registered_at",
        "Place among those registered who never ordered, most promising first."),
 )  # fmt: skip
-FEEDBACK_COLUMNS = (
-    _c("nps", pl.Int8, "0-10", "survey events", "Her latest answer to whether she would recommend us."),
+FEEDBACK_COLUMNS = declare_columns(
+    _c("nps", pl.Int8, "0-10", "survey events", "Latest answer to whether the customer would recommend the company."),
     _c("nps_trend", pl.Float64, "points", "survey events",
-       "Mean of her newest half of such answers less that of the older half; null below two."),
-    _c("csat", pl.Float64, "1-5", "survey events", "Mean of her answers to how content she was."),
+       "Mean of the newer half of such answers less that of the older half; null below two."),
+    _c("csat", pl.Float64, "1-5", "survey events", "Mean of answers to how content the customer was."),
     _c("csat_trend", pl.Float64, "points", "survey events", "As `nps_trend`."),
-    _c("complaints", pl.Int64, "complaints", "complaint events", "How often she complained, ever."),
-    _c("last_complaint_at", UTC_INSTANT, "instant", "complaint events", "When she last complained."),
+    _c("complaints", pl.Int64, "complaints", "complaint events", "Complaints ever."),
+    _c("last_complaint_at", UTC_INSTANT, "instant", "complaint events", "Latest complaint."),
 )  # fmt: skip
-
-TABLE_COLUMNS = (
-    *FIGURE_COLUMNS,
-    *VALUE_COLUMNS,
-    *CADENCE_COLUMNS,
-    *FORECAST_COLUMNS,
-    *HABIT_COLUMNS,
-    *SATISFACTION_COLUMNS,
-    *GROUP_COLUMNS,
-    *FEEDBACK_COLUMNS,
-)
-CUSTOMER_TABLE: dict[str, pl.DataType | type[pl.DataType]] = {c.name: c.dtype for c in TABLE_COLUMNS}

@@ -7,36 +7,22 @@ from datetime import datetime
 import polars as pl
 
 from engine.columns import UTC_INSTANT
+from engine.customers.columns import TABLE_COLUMNS, DType
 
 DAY_S = 86_400.0
 
-FIGURES: dict[str, pl.DataType | type[pl.DataType]] = {
-    "customer_id": pl.String,
-    "orders": pl.Int64,
-    "revenue_cents": pl.Int64,
-    "average_order_cents": pl.Float64,
-    "first_order_at": UTC_INSTANT,
-    "last_order_at": UTC_INSTANT,
-    "days_since_first_order": pl.Float64,
-    "days_since_last_order": pl.Float64,
-    "discounted_orders": pl.Float64,
-    "zone": pl.String,
-    "language": pl.String,
-    "timezone": pl.String,
-    "birthday": pl.Date,
-    "registered_at": UTC_INSTANT,
-    "marketing_consent": pl.Boolean,
-}
-FROM_CUSTOMERS = ["language", "timezone", "birthday", "registered_at", "marketing_consent"]
+_KNOWN = [each for each in TABLE_COLUMNS if each.known_from != "table" or each.name == "customer_id"]
+FIGURES: dict[str, DType] = {each.name: each.dtype for each in _KNOWN}
+FROM_REGISTRATION = [each.name for each in _KNOWN if each.known_from == "registration"]
 
 
 def customer_figures(orders: pl.LazyFrame, customers: pl.DataFrame, *, as_of: datetime) -> pl.DataFrame:
     """Return one row (schema FIGURES, sorted by customer_id) per customer known at `as_of`.
 
     `orders` has schema ORDERS and `customers` schema CUSTOMERS; only delivered orders up to and including `as_of`
-    count. A customer who registered but never ordered is there with 0 orders and 0 revenue; her instants, days, average
-    and share are null. `discounted_orders` is a share from 0 to 1. Revenue is null where she ordered but no amount is
-    known. `zone` is that of her latest order that names one, else her home zone.
+    count. A customer who registered but never ordered is there with 0 orders and 0 revenue; instants, days, average and
+    share are null. `discounted_orders` is a share from 0 to 1. Revenue is null where there are orders but no amount is
+    known. `zone` is that of the latest order that names one, else the home zone.
     """
     query = figures_query(orders, customers.lazy().unique("customer_id", keep="last"), as_of=as_of)
     return query.sort("customer_id").collect()
@@ -60,13 +46,13 @@ def figures_query(orders: pl.LazyFrame, customers: pl.LazyFrame, *, as_of: datet
     )
     joined = figures.join(
         customers.select(
-            "customer_id", *FROM_CUSTOMERS, pl.col("zone").alias("home_zone"), pl.lit(True).alias("known")
+            "customer_id", *FROM_REGISTRATION, pl.col("zone").alias("home_zone"), pl.lit(True).alias("known")
         ),
         on="customer_id",
         how="full",
         coalesce=True,
     )
-    # Someone who registers later than `as_of` is not yet anybody, unless orders show her.
+    # Someone who registers later than `as_of` is not known yet, unless they have orders.
     present = pl.col("orders").is_not_null() | pl.col("registered_at").is_null() | (pl.col("registered_at") <= as_of)
     return (
         joined.filter(present)

@@ -20,16 +20,17 @@ import polars as pl
 from engine.charts.reliability import reliability_svg
 from engine.customers.behaviour.feedback import Inbox, feedback_received_since, newest_feedback, read_feedback
 from engine.customers.columns import CUSTOMER_TABLE
+from engine.customers.compute.inputs import TableSources
 from engine.customers.config import CustomerConfig, read_customer_config
 from engine.customers.moment import Moment, end_of
-from engine.customers.table import CustomerTable, TableSources, customer_table
+from engine.customers.table import CustomerTable, customer_table
 from engine.errors import BadFile, NoHistory, NotFound
 from engine.files.atomic import locked, replace
 from engine.history.orders import History
 from engine.history.tables import read_table
 from engine.settings import Settings
 
-# 2: survey answers and complaints.
+# 2: survey answers and complaints. A further column needs no new number: a table without it is not current.
 TABLE_FORMAT = 2
 
 
@@ -95,14 +96,22 @@ def build_customer_table(
 
 
 def is_table_current(settings: Settings, database: Inbox) -> bool:
-    """Return whether a table is stored that has all columns and knows all orders and feedback told until now."""
+    """Return whether a table is stored that has all columns and all orders and feedback received until now."""
     try:
         facts = orjson.loads(customer_table_file(settings).with_suffix(".json").read_bytes())
         format_, history, built_at = facts["format"], facts["history"], datetime.fromisoformat(facts["built_at"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
     same = format_ == TABLE_FORMAT and history == History(settings.history_folder).fingerprint()
-    return same and customer_table_file(settings).exists() and not feedback_received_since(database, built_at)
+    return same and has_all_columns(settings) and not feedback_received_since(database, built_at)
+
+
+def has_all_columns(settings: Settings) -> bool:
+    """Return whether a table is stored that has every column declared now."""
+    try:
+        return CUSTOMER_TABLE.keys() <= pl.read_parquet_schema(customer_table_file(settings)).keys()
+    except (OSError, pl.exceptions.PolarsError):
+        return False
 
 
 def compute_customer_table(

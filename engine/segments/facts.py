@@ -19,7 +19,19 @@ from engine.customers.figures import FIGURES, figures_query
 from engine.experiments.assignment import bucket
 from engine.segments.compile import Clock, bounds, bucket_column, event_filter, event_value, expression, measure_column
 from engine.segments.properties import BY_CLOCK, BY_MENU, FROM_HISTORY, SEGMENT_EVENTS
-from engine.segments.rule import SEGMENT_FIELDS, All, AnyOf, Clause, EventClause, InSegment, Measure, Rule, Sample, walk
+from engine.segments.rule import (
+    SEGMENT_FIELDS,
+    All,
+    AnyOf,
+    Clause,
+    EventClause,
+    InSegment,
+    Measure,
+    Rule,
+    Sample,
+    SegmentField,
+    walk,
+)
 
 CONTACTS = {"push_reachable": "push_token", "sms_reachable": "phone", "email_reachable": "email"}
 NEVER_NULL = tuple(CONTACTS)
@@ -142,10 +154,11 @@ def _population(
     rule: Rule, fields: Sequence[str], sources: SegmentSources, clock: Clock, customer_id: str | None
 ) -> pl.LazyFrame:
     """Return the figures and attributes needed, one row per customer known at `as_of`."""
-    columns = [SEGMENT_FIELDS[each].column for each in fields if SEGMENT_FIELDS[each].origin in ("history", "card")]
+    named = [SEGMENT_FIELDS[each] for each in fields]
+    columns = [each.column for each in named if each.origin in ("history", "registration")]
     if len(clock.zones) > 1:
         columns.append("timezone")
-    history = [SEGMENT_FIELDS[each].column for each in fields if SEGMENT_FIELDS[each].origin == "history"]
+    history = [each.column for each in named if each.origin == "history"]
     extras = [name for name in columns if name in ("gender", "home_zone", *CONTACTS)]
     plain = sorted({name for name in columns if name not in extras})
     card = _cards(sources.customers)
@@ -181,7 +194,7 @@ def _needs_card(rule: Rule) -> bool:
             return _needs_card(inner)
         case Clause(name, operator, value):
             field_ = SEGMENT_FIELDS[name]
-            if field_.origin != "card":
+            if field_.origin != "registration":
                 return False
             if field_.column in NEVER_NULL:
                 return operator == "equals" and value is True
@@ -199,9 +212,9 @@ def _with_others(
     frame: pl.LazyFrame, fields: Sequence[str], sources: SegmentSources, as_of: datetime, customer_id: str | None
 ) -> pl.LazyFrame:
     """Add columns of the customer table and the consent log."""
-    wanted = [SEGMENT_FIELDS[each].column for each in fields if SEGMENT_FIELDS[each].origin == "table"]
+    wanted = [SEGMENT_FIELDS[each] for each in fields if SEGMENT_FIELDS[each].origin == "table"]
     if wanted:
-        table = sources.table(as_of).select("customer_id", *(_widened(name) for name in wanted))
+        table = sources.table(as_of).select("customer_id", *map(_widened, wanted))
         frame = frame.join(table, on="customer_id", how="left")
     if "consent" in fields:
         imported = sources.customers.select("customer_id", pl.col("marketing_consent").alias("imported"))
@@ -215,9 +228,8 @@ def _with_others(
     return frame
 
 
-def _widened(name: str) -> pl.Expr:
-    # A score of eight bits cannot be compared with 200.
-    return pl.col(name).cast(pl.Int64) if name in ("r", "f", "m", "favourite_weekday", "best_hour") else pl.col(name)
+def _widened(field: SegmentField) -> pl.Expr:
+    return pl.col(field.column).cast(pl.Int64) if field.narrow else pl.col(field.column)
 
 
 def _measured(

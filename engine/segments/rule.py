@@ -18,11 +18,10 @@ from typing import Literal
 
 import polars as pl
 
-from engine.customers.columns import TABLE_COLUMNS
-from engine.customers.figures import FIGURES
+from engine.customers.columns import TABLE_COLUMNS, DType, KnownFrom, TableColumn
 
 ValueKind = Literal["number", "money", "word", "words", "boolean", "instant", "date", "weekday", "daypart"]
-FieldOrigin = Literal["card", "history", "table", "consent"]
+FieldOrigin = KnownFrom | Literal["consent"]
 Scalar = int | float | str | bool | datetime | date
 Value = Scalar | tuple[Scalar, ...]
 
@@ -44,15 +43,19 @@ LIST_OPERATORS = ("in", "not_in", "contains_any")
 
 @dataclass(frozen=True, slots=True)
 class SegmentField:
-    """One figure or attribute a clause may name; `column` is where it lies, `origin` who knows it."""
+    """One figure or attribute a clause may name.
+
+    `column` holds it, `origin` says what knows it; a `narrow` number is widened before it is compared.
+    """
 
     column: str
     kind: ValueKind
     about: str
     origin: FieldOrigin
+    narrow: bool = False
 
 
-def _kind(column: str, dtype: pl.DataType | type[pl.DataType]) -> ValueKind | None:
+def _kind(column: str, dtype: DType) -> ValueKind | None:
     if dtype == pl.List(pl.String):
         return "words"
     if isinstance(dtype, pl.List):
@@ -68,33 +71,62 @@ def _kind(column: str, dtype: pl.DataType | type[pl.DataType]) -> ValueKind | No
     return "instant" if isinstance(dtype, pl.Datetime) else "number"
 
 
-ON_CARD = ("language", "timezone", "birthday", "registered_at", "marketing_consent")
+def _own(column: str, kind: ValueKind, about: str) -> SegmentField:
+    return SegmentField(column, kind, about, "registration")
+
+
 OWN_FIELDS = {
-    "gender": SegmentField("gender", "word", "As given at registration.", "card"),
-    "home_zone": SegmentField("home_zone", "word", "Zone she registered with.", "card"),
-    "push_reachable": SegmentField("push_reachable", "boolean", "A push token is known; never unknown.", "card"),
-    "sms_reachable": SegmentField("sms_reachable", "boolean", "A phone number is known; never unknown.", "card"),
-    "email_reachable": SegmentField("email_reachable", "boolean", "An e-mail address is known; never unknown.", "card"),
+    "gender": _own("gender", "word", "As given at registration."),
+    "home_zone": _own("home_zone", "word", "Zone given at registration."),
+    "push_reachable": _own("push_reachable", "boolean", "A push token is known; never unknown."),
+    "sms_reachable": _own("sms_reachable", "boolean", "A phone number is known; never unknown."),
+    "email_reachable": _own("email_reachable", "boolean", "An e-mail address is known; never unknown."),
     "consent": SegmentField(
-        "consent", "boolean", "Her latest word on marketing by any channel, else the import's; unknown if none.",
+        "consent", "boolean", "Latest answer on marketing by any channel, else the import's; unknown if none.",
         "consent",
     ),
 }  # fmt: skip
 
 
-def _fields() -> dict[str, SegmentField]:
-    found: dict[str, SegmentField] = {}
-    for each in TABLE_COLUMNS:
-        kind = _kind(each.name, each.dtype)
-        if kind is None or each.name == "customer_id":
-            continue
-        origin: FieldOrigin = "card" if each.name in ON_CARD else "history" if each.name in FIGURES else "table"
-        about = f"{each.about} [{', '.join(each.values) or ('major units' if kind == 'money' else each.unit)}]"
-        found[each.name.removesuffix("_cents")] = SegmentField(each.name, kind, about, origin)
-    return found | OWN_FIELDS
+class _SegmentFields(Mapping[str, SegmentField]):
+    """Every field by name: those of the customer table's columns, and those only segments have.
+
+    Made anew when a column has been declared since.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[str, SegmentField] = {}
+        self._columns = -1
+
+    def _all(self) -> dict[str, SegmentField]:
+        if self._columns != len(TABLE_COLUMNS):
+            self._columns = len(TABLE_COLUMNS)
+            self._found = {name: field for each in TABLE_COLUMNS for name, field in _field_of(each)} | OWN_FIELDS
+        return self._found
+
+    def __getitem__(self, name: str) -> SegmentField:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
 
 
-SEGMENT_FIELDS: Mapping[str, SegmentField] = _fields()
+def _field_of(column: TableColumn) -> Iterator[tuple[str, SegmentField]]:
+    """Yield the field of a column with its name; none for ids and lists of shares."""
+    kind = _kind(column.name, column.dtype)
+    if kind is None or column.name == "customer_id":
+        return
+    unit = ", ".join(column.values) or ("major units" if kind == "money" else column.unit)
+    about = f"{column.about} [{unit}]"
+    # A score of eight bits cannot be compared with 200.
+    narrow = column.dtype == pl.Int8
+    yield column.name.removesuffix("_cents"), SegmentField(column.name, kind, about, column.known_from, narrow)
+
+
+SEGMENT_FIELDS: Mapping[str, SegmentField] = _SegmentFields()
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,9 @@ def _stored_table(settings: Settings, reading: OpenSession, as_of: datetime, *, 
     except (OSError, ValueError, KeyError, TypeError):
         return None
     # A table of another release lacks columns; one built before a complaint would call its customer content.
-    if facts.get("format") != store.TABLE_FORMAT or not path.exists() or feedback_received_since(reading, built_at):
+    if facts.get("format") != store.TABLE_FORMAT or not store.has_all_columns(settings):
+        return None
+    if feedback_received_since(reading, built_at):
         return None
     same = at == as_of and fingerprint == History(settings.history_folder).fingerprint()
     fresh = not exact and timedelta(0) <= as_of - at <= FRESH

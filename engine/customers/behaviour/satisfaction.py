@@ -8,6 +8,7 @@ import polars as pl
 
 from engine.columns import UTC_INSTANT
 from engine.customers.behaviour.purchases import Purchases
+from engine.customers.columns import FEEDBACK_COLUMNS, SATISFACTION_COLUMNS
 from engine.customers.config import Satisfaction
 from engine.customers.moment import Moment
 
@@ -21,20 +22,10 @@ FEEDBACK: dict[str, pl.DataType | type[pl.DataType]] = {
     "vendor_id": pl.String,
     "item_id": pl.String,
 }
-SATISFACTION_FIGURES = (
-    "ratings",
-    "average_rating",
-    "last_rating",
-    "rating_trend",
-    "refunds",
-    "unhappy_at",
-    "nps",
-    "nps_trend",
-    "csat",
-    "csat_trend",
-    "complaints",
-    "last_complaint_at",
-)
+# All but who is valuable besides, which takes value as well as opinion.
+SATISFACTION_FIGURES = [
+    each.name for each in (*SATISFACTION_COLUMNS, *FEEDBACK_COLUMNS) if each.name != "unhappy_valuable"
+]
 
 
 def feedback_as_of(feedback: pl.DataFrame, moment: Moment) -> pl.DataFrame:

@@ -76,7 +76,7 @@ class ChurnQuality:
     cut_day: int
     horizon_days: int
     customers: int
-    ordered_after: int
+    returned: int
     model: Auc
     recency_alone: Auc
     expected_orders_alone: Auc

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from engine.columns import CUSTOMERS, ITEMS, LINES, ORDERS, VENDORS
+from engine.customers.compute.inputs import TableSources
 from engine.customers.moment import Moment, end_of
-from engine.customers.table import TableSources
 
 NOW = end_of(datetime(2026, 3, 1, tzinfo=UTC).date(), "UTC")
 

@@ -1,0 +1,1 @@
+"""How is each column of the customer table computed?"""
