@@ -32,13 +32,15 @@ class ChannelSpec:
     """How a channel is built: `build` returns None where the settings do not configure it.
 
     `setting` names the environment variable it then lacks and `purpose` what that is for; None for a channel that is
-    always there.
+    always there. `consent` is the channel a customer must not have refused (push, sms, email); None where the channel
+    cannot say what carries its messages, and so needs the consent of all.
     """
 
     name: str
     build: Callable[[Settings, SendOptions], Channel | None]
     setting: str | None = None
     purpose: str = ""
+    consent: str | None = None
 
 
 SPECS: dict[str, ChannelSpec] = {}
@@ -73,6 +75,11 @@ def require(settings: Settings, name: str) -> None:
     if name not in configured(settings, concurrency=1, timeout_s=1.0):
         spec = _spec_of(name)
         raise InputError(f"is not set; the {name} channel needs {spec.purpose}", where=spec.setting)
+
+
+def consent_of(name: str) -> str | None:
+    """Return the consent a channel needs; None, which is all of them, where it names none or is not known."""
+    return _spec_of(name).consent if name in channel_names() else None
 
 
 def _spec_of(name: str) -> ChannelSpec:

@@ -20,6 +20,7 @@ from sqlalchemy import ColumnElement, and_, case, func, literal_column, select, 
 from sqlalchemy.orm import Session
 
 from campaigns.channels.base import Outcome, Outgoing
+from campaigns.channels.registry import consent_of
 from campaigns.rewards.coupons import REVOKED
 from campaigns.rows import CouponRow, MessageRow, RunRow
 from engine.customers import consents
@@ -189,7 +190,9 @@ def _sendable(channels: Sequence[str]) -> tuple[ColumnElement[bool], ...]:
 def _refusals(session: Session, rows: Sequence[MessageRow], imported: Mapping[str, bool]) -> dict[str, str]:
     said = {
         channel: consents.latest_consents(
-            session, channel=channel, customer_ids=[row.customer_id for row in rows if row.channel == channel]
+            session,
+            channel=consent_of(channel),
+            customer_ids=[row.customer_id for row in rows if row.channel == channel],
         )
         for channel in {row.channel for row in rows}
     }

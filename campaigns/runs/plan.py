@@ -17,6 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from campaigns.channels.registry import consent_of
 from campaigns.definition.campaign import Definition
 from campaigns.eligibility.audience import Audience, choose, fingerprint, in_segment
 from campaigns.rewards.coupons import SAMPLE_CODE
@@ -144,7 +145,7 @@ def audience_at(
     return choose(
         definition,
         in_segment(definition, data.figures(at), data.segments(session, exact), at),
-        said=consents.latest_consents(session, channel=definition.channel),
+        said=consents.latest_consents(session, channel=consent_of(definition.channel)),
         decided=decided_before(session, definition.id),
         global_holdout=global_holdout,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Literal
 
 from sqlalchemy import BigInteger, Boolean, Index, Integer, String, func, select
@@ -13,6 +14,8 @@ from engine.database.session import Base, Instant
 
 BIG_KEY = BigInteger().with_variant(Integer, "sqlite")
 ANY_CHANNEL = "any"
+# What a consent may be given for one by one.
+CHANNELS = frozenset({"push", "sms", "email"})
 MARKETING = "marketing"
 LOOKUP_BATCH = 500
 
@@ -51,17 +54,20 @@ def record_consent(
 
 
 def latest_consents(
-    session: Session, *, channel: str, customer_ids: Sequence[str] | None = None, purpose: str = MARKETING
+    session: Session, *, channel: str | None, customer_ids: Sequence[str] | None = None, purpose: str = MARKETING
 ) -> dict[str, bool]:
     """Return what each customer said last for `channel` or for any; who never said anything is not in it.
 
-    `customer_ids` None means everyone in the log. The order is that in which statements arrived.
+    `channel` None is a channel that cannot say what carries its messages and so needs the consent of all: a refusal by
+    any channel is then a refusal, and only a yes to any channel, or to each of CHANNELS, is a yes. `customer_ids` None
+    means everyone in the log. The order is that in which statements arrived.
     """
+    latest = _latest_all if channel is None else partial(_latest, channel=channel)
     if customer_ids is None:
-        return _latest(session, channel, purpose, None)
+        return latest(session, purpose=purpose, customer_ids=None)
     found: dict[str, bool] = {}
     for start in range(0, len(customer_ids), LOOKUP_BATCH):
-        found |= _latest(session, channel, purpose, customer_ids[start : start + LOOKUP_BATCH])
+        found |= latest(session, purpose=purpose, customer_ids=customer_ids[start : start + LOOKUP_BATCH])
     return found
 
 
@@ -83,7 +89,7 @@ def consent_refusal(
     return None if consent else "no_consent"
 
 
-def _latest(session: Session, channel: str, purpose: str, customer_ids: Sequence[str] | None) -> dict[str, bool]:
+def _latest(session: Session, *, channel: str, purpose: str, customer_ids: Sequence[str] | None) -> dict[str, bool]:
     newest = (
         select(func.max(ConsentRow.id))
         .where(ConsentRow.channel.in_((channel, ANY_CHANNEL)), ConsentRow.purpose == purpose)
@@ -93,3 +99,33 @@ def _latest(session: Session, channel: str, purpose: str, customer_ids: Sequence
         newest = newest.where(ConsentRow.customer_id.in_(customer_ids))
     rows = session.execute(select(ConsentRow.customer_id, ConsentRow.granted).where(ConsentRow.id.in_(newest)))
     return {row.customer_id: row.granted for row in rows}
+
+
+def _latest_all(session: Session, *, purpose: str, customer_ids: Sequence[str] | None) -> dict[str, bool]:
+    """Return one answer for all channels together; a customer whose words do not cover all of them is not in it."""
+    newest = (
+        select(func.max(ConsentRow.id))
+        .where(ConsentRow.purpose == purpose)
+        .group_by(ConsentRow.customer_id, ConsentRow.channel)
+    )
+    if customer_ids is not None:
+        newest = newest.where(ConsentRow.customer_id.in_(customer_ids))
+    rows = session.execute(
+        select(ConsentRow.customer_id, ConsentRow.channel, ConsentRow.granted)
+        .where(ConsentRow.id.in_(newest))
+        .order_by(ConsentRow.id)
+    )
+    words: dict[str, dict[str, bool]] = {}
+    for row in rows:
+        own = words.setdefault(row.customer_id, {})
+        if row.channel == ANY_CHANNEL:
+            # Said after the words on single channels that came before it, and so in their place.
+            own.clear()
+        own[row.channel] = row.granted
+    found: dict[str, bool] = {}
+    for customer_id, own in words.items():
+        if not all(own.values()):
+            found[customer_id] = False
+        elif ANY_CHANNEL in own or own.keys() >= CHANNELS:
+            found[customer_id] = True
+    return found

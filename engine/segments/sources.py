@@ -17,7 +17,7 @@ from engine.customers import store
 from engine.customers.behaviour.feedback import feedback_received_since
 from engine.customers.columns import CUSTOMER_TABLE
 from engine.customers.config import read_customer_config
-from engine.customers.consents import ANY_CHANNEL, MARKETING, ConsentRow
+from engine.customers.consents import MARKETING, ConsentRow
 from engine.customers.moment import Moment, read_moment
 from engine.errors import BadFile, NoHistory
 from engine.events.inbox import EventRow
@@ -145,9 +145,7 @@ def _inbox(reading: OpenSession, kind: str, since: datetime | None, customer_id:
 
 
 def _consents(reading: OpenSession, as_of: datetime, customer_id: str | None) -> pl.DataFrame:
-    newest = select(func.max(ConsentRow.id)).where(
-        ConsentRow.channel == ANY_CHANNEL, ConsentRow.purpose == MARKETING, ConsentRow.at <= as_of
-    )
+    newest = select(func.max(ConsentRow.id)).where(ConsentRow.purpose == MARKETING, ConsentRow.at <= as_of)
     if customer_id is not None:
         newest = newest.where(ConsentRow.customer_id == customer_id)
     query = select(ConsentRow.customer_id, ConsentRow.granted).where(

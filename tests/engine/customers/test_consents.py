@@ -42,6 +42,38 @@ def test_a_statement_counts_for_its_channel_or_for_any_and_only_for_marketing(se
     assert latest_consents(session, channel="sms") == {"a": False}
 
 
+def test_a_channel_that_cannot_say_what_carries_it_needs_the_consent_of_all(session: Session) -> None:
+    """Case 14-optout-by-channel: a refusal of push, sms and email must stop a webhook."""
+    statements = {
+        "one no": [("push", False)],
+        "no to all, one by one": [("push", False), ("sms", False), ("email", False)],
+        "no by a channel of their own": [("carrier_pigeon", False)],
+        "yes to one": [("email", True)],
+        "yes to each": [("push", True), ("sms", True), ("email", True)],
+        "yes to any": [("any", True)],
+        "yes to any, then no to one": [("any", True), ("sms", False)],
+        "no to one, then yes to any": [("sms", False), ("any", True)],
+        "no to one, taken back": [("any", True), ("sms", False), ("sms", True)],
+        "no to any, then yes to one": [("any", False), ("sms", True)],
+    }
+    for customer_id, said in statements.items():
+        for channel, granted in said:
+            record_consent(session, NOW, customer_id=customer_id, granted=granted, source="app", channel=channel)
+    session.flush()
+    assert latest_consents(session, channel=None) == {
+        "one no": False,
+        "no to all, one by one": False,
+        "no by a channel of their own": False,
+        "yes to each": True,
+        "yes to any": True,
+        "yes to any, then no to one": False,
+        "no to one, then yes to any": True,
+        "no to one, taken back": True,
+        "no to any, then yes to one": False,
+    }
+    assert latest_consents(session, channel=None, customer_ids=["one no"]) == {"one no": False}
+
+
 def test_asking_for_some_customers_gives_only_those(session: Session) -> None:
     for i in range(1200):
         record_consent(session, NOW, customer_id=f"c{i}", granted=bool(i % 2), source="app")
