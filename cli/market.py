@@ -1,4 +1,4 @@
-"""`regulars market`: what grows, falls and drops, and which vendors and dishes displease."""
+"""`regulars market`: what grows, falls and drops, and which vendors and dishes are rated low."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RATINGS_SHOWN, ROWS_SHOWN = 5, 10
 
 @app.command()
 def market(as_of: AsOfOption = None, home: HomeOption = None, json: JsonOption = False) -> None:
-    """Show which dishes, cuisines, vendors and zones grow, fall or dropped, and which displease.
+    """Show which dishes, cuisines, vendors and zones grow, fall or dropped, and which are rated low.
 
     Example: [bold]regulars market --as-of 2026-03-01[/bold]
     """
@@ -31,14 +31,14 @@ def market(as_of: AsOfOption = None, home: HomeOption = None, json: JsonOption =
     if json:
         print_json({"as_of": moment.at.isoformat(), **asdict(found), "satisfaction": content.to_dicts()})
         return
-    told = [trend for trend in found.trends if trend.direction != "steady"]
-    told.sort(key=lambda trend: (trend.kind, -trend.change))
+    shown = [trend for trend in found.trends if trend.direction != "steady"]
+    shown.sort(key=lambda trend: (trend.kind, -trend.change))
     print_table(
         f"Trends of the newest {found.weeks} weeks (all orders: {found.market_change:+.1%} a week)",
         ["kind", "name", "orders", "", "per week", "from", "to", "against the market"],
         [
             [t.kind, t.name, t.orders, t.direction, *(f"{x:+.1%}" for x in (t.change, t.low, t.high, t.against_market))]
-            for t in told
+            for t in shown
         ],
     )
     if found.drops:
@@ -51,7 +51,7 @@ def market(as_of: AsOfOption = None, home: HomeOption = None, json: JsonOption =
     if worst:
         names = ("kind", "name", "ratings", "average_rating", "low_share", "trend")
         print_table(f"Rated lowest, of {RATINGS_SHOWN} ratings or more", names, [[r[n] for n in names] for r in worst])
-    loudest = by_complaints(content).head(ROWS_SHOWN)
-    if loudest.height:
+    complained = by_complaints(content).head(ROWS_SHOWN)
+    if complained.height:
         title = "Complaints and survey answers, most complaints first"
-        print_table(title, loudest.columns, loudest.rows())
+        print_table(title, complained.columns, complained.rows())

@@ -178,17 +178,17 @@ async def previewed(request: Request, body: PreviewAsked, _caller: MayUse) -> Re
 
 @router.post(
     "/explain",
-    summary="Why is she in or out",
+    summary="Why a customer is in or out",
     responses=answers(ExplainAnswer, EXPLAIN_EXAMPLE, 404),
 )
 async def explained(request: Request, body: ExplainAsked, _caller: MayUse) -> Response:
     """Return every clause of a segment with the value one customer met it with."""
 
-    def told(rule: Rule, sources: SegmentSources, at: datetime, _reading: OpenSession) -> dict[str, object]:
+    def explanation(rule: Rule, sources: SegmentSources, at: datetime, _reading: OpenSession) -> dict[str, object]:
         found = explain_membership(rule, sources, at, body.customer_id)
         return {"as_of": at, "customer_id": body.customer_id, "matched": found.matched, "explained": found.as_json()}
 
-    return as_bytes(await _asked(request, body, told))
+    return as_bytes(await _asked(request, body, explanation))
 
 
 async def _asked(

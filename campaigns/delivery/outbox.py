@@ -200,7 +200,7 @@ def _refusals(session: Session, rows: Sequence[MessageRow], imported: Mapping[st
     for row in rows:
         rule: ConsentRule = "explicit" if row.consent == "explicit" else "not_refused"
         why = consents.consent_refusal(
-            row.customer_id, rule, said=said[row.channel], imported=imported.get(row.customer_id)
+            row.customer_id, rule, stated=said[row.channel], imported=imported.get(row.customer_id)
         )
         if why:
             refused[row.id] = why

@@ -68,7 +68,7 @@ def choose(
         why = (
             ALREADY_DECIDED
             if customer_id in decided
-            else consent_refusal(customer_id, definition.consent, said=said, imported=imported)
+            else consent_refusal(customer_id, definition.consent, stated=said, imported=imported)
         )
         if why:
             reasons[customer_id] = why

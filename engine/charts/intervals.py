@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 Child = ET.Element | str
-# Beside a row stand up to 25 characters of the page's bold digits.
+# A row's value takes up to 25 characters of the page's bold digits.
 WIDTH, LABEL, VALUE, ROW, TOP = 760, 190, 216, 24, 8
 AXIS = 22
 LONGEST_LABEL, LONGEST_HINT = 26, 200
@@ -32,7 +32,7 @@ class ChartRow:
 
 
 def element(name: str, /, *children: Child, **attributes: object) -> ET.Element:
-    """Return an element with text and elements inside; `class_` stands for class and _ for - in attribute names."""
+    """Return an element with text and elements inside; `class_` gives class and _ gives - in attribute names."""
     made = ET.Element(name, {key.rstrip("_").replace("_", "-"): printable(value) for key, value in attributes.items()})
     for child in children:
         if isinstance(child, ET.Element):
@@ -145,9 +145,9 @@ class _Scale:
 
     @classmethod
     def over(cls, rows: Sequence[ChartRow], *others: float | None) -> _Scale:
-        told = [n for row in rows for n in (row.value, *(row.bounds or ())) if n is not None and math.isfinite(n)]
-        told += [n for n in others if n is not None]
-        low, high = min([0.0, *told]), max([0.0, *told])
+        values = [n for row in rows for n in (row.value, *(row.bounds or ())) if n is not None and math.isfinite(n)]
+        values += [n for n in others if n is not None]
+        low, high = min([0.0, *values]), max([0.0, *values])
         if high - low <= 0:
             high = low + 1.0
         rough = (high - low) / 5

@@ -53,12 +53,12 @@ class Loyalty:
 class Cadence:
     """Own gaps, and how long a silence means what."""
 
-    slowing: float = _key(0.75, "Slowing once a silence is longer than this share of her gaps would be.", 0.01, 0.999)
+    slowing: float = _key(0.75, "Slowing once a silence is longer than this share of the customer's gaps.", 0.01, 0.999)
     likely_lapsed: float = _key(0.90, "The same for likely lapsed; above slowing.", 0.01, 0.999)
     lapsed: float = _key(0.97, "The same for lapsed; above likely lapsed.", 0.01, 0.9999)
     min_days: float = _key(3.0, "No silence shorter than this means anything.", 0, 3_650)
     max_days: float = _key(730.0, "Any silence longer than this is a lapse.", 1, 36_500)
-    new_days: int = _key(30, "A customer is new for this long after her first order.", 0, 3_650)
+    new_days: int = _key(30, "A customer is new for this long after the first order.", 0, 3_650)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ class LifetimeValue:
 class Churn:
     """The chance of no order in the next N days."""
 
-    horizon_days: int = _key(90, "N where the command does not say.", 1, 3_650)
-    sample: int = _key(60_000, "At most so many customers teach and judge the return model.", 1_000, 10_000_000)
+    horizon_days: int = _key(90, "N where the command names none.", 1, 3_650)
+    sample: int = _key(60_000, "At most so many customers train and test the churn model.", 1_000, 10_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +91,10 @@ class Dayparts:
 
 @dataclass(frozen=True, slots=True)
 class Satisfaction:
-    """When somebody is unhappy."""
+    """When a customer counts as unhappy."""
 
     low_rating: float = _key(2.0, "A rating at or below this is unhappy.", 1, 5)
-    unhappy_days: int = _key(30, "How long an unhappy order keeps her on the list.", 1, 3_650)
+    unhappy_days: int = _key(30, "How long an unhappy order keeps a customer on the list.", 1, 3_650)
     low_nps: float = _key(6.0, "An NPS answer (0-10) at or below this is unhappy.", 0, 10)
     low_csat: float = _key(2.0, "A CSAT answer (1-5) at or below this is unhappy.", 1, 5)
 

@@ -24,7 +24,7 @@ Refusal = Literal["no_consent", "consent_unknown"]
 
 
 class ConsentRow(Base):
-    """One statement of a customer (or of whoever acts for her); rows are never changed or removed but by erasure."""
+    """One statement of a customer (or of whoever acts for them); rows are never changed or removed but by erasure."""
 
     __tablename__ = "consents"
     id: Mapped[int] = mapped_column(BIG_KEY, primary_key=True, autoincrement=True)
@@ -56,7 +56,7 @@ def record_consent(
 def latest_consents(
     session: Session, *, channel: str | None, customer_ids: Sequence[str] | None = None, purpose: str = MARKETING
 ) -> dict[str, bool]:
-    """Return what each customer said last for `channel` or for any; who never said anything is not in it.
+    """Return each customer's latest statement for `channel` or for any; customers without one are not in it.
 
     `channel` None is a channel that cannot say what carries its messages and so needs the consent of all: a refusal by
     any channel is then a refusal, and only a yes to any channel, or to each of CHANNELS, is a yes. `customer_ids` None
@@ -75,15 +75,15 @@ def consent_refusal(
     customer_id: str,
     rule: ConsentRule,
     *,
-    said: Mapping[str, bool],
+    stated: Mapping[str, bool],
     imported: bool | None,
 ) -> Refusal | None:
-    """Return why nothing may leave to her, or None where it may.
+    """Return why nothing may be sent to a customer, or None where it may.
 
-    The log (`said`) wins over the customers table (`imported`, None where nobody asked). Under `explicit` an unknown
+    The log (`stated`) wins over the customers table (`imported`, None where nobody asked). Under `explicit` an unknown
     consent is a no; under `not_refused` only a stated no is.
     """
-    consent = said.get(customer_id, imported)
+    consent = stated.get(customer_id, imported)
     if consent is None:
         return "consent_unknown" if rule == "explicit" else None
     return None if consent else "no_consent"

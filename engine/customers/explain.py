@@ -1,4 +1,4 @@
-"""Why she is in each group: one sentence per group, from her row and the table's manifest."""
+"""Why a customer is in each group: one sentence per group, from their row and the table's manifest."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ CustomerRow = Mapping[str, Any]
 def explain_groups(
     row: CustomerRow, table: pl.DataFrame, facts: Mapping[str, Any], config: CustomerConfig
 ) -> dict[str, str]:
-    """Return a sentence for each group she is in; `table` has everybody's `orders`, `tier_value`."""
+    """Return a sentence for each group the customer is in; `table` has everyone's `orders`, `tier_value`."""
     if row["orders"] == 0:
-        told = {"lifecycle": "prospect: no delivered order by then"}
+        found = {"lifecycle": "prospect: no delivered order by then"}
         if row["prospect_rank"] is not None:
-            told["prospect_rank"] = (
+            found["prospect_rank"] = (
                 f"{row['prospect_rank']} of {int((table['orders'] == 0).sum())} prospects, by likeness to the best"
             )
-        return told
-    told = {
+        return found
+    found = {
         "rfm_group": _rfm(row, facts, config),
         "tier": _tier(row, table, config),
         "abcd": _abcd(row, config),
         "lifecycle": _lifecycle(row, config),
     }
     if row["p_no_order"] is not None:
-        told["p_no_order"] = _chance(row, facts)
+        found["p_no_order"] = _chance(row, facts)
     if row["unhappy_at"] is not None:
         valuable = "and worth much" if row["unhappy_valuable"] else "but not lately, or not among the most valuable"
-        told["unhappy_valuable"] = (
+        found["unhappy_valuable"] = (
             f"made unhappy on {_day(row['unhappy_at'])} (complaint, low rating or answer, or refund), {valuable}"
         )
     if row["natural_group"] is not None:
-        told["natural_group"] = f"nearest to the group “{row['natural_group']}”"
-    return told
+        found["natural_group"] = f"nearest to the group “{row['natural_group']}”"
+    return found
 
 
 def _rfm(row: CustomerRow, facts: Mapping[str, Any], config: CustomerConfig) -> str:
@@ -61,7 +61,7 @@ def _tier(row: CustomerRow, table: pl.DataFrame, config: CustomerConfig) -> str:
         return f"{row['tier']}: no margin in the newest {config.rfm.window_days} days"
     ordered = table.filter(pl.col("orders") > 0)["tier_value"]
     above = int((ordered > value).sum())
-    return f"{row['tier']}: {above:,} of {len(ordered):,} customers bring more than her {value:.2f}"
+    return f"{row['tier']}: {above:,} of {len(ordered):,} customers bring more than their {value:.2f}"
 
 
 def _abcd(row: CustomerRow, config: CustomerConfig) -> str:
@@ -80,7 +80,9 @@ def _lifecycle(row: CustomerRow, config: CustomerConfig) -> str:
         f"slowing from {_day(row['slowing_at'])}, likely lapsed from {_day(row['likely_lapsed_at'])}, "
         f"lapsed from {_day(row['lapsed_at'])}"
     )
-    own = "no gap of her own yet" if row["own_gap_days"] is None else f"own gaps {row['own_gap_days']:.1f} days on mean"
+    own = (
+        "no gap of their own yet" if row["own_gap_days"] is None else f"own gaps {row['own_gap_days']:.1f} days on mean"
+    )
     if row["lifecycle"] == "new":
         return f"new: first order {_day(row['first_order_at'])}, less than {config.cadence.new_days} days ago"
     back = ", which ended a lapse" if row["lifecycle"] == "won_back" else ""

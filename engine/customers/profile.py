@@ -1,4 +1,4 @@
-"""One customer whole: her row of the table, why she is in each group, and her latest orders."""
+"""One customer's profile: the row of the table, why they are in each group, and the latest orders."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ PROFILE_ORDER_COLUMNS = (
 def customer_profile(
     settings: Settings, customer_id: str, config: CustomerConfig, *, last_orders: int
 ) -> dict[str, Any]:
-    """Return customer_id, as_of, figures (her row), why (group: sentence) and history, newest order first.
+    """Return customer_id, as_of, figures (the row), why (group: sentence) and history, newest order first.
 
-    Raises NotFound where the table is not built or does not hold her.
+    Raises NotFound where the table is not built or does not hold the customer.
     """
     built, everybody = read_customer(settings, customer_id)
     if not built.table.height:

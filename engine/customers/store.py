@@ -145,9 +145,9 @@ def read_customer_table(settings: Settings) -> CustomerTable:
 
 
 def read_customer(settings: Settings, customer_id: str) -> tuple[CustomerTable, pl.DataFrame]:
-    """Return her row (none or one) with the manifest, and `orders` and `tier_value` of everybody, to place her among.
+    """Return a customer's row (none or one) with the manifest, and `orders` and `tier_value` of everyone.
 
-    Reads only the row groups that may hold her and two columns, so that one customer costs no whole table.
+    Reads only the row groups that may hold the customer and two columns, so that one customer costs no whole table.
     Raises NotFound where no table was built, BadFile where it is broken.
     """
     with _stored(settings) as (table, facts):

@@ -1,4 +1,4 @@
-"""Who is treated and who is left alone: a hash of ids, never a call of chance."""
+"""Who is treated and who is held out: a hash of ids, never a random draw."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_GLOBAL_HOLDOUT = 0.15
 
 
 class Arm(StrEnum):
-    """Where a customer stands in one campaign."""
+    """A customer's arm in one campaign."""
 
     TREATED = "treated"
     HELD_GLOBAL = "held_global"

@@ -1,4 +1,4 @@
-"""Which vendors and dishes please and which do not: ratings, survey answers and complaints of each, with trends."""
+"""Which vendors and dishes are rated low: ratings, survey answers and complaints of each, with trends."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def vendor_and_dish_ratings(
     moment: Moment,
     config: Satisfaction,
 ) -> pl.DataFrame:
-    """Return what was said of each kind (vendor or dish) and name as of `moment`; worst average rating first.
+    """Return opinions by kind (vendor or dish) and name as of `moment`; worst average rating first.
 
     ratings, average_rating, low_share (of ratings that make unhappy), trend; nps (share of promoters less that of
     detractors, -100 to 100), nps_trend; csat (mean), csat_trend; complaints, complaints_trend. A trend is the newest
-    28 days less all before, null where either has nothing; of complaints, less the 28 days before. A dish shares what
-    was said of orders it was in; feedback (schema FEEDBACK) that names a dish is about that dish alone, and about the
+    28 days less all before, null where either has nothing; of complaints, less the 28 days before. A dish shares the
+    opinions of orders it was in; feedback (schema FEEDBACK) that names a dish is about that dish alone, and about the
     vendor it names, else its order's, else its dish's.
     """
     rated = orders.filter(
@@ -42,20 +42,20 @@ def vendor_and_dish_ratings(
         pl.col("rating").cast(pl.Float64).alias("score"),
         pl.col("ordered_at").alias("at"),
     )
-    said = pl.concat([rated, _placed(feedback_as_of(feedback, moment), orders, items)])
-    about_order = said.filter(pl.col("item_id").is_null() & pl.col("order_id").is_not_null())
+    opinions = pl.concat([rated, _with_vendor(feedback_as_of(feedback, moment), orders, items)])
+    about_order = opinions.filter(pl.col("item_id").is_null() & pl.col("order_id").is_not_null())
     eaten = (
         lines.select("order_id", "item_id").join(about_order.select("order_id").unique(), on="order_id", how="semi")
     ).unique()
     dishes = pl.concat(
         [
             about_order.drop("item_id").join(eaten, on="order_id").select("item_id", "what", "score", "at"),
-            said.filter(pl.col("item_id").is_not_null()).select("item_id", "what", "score", "at"),
+            opinions.filter(pl.col("item_id").is_not_null()).select("item_id", "what", "score", "at"),
         ]
     ).join(items.lazy().unique("item_id").select("item_id", "name"), on="item_id", how="left")
     both = pl.concat(
         [
-            said.select(pl.lit("vendor").alias("kind"), pl.col("vendor_id").alias("name"), "what", "score", "at"),
+            opinions.select(pl.lit("vendor").alias("kind"), pl.col("vendor_id").alias("name"), "what", "score", "at"),
             dishes.select(
                 pl.lit("dish").alias("kind"), pl.coalesce("name", "item_id").alias("name"), "what", "score", "at"
             ),
@@ -73,20 +73,20 @@ def vendor_and_dish_ratings(
 def by_complaints(content: pl.DataFrame) -> pl.DataFrame:
     """Return kind, name and feedback figures of those with any complaint or survey answer, most complaints first."""
     names = ("kind", "name", "complaints", "complaints_trend", "nps", "nps_trend", "csat", "csat_trend")
-    heard = content.filter((pl.col("complaints") > 0) | pl.col("nps").is_not_null() | pl.col("csat").is_not_null())
+    found = content.filter((pl.col("complaints") > 0) | pl.col("nps").is_not_null() | pl.col("csat").is_not_null())
     keys = (-pl.col("complaints"), "nps", "csat", "kind", "name")
-    return heard.sort(*keys, nulls_last=True).select(names)
+    return found.sort(*keys, nulls_last=True).select(names)
 
 
-def _placed(heard: pl.DataFrame, orders: pl.LazyFrame, items: pl.DataFrame) -> pl.LazyFrame:
+def _with_vendor(feedback: pl.DataFrame, orders: pl.LazyFrame, items: pl.DataFrame) -> pl.LazyFrame:
     """Return feedback with the vendor it is about, columns as ratings have them."""
-    told = heard.lazy()
-    named = told.select("order_id").drop_nulls().unique()
+    given = feedback.lazy()
+    named = given.select("order_id").drop_nulls().unique()
     kitchens = (
         orders.select("order_id", pl.col("vendor_id").alias("order_vendor")).join(named, on="order_id", how="semi")
     ).unique("order_id")
     cooks = items.lazy().unique("item_id").select("item_id", pl.col("vendor_id").alias("item_vendor"))
-    joined = told.join(kitchens, on="order_id", how="left").join(cooks, on="item_id", how="left")
+    joined = given.join(kitchens, on="order_id", how="left").join(cooks, on="item_id", how="left")
     vendor = pl.coalesce("vendor_id", "order_vendor", "item_vendor").alias("vendor_id")
     return joined.select("order_id", vendor, "item_id", pl.col("kind").alias("what"), "score", "at")
 

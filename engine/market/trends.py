@@ -1,9 +1,9 @@
 """Which dishes, cuisines, vendors and zones grow or fall, and which dropped against their own forecast.
 
 Orders are counted in weeks that end on the moment's day, so every week holds each weekday once and weekdays cannot pose
-as a trend. The slope is Theil and Sen's: the median over all pairs of weeks, with Sen's (1968) interval; a single odd
-week moves neither. Seasons of the year show as trends until there are years to compare: the market's own trend is
-reported beside, and `against_market` is what remains.
+as a trend. The slope is Theil and Sen's: the median over all pairs of weeks, with Sen's (1968) interval; a single
+outlying week moves neither. Seasons of the year show as trends until there are years to compare: the market's own trend
+is reported beside, and `against_market` is what remains.
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ def theil_sen_slopes(counts: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def forecast_next_week(counts: Floats) -> tuple[Floats, Floats]:
-    """Return what the week after the given ones should bring, and the least that would not be odd.
+    """Return what the week after the given ones should bring, and the least that would be no outlier.
 
-    Median level carried on by the Theil-Sen slope; spread is the larger of chance (Poisson) and her own past misses.
+    Median level carried on by the Theil-Sen slope; spread is the larger of chance (Poisson) and its own past misses.
     """
     weeks = counts.shape[1]
     slope, _, _ = theil_sen_slopes(counts)
@@ -93,7 +93,7 @@ def forecast_next_week(counts: Floats) -> tuple[Floats, Floats]:
 def market_trends(
     orders: pl.LazyFrame, lines: pl.LazyFrame, items: pl.DataFrame, vendors: pl.DataFrame, moment: Moment
 ) -> Market:
-    """Look at the newest weeks of delivered orders before `moment`; fewer than 6 whole weeks show no trend at all."""
+    """Return trends and drops of the newest weeks up to `moment`; fewer than 6 whole weeks show no trend."""
     seen = pl.col("ordered_at") <= pl.lit(moment.at).cast(UTC_INSTANT)
     since = moment.back(7 * WEEKS).at + timedelta(microseconds=1)
     week = (moment.day - local_time("ordered_at", moment.zone).cast(pl.Date).cast(pl.Int32)) // 7
@@ -158,10 +158,10 @@ def _trends(kind: str, names: list[str], counts: Floats, total: Floats) -> list[
     slope, low, high = (each / mean for each in theil_sen_slopes(counts))
     share = counts / np.maximum(total, 1)
     against = theil_sen_slopes(share)[0] / share.mean(axis=1)
-    told = np.where(low > 0, "grows", np.where(high < 0, "falls", "steady"))
+    directions = np.where(low > 0, "grows", np.where(high < 0, "falls", "steady"))
     return [
         Trend(kind, name, int(counts[i].sum()), float(slope[i]), float(low[i]), float(high[i]), float(against[i]),
-              str(told[i]))
+              str(directions[i]))
         for i, name in enumerate(names)
     ]  # fmt: skip
 

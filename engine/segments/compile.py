@@ -219,7 +219,7 @@ def _by_age(column: pl.Expr, operator: str, days: float, clock: Clock) -> pl.Exp
 
 
 def _anniversary(column: pl.Expr, days: int, clock: Clock) -> pl.Expr:
-    """Return whether month and day fall on one of the next `days` days, today included, on her own calendar.
+    """Return whether month and day fall on one of the next `days` days, today included, on the customer's own calendar.
 
     A birthday on 29 February is kept on the 28th in years without one.
     """

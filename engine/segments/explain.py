@@ -1,4 +1,4 @@
-"""Why is she in or out: every clause of a segment with the value it met."""
+"""Why is a customer in or out: every clause of a segment with the value it met."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import polars as pl
 
 from engine.errors import NotFound
 from engine.segments.compile import bucket_column, expression, measure_column
-from engine.segments.facts import HAS_CARD, REGISTERED, SegmentSources, gather
+from engine.segments.facts import IS_REGISTERED, REGISTERED, SegmentSources, gather
 from engine.segments.rule import (
     SEGMENT_FIELDS,
     All,
@@ -33,7 +33,7 @@ class ExplainedRule:
 
     `kind` is all, any, not, segment, sample, clause, or an event's count, sum, first, last. For a clause `field` (an
     event's type), `operator` and `expected` are the rule's, in the column's units (money in minor units), and `value`
-    is the customer's: None means unknown. `about` says a segment's name, or which events count.
+    is the customer's: None means unknown. `about` is a segment's name, or which events count.
     """
 
     kind: str
@@ -58,7 +58,7 @@ class ExplainedRule:
 
 
 def explain_membership(rule: Rule, sources: SegmentSources, as_of: datetime, customer_id: str) -> ExplainedRule:
-    """Say what every clause makes of one customer as of `as_of`; her rows alone are read.
+    """Return what every clause makes of one customer as of `as_of`; no other customer's rows are read.
 
     Each node is judged by the very expression that selects audiences, so the two cannot disagree.
     Raises NotFound where nobody of that id is known by then.
@@ -74,14 +74,14 @@ def explain_membership(rule: Rule, sources: SegmentSources, as_of: datetime, cus
 
 
 def _registered(row: dict[str, Any], as_of: datetime) -> bool:
-    return row.get(HAS_CARD) is True and (row[REGISTERED] is None or row[REGISTERED] <= as_of)
+    return row.get(IS_REGISTERED) is True and (row[REGISTERED] is None or row[REGISTERED] <= as_of)
 
 
 def is_known(sources: SegmentSources, as_of: datetime, customer_id: str) -> bool:
-    """Say whether she is registered, or has a delivered order, by `as_of`."""
+    """Return whether a customer is registered, or has a delivered order, by `as_of`."""
     own = pl.col("customer_id") == customer_id
-    card = sources.customers.filter(own).select("registered_at").collect()
-    if card.height and (card["registered_at"][0] is None or card["registered_at"][0] <= as_of):
+    registration = sources.customers.filter(own).select("registered_at").collect()
+    if registration.height and (registration["registered_at"][0] is None or registration["registered_at"][0] <= as_of):
         return True
     counted = own & (pl.col("status") == "delivered") & (pl.col("ordered_at") <= as_of)
     return sources.orders(None).filter(counted).select("customer_id").head(1).collect().height > 0

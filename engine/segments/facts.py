@@ -36,8 +36,8 @@ from engine.segments.rule import (
 CONTACTS = {"push_reachable": "push_token", "sms_reachable": "phone", "email_reachable": "email"}
 NEVER_NULL = tuple(CONTACTS)
 ALL_BUCKETS = 10_000
-# Beside one customer's facts: whether she has a card, and since when, so that nobody looks twice.
-HAS_CARD, REGISTERED = "card:known", "card:registered_at"
+# Beside one customer's figures: whether they are registered, and since when.
+IS_REGISTERED, REGISTERED = "registration:known", "registration:registered_at"
 
 
 FrameSince = Callable[[datetime | None], pl.LazyFrame]
@@ -51,7 +51,7 @@ class SegmentSources:
 
     `menu` returns item_id, category, cuisine (the vendor's where the dish has none) and vendor_id. `table` returns the
     customer table as of an instant, `inbox` the events of a type (customer_id, at, item_id, rating) after an instant
-    (None: all) of one customer (None: all), `consents` customer_id and said as of an instant.
+    (None: all) of one customer (None: all), `consents` customer_id and stated as of an instant.
     """
 
     orders: FrameSince
@@ -74,7 +74,7 @@ class RuleInputs:
 
 
 def needs_figures_only(rule: Rule) -> bool:
-    """Say whether the columns of `engine.customers.figures.FIGURES` alone answer the rule, whoever's clock it is."""
+    """Return whether the columns of `engine.customers.figures.FIGURES` alone answer the rule, in whatever time zone."""
     for each in walk(rule):
         if isinstance(each, EventClause | Sample):
             return False
@@ -161,37 +161,37 @@ def _population(
     history = [each.column for each in named if each.origin == "history"]
     extras = [name for name in columns if name in ("gender", "home_zone", *CONTACTS)]
     plain = sorted({name for name in columns if name not in extras})
-    card = _cards(sources.customers)
+    registered = _registrations(sources.customers)
     if customer_id is not None and not history:
         one = pl.LazyFrame({"customer_id": [customer_id]})
-        registered = [pl.col("registered_at").alias(REGISTERED), pl.lit(True).alias(HAS_CARD)]
-        frame = one.join(card.select("customer_id", *plain, *extras, *registered), on="customer_id", how="left")
-    elif not history and _needs_card(rule) and _all_registered(sources.customers, clock.as_of):
-        # Whoever has no card cannot match, so nobody needs to be looked for in history.
-        frame = card.select("customer_id", *plain, *extras)
+        since = [pl.col("registered_at").alias(REGISTERED), pl.lit(True).alias(IS_REGISTERED)]
+        frame = one.join(registered.select("customer_id", *plain, *extras, *since), on="customer_id", how="left")
+    elif not history and _needs_registration(rule) and _all_registered(sources.customers, clock.as_of):
+        # Customers without a registration cannot match, so history need not be read.
+        frame = registered.select("customer_id", *plain, *extras)
     else:
         frame = figures_query(sources.orders(None), sources.customers, as_of=clock.as_of).select("customer_id", *plain)
         if customer_id is not None:
             frame = pl.LazyFrame({"customer_id": [customer_id]}).join(frame, on="customer_id", how="left")
         if extras:
-            frame = frame.join(card.select("customer_id", *extras), on="customer_id", how="left")
+            frame = frame.join(registered.select("customer_id", *extras), on="customer_id", how="left")
     return frame.with_columns(pl.col(name).fill_null(False) for name in extras if name in NEVER_NULL)
 
 
-def _cards(customers: pl.LazyFrame) -> pl.LazyFrame:
+def _registrations(customers: pl.LazyFrame) -> pl.LazyFrame:
     reachable = [pl.col(column).is_not_null().alias(name) for name, column in CONTACTS.items()]
     return customers.with_columns(pl.col("zone").alias("home_zone"), *reachable)
 
 
-def _needs_card(rule: Rule) -> bool:
-    """Say whether the rule surely fails for a customer without a card, whatever else is known of her."""
+def _needs_registration(rule: Rule) -> bool:
+    """Return whether the rule surely fails for an unregistered customer, whatever else is known."""
     match rule:
         case All(rules):
-            return any(_needs_card(each) for each in rules)
+            return any(_needs_registration(each) for each in rules)
         case AnyOf(rules):
-            return all(_needs_card(each) for each in rules)
+            return all(_needs_registration(each) for each in rules)
         case InSegment(_, inner):
-            return _needs_card(inner)
+            return _needs_registration(inner)
         case Clause(name, operator, value):
             field_ = SEGMENT_FIELDS[name]
             if field_.origin != "registration":
@@ -218,12 +218,12 @@ def _with_others(
         frame = frame.join(table, on="customer_id", how="left")
     if "consent" in fields:
         imported = sources.customers.select("customer_id", pl.col("marketing_consent").alias("imported"))
-        said = sources.consents(as_of, customer_id).lazy()
+        stated = sources.consents(as_of, customer_id).lazy()
         frame = (
             frame.join(imported, on="customer_id", how="left")
-            .join(said, on="customer_id", how="left")
-            .with_columns(pl.coalesce("said", "imported").alias("consent"))
-            .drop("said", "imported")
+            .join(stated, on="customer_id", how="left")
+            .with_columns(pl.coalesce("stated", "imported").alias("consent"))
+            .drop("stated", "imported")
         )
     return frame
 
@@ -243,7 +243,7 @@ def _measured(
     earliest = None if None in starts else min(each for each in starts if each is not None)
     frame = _events(event, sources, earliest, customer_id)
     if customer_id is not None:
-        # Her few rows first, by her id alone: nothing else is then read or compared for anybody but her.
+        # The customer's few rows first, by id alone: nothing is then read or compared for anyone else.
         frame = frame.select(_columns(event, measures, frame)).collect().lazy()
     if earliest is not None and len(measures) > 1:
         # Each has its own window; this one, around all, is what the files can be skipped by.

@@ -121,7 +121,7 @@ def read_segment_definition(text: str) -> SegmentDefinition:
 
 
 def read_segment_tree(text: str) -> object:
-    """Return what YAML or JSON text says. Raises BadDefinition where it is neither, or too large."""
+    """Return the parsed tree of YAML or JSON text. Raises BadDefinition where it is neither, or too large."""
     if len(text.encode()) > MAX_BYTES:
         raise BadDefinition(f"larger than {MAX_BYTES // 1024} KB; this is no segment")
     try:
@@ -208,7 +208,7 @@ def save_segment(
         with session.begin_nested():
             session.add(row)
     except IntegrityError as error:
-        raise Conflict(f"{name!r} was saved by somebody else just now; look, and save again", where="name") from error
+        raise Conflict(f"{name!r} was saved by someone else just now; look, and save again", where="name") from error
     audit.record(session, now, actor=actor, action="segment.save", target=name, detail={"version": version})
     return row, True
 
@@ -234,7 +234,7 @@ def list_segments(session: Session) -> list[ListedSegment]:
 def inline_segments(tree: object, lookup: Lookup, *, within: tuple[str, ...] = ()) -> object:
     """Return `tree` with every segment it names written out, so that it means the same whatever is saved later.
 
-    What is wrong stays as it is: `parse_rule` says so.
+    What is wrong stays as it is: `parse_rule` reports it.
     """
     if isinstance(tree, str) and not within:
         return inline_segments({"segment": tree}, lookup, within=("",))

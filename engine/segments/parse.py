@@ -1,4 +1,4 @@
-"""The YAML or JSON form of a segment, read to the last clause; a wrong one says where, and the nearest valid name."""
+"""The YAML or JSON form of a segment, read to the last clause; errors name the clause and the nearest valid name."""
 
 from __future__ import annotations
 

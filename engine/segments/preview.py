@@ -1,4 +1,4 @@
-"""How many are in a segment, how many of them can be reached, a few of them, and who came and left since."""
+"""How many are in a segment, how many can be reached, a sample of them, and who joined and left since."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SAMPLE_COLUMNS = ("language", "zone", "birthday", "registered_at")
 
 @dataclass(frozen=True, slots=True)
 class ChannelReach:
-    """Of a segment, by one channel: who has an address, has not refused (may be reached), and said yes outright."""
+    """Of a segment, by one channel: how many have an address, have not refused, and agreed outright."""
 
     address: int
     not_refused: int
@@ -64,7 +64,7 @@ def count_members(rule: Rule, sources: SegmentSources, as_of: datetime) -> int:
 def preview_segment(
     rule: Rule, sources: SegmentSources, as_of: datetime, *, reading: OpenSession, sample: int = 20
 ) -> SegmentPreview:
-    """Return count, reach per channel and a sample; consent is what the log says now, else what was imported."""
+    """Return count, reach per channel and a sample; consent is the log's latest, else what was imported."""
     ids = members(rule, sources, as_of).collect()
     addresses = [pl.col(column).is_not_null().alias(name) for name, column in CONTACTS.items()]
     cards = sources.customers.select("customer_id", "marketing_consent", *SAMPLE_COLUMNS, *addresses)
@@ -91,10 +91,11 @@ def membership_change(
 
 def _reach(known: pl.DataFrame, channel: str, column: str, reading: OpenSession) -> ChannelReach:
     with reading() as session:
-        said = latest_consents(session, channel=channel)
-    spoken = pl.DataFrame(
-        {"customer_id": list(said), "said": list(said.values())}, schema={"customer_id": pl.String, "said": pl.Boolean}
+        stated = latest_consents(session, channel=channel)
+    logged = pl.DataFrame(
+        {"customer_id": list(stated), "stated": list(stated.values())},
+        schema={"customer_id": pl.String, "stated": pl.Boolean},
     )
-    there = known.filter(pl.col(column).fill_null(False)).join(spoken, on="customer_id", how="left")
-    consent = there.select(pl.coalesce("said", "marketing_consent").alias("consent"))["consent"]
+    there = known.filter(pl.col(column).fill_null(False)).join(logged, on="customer_id", how="left")
+    consent = there.select(pl.coalesce("stated", "marketing_consent").alias("consent"))["consent"]
     return ChannelReach(there.height, int((consent.fill_null(True)).sum()), int(consent.fill_null(False).sum()))

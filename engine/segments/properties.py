@@ -39,7 +39,7 @@ ITEM_PROPERTIES = {"item": Property("word", "The dish.", "item_id"), **MENU_PROP
 ORDER_PROPERTIES = {
     "vendor": Property("word", "Who cooked.", "vendor_id"),
     "zone": Property("word", "Where it went.", "zone"),
-    "amount": Property("money", "What she paid.", "order_cents"),
+    "amount": Property("money", "What was paid.", "order_cents"),
     "discount": Property("money", "Taken off by offers; unknown counts as 0.", "discount_cents"),
     "discounted": Property("boolean", "Something was taken off.", "discounted"),
     "offer": Property("word", "Offer used.", "offer_id"),
@@ -62,11 +62,11 @@ INBOX_PROPERTIES = {**ITEM_PROPERTIES, "vendor": Property("word", "Who cooks the
 SEGMENT_EVENTS: Mapping[str, EventKind] = {
     "order": EventKind("An order of history.", ORDER_PROPERTIES, ("amount", "discount")),
     "order_line": EventKind("A dish within an order of history.", LINE_PROPERTIES, ("amount", "quantity")),
-    "view": EventKind("She looked at a dish (inbox).", INBOX_PROPERTIES),
-    "cart": EventKind("She put a dish into the cart (inbox).", INBOX_PROPERTIES),
-    "not_interested": EventKind("She hid a dish (inbox).", INBOX_PROPERTIES),
+    "view": EventKind("The customer looked at a dish (inbox).", INBOX_PROPERTIES),
+    "cart": EventKind("The customer put a dish into the cart (inbox).", INBOX_PROPERTIES),
+    "not_interested": EventKind("The customer hid a dish (inbox).", INBOX_PROPERTIES),
     "rating": EventKind(
-        "She rated an order (inbox).",
+        "The customer rated an order (inbox).",
         {"rating": Property("number", "1 to 5.", "rating"), **CLOCK_PROPERTIES},
         ("rating",),
     ),

@@ -5,7 +5,7 @@
     segment: platinum       membership in another           sample: {salt: spring, share: 0.1}
 
 Logic is two-valued: a comparison with an unknown value does not match, and `not` turns that around, so
-`not: {language: zh}` includes those whose language nobody knows. Say `language: {known: true}` beside it to leave them
+`not: {language: zh}` includes those whose language is unknown. Add `language: {known: true}` beside it to leave them
 out. `engine.segments.parse` reads the tree, `compile` turns it into expressions, `facts` gathers what it needs.
 """
 
@@ -45,7 +45,7 @@ LIST_OPERATORS = ("in", "not_in", "contains_any")
 class SegmentField:
     """One figure or attribute a clause may name.
 
-    `column` holds it, `origin` says what knows it; a `narrow` number is widened before it is compared.
+    `column` holds it, `origin` is what it is known from; a `narrow` number is widened before it is compared.
     """
 
     column: str
@@ -161,7 +161,7 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which instants count, all bounds together; None leaves an end open. Nothing after `as_of` ever counts.
+    """Which instants count, all bounds combined; None leaves an end open. Nothing after `as_of` ever counts.
 
     `last_days` is (as_of - n days, as_of]; `before_days` is up to and including as_of - n days; `start` is included and
     `end` is not.

@@ -37,7 +37,7 @@ INBOX_EVENTS: FrameSchema = {
 }
 # Opens a unit of work, or lends the one that is open.
 OpenSession = Callable[[], AbstractContextManager[Session]]
-LATEST_CONSENTS = {"customer_id": pl.String, "said": pl.Boolean}
+LATEST_CONSENTS = {"customer_id": pl.String, "stated": pl.Boolean}
 
 
 def home_segment_sources(settings: Settings, reading: OpenSession, *, exact: bool = True) -> SegmentSources:
@@ -138,9 +138,11 @@ def _inbox(reading: OpenSession, kind: str, since: datetime | None, customer_id:
         found = session.execute(query).all()
     rows = []
     for customer, at, body in found:
-        told = orjson.loads(body)
-        rating = told.get("rating")
-        rows.append((customer, at.astimezone(UTC), told.get("item_id"), None if rating is None else float(rating)))
+        properties = orjson.loads(body)
+        rating = properties.get("rating")
+        rows.append(
+            (customer, at.astimezone(UTC), properties.get("item_id"), None if rating is None else float(rating))
+        )
     return pl.DataFrame(rows, schema=INBOX_EVENTS, orient="row")
 
 

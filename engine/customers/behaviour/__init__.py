@@ -1,1 +1,1 @@
-"""What does each customer do, like and say? Purchases, cadence, habits, satisfaction."""
+"""What does each customer do, and what do they think of it? Purchases, cadence, habits, satisfaction."""

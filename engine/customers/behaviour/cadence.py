@@ -1,8 +1,8 @@
-"""Cadence: how long her gaps are, when a silence means something, and the lifecycle that follows.
+"""Cadence: how long a customer's gaps are, when a silence means something, and the lifecycle that follows.
 
-Logarithms of gaps between order days are normal around a mean of her own, and those means normal around the
+Logarithms of gaps between order days are normal around the customer's own mean, and those means normal around the
 population's: the classic two-level model (Efron & Morris 1975). Its variances come from the analysis of variance of
-unequal groups (Searle), so a customer with one gap is judged mostly by the others and one with twenty by herself.
+unequal groups (Searle), so a customer with one gap is judged mostly by the others and one with twenty by their own.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LONGEST_DAYS = 3_650.0
 
 @dataclass(frozen=True, slots=True)
 class PopulationCadence:
-    """The population: mean of log gaps, variance within and between customers, and how many gaps taught it."""
+    """The population: mean of log gaps, variance within and between customers, and how many gaps it was fitted on."""
 
     mean: float
     within: float
@@ -54,14 +54,14 @@ def gaps_of(days: OrderDays) -> Gaps:
     gap = np.diff(days.day)
     # Where each order counts, two of one day are no gap.
     used = np.flatnonzero(same & (gap > 0))
-    hers = days.customer[1:][used]
+    owner = days.customer[1:][used]
     logs = np.log(gap[used].astype(np.float64))
     latest = np.zeros(days.n, np.int64)
-    latest[hers] = gap[used]  # ascending days: the last one written stays
+    latest[owner] = gap[used]  # ascending days: the last one written stays
     return Gaps(
-        np.bincount(hers, minlength=days.n).astype(np.int64),
-        np.bincount(hers, logs, minlength=days.n).astype(np.float64),
-        np.bincount(hers, gap[used].astype(np.float64), minlength=days.n).astype(np.float64),
+        np.bincount(owner, minlength=days.n).astype(np.int64),
+        np.bincount(owner, logs, minlength=days.n).astype(np.float64),
+        np.bincount(owner, gap[used].astype(np.float64), minlength=days.n).astype(np.float64),
         latest,
     )
 
@@ -74,8 +74,8 @@ def fit_population_cadence(days: OrderDays) -> PopulationCadence:
     if len(used) < LEAST_GAPS:
         return DEFAULT_CADENCE
     logs = np.log(gap[used].astype(np.float64))
-    hers = days.customer[1:][used]
-    group = np.cumsum(np.concatenate(([0], hers[1:] != hers[:-1])))
+    owner = days.customer[1:][used]
+    group = np.cumsum(np.concatenate(([0], owner[1:] != owner[:-1])))
     n = np.bincount(group).astype(np.float64)
     means = np.bincount(group, logs) / n
     total, groups = float(n.sum()), len(n)
@@ -91,7 +91,7 @@ def fit_population_cadence(days: OrderDays) -> PopulationCadence:
 
 
 def posterior_log_gap(population: PopulationCadence, n: Ints, log_sum: Floats) -> tuple[Floats, Floats]:
-    """Return mean and standard deviation of the logarithm of her next gap, given `n` past ones."""
+    """Return mean and standard deviation of the logarithm of each customer's next gap, given `n` past ones."""
     precision = n / population.within + (1 / population.between if population.between > 0 else 1e12)
     prior = population.mean * (1 / population.between if population.between > 0 else 1e12)
     mean = (log_sum / population.within + prior) / precision
@@ -99,19 +99,19 @@ def posterior_log_gap(population: PopulationCadence, n: Ints, log_sum: Floats) -
 
 
 def gap_quantile(mean: Floats, spread: Floats, share: float, config: Cadence) -> Floats:
-    """Return the days that `share` of her gaps would not exceed, within the configured least and most."""
+    """Return the days that `share` of each customer's gaps would not exceed, within the configured least and most."""
     return np.clip(np.exp(mean + spread * special.ndtri(share)), config.min_days, config.max_days)
 
 
 def median_next_gap(mean: Floats, spread: Floats, elapsed_days: Floats) -> Floats:
-    """Return the median of her gap, in days from her last order, given that `elapsed_days` have passed without one."""
+    """Return the median of the current gap, in days from the last order, given `elapsed_days` without one so far."""
     so_far = np.clip((np.log(np.maximum(elapsed_days, 0.25)) - mean) / spread, -30, 30)
     gap = np.exp(mean - spread * special.ndtri(special.ndtr(-so_far) / 2))
     return np.minimum(np.maximum(gap, elapsed_days), np.maximum(LONGEST_DAYS, elapsed_days))
 
 
 def was_won_back(population: PopulationCadence, gaps: Gaps, config: Cadence) -> npt.NDArray[np.bool_]:
-    """Return who ended a lapse with her latest order: its gap was a lapse by what was known before it."""
+    """Return whose latest order ended a lapse: its gap was a lapse by what was known before it."""
     n = np.maximum(gaps.n - 1, 0)
     log_sum = np.where(gaps.n > 0, gaps.log_sum - np.log(np.maximum(gaps.latest, 1)), 0.0)
     return (gaps.n > 0) & (
@@ -126,10 +126,10 @@ def lifecycles(
     won_back: npt.NDArray[np.bool_],
     config: Cadence,
 ) -> Words:
-    """Return where customers who ordered stand.
+    """Return the lifecycle of customers who ordered.
 
-    `elapsed_days` since the last order, `age_days` since the first; `dates` are her silences that mean slowing, likely
-    lapsed and lapsed. A new customer is new for `new_days` whatever her silence; won back lasts until she slows.
+    `elapsed_days` since the last order, `age_days` since the first; `dates` are the silences that mean slowing, likely
+    lapsed and lapsed. A new customer is new for `new_days` whatever the silence; won back lasts until slowing.
     """
     slowing, likely, lapsed = dates
     return np.select(

@@ -13,8 +13,8 @@ def favourite_items(
     """Return customer_id, name and name_zh of the dish each of `customers` (column customer_id) ordered most.
 
     `lines` has schema LINES, of which delivered ones up to `as_of` count; `items` schema ITEMS. Ties go to the dish
-    ordered last, then to the item_id. A dish without a name or no longer available is nobody's favourite; who has none
-    is not in the answer. `name_zh` may be null.
+    ordered last, then to the item_id. A dish without a name or no longer available is no favourite; customers without
+    one are not in the answer. `name_zh` may be null.
     """
     known = items.lazy().filter(pl.col("name").is_not_null() & pl.col("available").fill_null(True))
     return (

@@ -1,4 +1,4 @@
-"""What customers told us besides orders, out of the inbox: survey answers and complaints."""
+"""What customers reported besides orders, from the inbox: survey answers and complaints."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FEEDBACK_BATCH = 20_000
 
 
 def read_feedback(database: Inbox | None) -> pl.DataFrame:
-    """Return every survey answer and complaint (schema FEEDBACK) in the order told; none where there is no database."""
+    """Return every survey answer and complaint (schema FEEDBACK) in the order received; none without a database."""
     if database is None:
         return pl.DataFrame(schema=FEEDBACK)
     frames = [pl.DataFrame(schema=FEEDBACK)]
@@ -58,12 +58,12 @@ def _opened(database: Inbox) -> AbstractContextManager[Session]:
 
 
 def _row(event: Event) -> tuple[object, ...]:
-    told = event.properties
-    score = told.get("score")
+    properties = event.properties
+    score = properties.get("score")
     return (
         event.customer_id,
         event.at,
-        told["kind"] if event.type == "survey" else "complaint",
+        properties["kind"] if event.type == "survey" else "complaint",
         float(score) if isinstance(score, int | float) else None,
-        *(told.get(name) for name in ("order_id", "vendor_id", "item_id")),
+        *(properties.get(name) for name in ("order_id", "vendor_id", "item_id")),
     )

@@ -1,4 +1,4 @@
-"""What she likes and when: dishes, cuisines, vendors, hours, weekdays, zones, payment, party size, price band."""
+"""Habits: dishes, cuisines, vendors, hours, weekdays, zones, payment, party size, price band."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def read_lines(lines: pl.LazyFrame, purchases: Purchases) -> Lines:
 
 
 def read_menu(items: pl.Series, table: pl.DataFrame, vendors: pl.DataFrame) -> Menu:
-    """Return what ITEMS and VENDORS say of each of `items`; a dish without a cuisine has its vendor's."""
+    """Return what ITEMS and VENDORS hold of each of `items`; a dish without a cuisine has its vendor's."""
     kitchen = vendors.select("vendor_id", pl.col("cuisine").alias("vendor_cuisine")).unique("vendor_id", keep="last")
     known = (
         items.alias("item_id")
@@ -83,7 +83,7 @@ def read_menu(items: pl.Series, table: pl.DataFrame, vendors: pl.DataFrame) -> M
 
 
 def dish_columns(lines: Lines, menu: Menu, n: int) -> dict[str, pl.Series]:
-    """Return the columns of what she eats."""
+    """Return the columns of dishes, categories and cuisines."""
     used = lines.first_of_dish
     pairs = count_pairs(lines.customer[used], lines.item[used], lines.second[used])
     newest = np.full(n, -1, np.int64)
@@ -102,7 +102,7 @@ def dish_columns(lines: Lines, menu: Menu, n: int) -> dict[str, pl.Series]:
 
 
 def party_size(lines: Lines, n: int) -> Floats:
-    """Return the median portions of her orders; NaN where no line is known. Orders of one second count as one."""
+    """Return the median portions of each customer's orders; NaN without lines. Orders of one second count as one."""
     key = (lines.customer << 34) + lines.second
     # History keeps an order's lines together; whatever is not is brought together below.
     first = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1]))) if len(key) else np.empty(0, np.int64)
@@ -126,9 +126,9 @@ def party_size(lines: Lines, n: int) -> Floats:
 
 
 def margins(lines: Lines, menu: Menu, purchases: Purchases, since_second: int) -> tuple[Floats, Floats]:
-    """Return what her dishes earned less discounts, ever and from `since_second` on, in minor units.
+    """Return what each customer's dishes earned less discounts, ever and from `since_second` on, in minor units.
 
-    NaN where no dish of hers has a known margin.
+    NaN where none of the dishes has a known margin.
     """
     n = purchases.n
     known = np.isfinite(menu.margin_cents)
@@ -148,7 +148,7 @@ def margins(lines: Lines, menu: Menu, purchases: Purchases, since_second: int) -
 
 
 def timing_columns(purchases: Purchases, config: Dayparts) -> dict[str, pl.Series]:
-    """Return the columns of when she orders: dayparts, weekdays, best hour."""
+    """Return the columns of order times: dayparts, weekdays, best hour."""
     n, customer = purchases.n, purchases.customer
     hour = purchases.orders["hour"].to_numpy().astype(np.int64)
     weekday = purchases.orders["weekday"].to_numpy().astype(np.int64) - 1
@@ -172,7 +172,7 @@ def timing_columns(purchases: Purchases, config: Dayparts) -> dict[str, pl.Serie
 
 
 def place_columns(purchases: Purchases) -> dict[str, pl.Series]:
-    """Return the columns of where from, where to and how paid: top_vendors, zones, payment_method."""
+    """Return the columns of vendors, zones and payment: top_vendors, zones, payment_method."""
     second = purchases.orders["second"].to_numpy()
     found = {}
     for column, name in (("top_vendors", "vendor_id"), ("zones", "zone"), ("payment_method", "payment_method")):

@@ -1,6 +1,6 @@
 """The orders that count, as sorted arrays: what every figure of the customer table is computed from.
 
-Ids become numbers once, here; from then on a customer is her place in `ids`, and her orders lie side by side.
+Ids become numbers once, here; from then on a customer is a place in `ids`, and their orders lie side by side.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ COMPLAINTS = ("rejected", "refunded")
 
 @dataclass(frozen=True, slots=True)
 class Purchases:
-    """Everybody known at `moment`, and her orders sorted by customer, then time.
+    """Everyone known at `moment`, and their orders sorted by customer, then time.
 
     `ids` is sorted; `orders` has customer (place in `ids`), at (UTC), second, day (since 1970), hour and weekday
     (1-7) local, cents (null unknown), discount (cents), vendor_id, zone, payment_method, rating. `complaints` has
@@ -81,8 +81,8 @@ class OrderDays:
         """Return these customers (ascending places), renumbered from 0."""
         new = np.full(self.n, -1, np.int64)
         new[customers] = np.arange(len(customers))
-        hers = new[self.customer]
-        return self._kept(hers, len(customers), hers >= 0)
+        renumbered = new[self.customer]
+        return self._kept(renumbered, len(customers), renumbered >= 0)
 
     def _kept(self, customer: Ints, n: int, keep: Bools) -> OrderDays:
         return order_days_of(customer[keep], self.day[keep], self.value[keep], self.discounted[keep], n)
@@ -99,7 +99,7 @@ def read_purchases(orders: pl.LazyFrame, customers: pl.DataFrame, moment: Moment
 
     Delivered orders at or before the moment count, once each by the history's law of unique ids; a delivered amount
     below zero is a correction: it takes money back and is no order. Amounts of another currency than most are unknown.
-    Somebody who registers later is nobody yet, unless orders show her.
+    Someone who registers later is not known yet, unless they have orders.
     """
     seen = orders.filter(pl.col("ordered_at") <= pl.lit(moment.at).cast(UTC_INSTANT))
     registered = (

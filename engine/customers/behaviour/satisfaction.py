@@ -12,7 +12,7 @@ from engine.customers.columns import FEEDBACK_COLUMNS, SATISFACTION_COLUMNS
 from engine.customers.config import Satisfaction
 from engine.customers.moment import Moment
 
-# What customers told us besides orders; `kind` is nps, csat or complaint (which has no score).
+# What customers reported besides orders; `kind` is nps, csat or complaint (which has no score).
 FEEDBACK: dict[str, pl.DataType | type[pl.DataType]] = {
     "customer_id": pl.String,
     "at": UTC_INSTANT,
@@ -29,18 +29,18 @@ SATISFACTION_FIGURES = [
 
 
 def feedback_as_of(feedback: pl.DataFrame, moment: Moment) -> pl.DataFrame:
-    """Return the feedback (schema FEEDBACK) told at or before `moment`, oldest first; equal instants stay in order."""
+    """Return the feedback (schema FEEDBACK) given at or before `moment`, oldest first; equal instants stay in order."""
     return feedback.filter(pl.col("at") <= pl.lit(moment.at).cast(UTC_INSTANT)).sort("at", maintain_order=True)
 
 
 def satisfaction_figures(purchases: Purchases, feedback: pl.DataFrame, config: Satisfaction) -> pl.DataFrame:
-    """Return customer and COLUMNS of who has any; `feedback` of somebody who is not in `purchases` is left out."""
+    """Return customer and SATISFACTION_FIGURES of those with any; feedback of others than `purchases` is left out."""
     places = pl.DataFrame({"customer_id": purchases.ids, "customer": range(purchases.n)})
     places = places.with_columns(pl.col("customer").cast(purchases.orders.schema["customer"]))
-    heard = feedback_as_of(feedback, purchases.moment).join(places, on="customer_id", maintain_order="left").lazy()
+    given = feedback_as_of(feedback, purchases.moment).join(places, on="customer_id", maintain_order="left").lazy()
     rated = purchases.orders.lazy().filter(pl.col("rating").is_not_null())
     rated = rated.select("customer", "at", pl.col("rating").cast(pl.Float64).alias("score"))
-    answers = {kind: heard.filter(pl.col("kind") == kind) for kind in ("nps", "csat", "complaint")}
+    answers = {kind: given.filter(pl.col("kind") == kind) for kind in ("nps", "csat", "complaint")}
     score = pl.col("score")
     found = (
         _halves(rated).agg(
@@ -86,10 +86,10 @@ def _trend() -> pl.Expr:
     return pl.col("newer").mean() - pl.col("older").mean()
 
 
-def _unhappy_at(told: list[pl.LazyFrame]) -> pl.LazyFrame:
-    """Return customer and unhappy_at: her latest bad word, null where a good one came later; `told` says `bad`."""
-    words = pl.concat([each.select("customer", "at", "bad") for each in told])
-    latest = words.group_by("customer").agg(
+def _unhappy_at(opinions: list[pl.LazyFrame]) -> pl.LazyFrame:
+    """Return customer and unhappy_at: the latest bad opinion, null where a good one came later."""
+    all_of = pl.concat([each.select("customer", "at", "bad") for each in opinions])
+    latest = all_of.group_by("customer").agg(
         pl.col("at").filter("bad").max().alias("bad_at"), pl.col("at").filter(~pl.col("bad")).max().alias("good_at")
     )
     mended = (pl.col("good_at") > pl.col("bad_at")).fill_null(False)
@@ -97,7 +97,7 @@ def _unhappy_at(told: list[pl.LazyFrame]) -> pl.LazyFrame:
 
 
 def unhappy_valuable(table: pl.DataFrame, moment: Moment, config: Satisfaction) -> pl.Series:
-    """Return who is worth much (platinum, gold or A) and was made unhappy lately; columns unhappy_at, tier, abcd."""
+    """Return who is valuable (platinum, gold or A) and was made unhappy lately; columns unhappy_at, tier, abcd."""
     since = pl.lit(moment.at - timedelta(days=config.unhappy_days)).cast(UTC_INSTANT)
     worth = pl.col("tier").is_in(["platinum", "gold"]) | (pl.col("abcd") == "A")
     return table.select(((pl.col("unhappy_at") > since) & worth).fill_null(False).alias("unhappy_valuable")).to_series()

@@ -101,11 +101,11 @@ def most_frequent(pairs: Pairs, n: int, *, keep: int = 3) -> Ints:
     rank = (1_023 - np.minimum(pairs.times, 1_023)) * 2**15 + np.minimum(newest - day, 2**15 - 1)
     order = (pl.Series(pairs.customer, dtype=pl.Int64) * 2**25 + pl.Series(rank, dtype=pl.Int64)).to_numpy()
     order = np.argsort(order, kind="stable")
-    hers = pairs.customer[order]
-    start = np.searchsorted(hers, hers, side="left")
-    place = np.arange(len(hers)) - start
+    owner = pairs.customer[order]
+    start = np.searchsorted(owner, owner, side="left")
+    place = np.arange(len(owner)) - start
     kept = place < keep
-    found[hers[kept], place[kept]] = pairs.thing[order][kept]
+    found[owner[kept], place[kept]] = pairs.thing[order][kept]
     return found
 
 

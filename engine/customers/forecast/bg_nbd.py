@@ -1,9 +1,9 @@
-"""How often customers buy until they leave: BG/NBD and MBG/NBD, by exact maximum likelihood.
+"""How often customers order until they drop out: BG/NBD and MBG/NBD, by exact maximum likelihood.
 
-While a customer is alive her order days come at random with rate lambda (gamma over customers, shape r, rate alpha);
-after each she leaves with probability p (beta over customers, a and b). BG/NBD (Fader, Hardie & Lee 2005) lets her
-leave only after a repeat; MBG/NBD (Batislam, Denizel & Filiztekin 2007) after the first order too. Both are one formula
-with b shifted by one, which is how they are written here. Time is in weeks, data in whole days.
+While a customer is alive their order days come at random with rate lambda (gamma over customers, shape r, rate alpha);
+after each they drop out with probability p (beta over customers, a and b). BG/NBD (Fader, Hardie & Lee 2005) has
+dropout only after a repeat; MBG/NBD (Batislam, Denizel & Filiztekin 2007) after the first order too. Both are one
+formula with b shifted by one, which is how they are written here. Time is in weeks, data in whole days.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ class BgNbd:
 
     @property
     def shift(self) -> int:
-        """1 where she may leave after her first order, 0 where only after a repeat."""
+        """1 where a customer may drop out after the first order, 0 where only after a repeat."""
         return 1 if self.model == "mbg_nbd" else 0
 
 
 def summarise(x: Ints, tx_days: Ints, t_days: Ints) -> tuple[Summaries, Ints]:
-    """Return the distinct summaries and, for each customer, which is hers."""
+    """Return the distinct summaries and, which of them each customer has."""
     span = int(t_days.max(initial=0)) + 1
     key = (x.astype(np.int64) * span + tx_days) * span + t_days
     distinct, first, which, n = np.unique(key, return_index=True, return_inverse=True, return_counts=True)
@@ -95,7 +95,7 @@ def fit_bg_nbd(name: BgNbdVariant, data: Summaries) -> BgNbd:
 
 
 def p_alive(model: BgNbd, data: Summaries) -> Floats:
-    """Return the probability that each has not left yet (1 without a repeat under BG/NBD: do not rank by it)."""
+    """Return the probability that each has not dropped out yet (1 without a repeat under BG/NBD: do not rank by it)."""
     alive: Floats = special.expit(-_dropout_log_odds(model, data))
     return alive
 
@@ -124,7 +124,7 @@ def expected_orders(model: BgNbd, data: Summaries, days: float) -> Floats:
 
 
 def p_no_order(model: BgNbd, data: Summaries, days: float) -> Floats:
-    """Return the probability of no order in the next `days`: she left, or is alive and silent."""
+    """Return the probability of no order in the next `days`: dropped out, or alive and silent."""
     age = data.t_days / WEEK
     silent = np.exp(-(model.r + data.x) * np.log1p((days / WEEK) / (model.alpha + age)))
     chance: Floats = 1 - p_alive(model, data) * (1 - silent)
@@ -132,7 +132,7 @@ def p_no_order(model: BgNbd, data: Summaries, days: float) -> Floats:
 
 
 def _dropout_log_odds(model: BgNbd, data: Summaries) -> Floats:
-    """Return log odds that she left right after her last order; -inf where she cannot have."""
+    """Return log odds of a dropout right after the last order; -inf where there can be none."""
     ages = _log_table(model.alpha, data)
     odds = _log_ratio(data.x, model.a, model.b, model.shift)
     return odds + (model.r + data.x) * (ages[data.t_days] - ages[data.tx_days])

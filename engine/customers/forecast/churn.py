@@ -1,4 +1,4 @@
-"""Will she order in the next N days? A calibrated probability, judged on a stretch of time it never saw.
+"""Churn: the calibrated probability of no order in the next N days, tested on a stretch of time it never saw.
 
 the BG/NBD model's closed form is the start; trees over what is known at a moment (recency, frequency, own cadence,
 value, discounts) learn what it misses, from moments at least N days back, whose outcome is known by now.
@@ -200,7 +200,7 @@ def _fit_trees_and_calibration(
         )
     X = np.vstack([known.features for known in knowns])
     y = np.concatenate(outcomes)
-    # The same customer stays in one fold over all moments: her other self must not give her away.
+    # The same customer stays in one fold over all moments: otherwise the outcome of one moment leaks into another.
     fold = np.concatenate([known.recency.customer for known in knowns]) * 2_654_435_761 % 2**32 * CHURN_FOLDS // 2**32
     raw = np.empty(len(y))
     trees = tuple(_fit_trees(X[fold != each], y[fold != each]) for each in range(CHURN_FOLDS))

@@ -1,8 +1,8 @@
-"""What an order day of hers is worth: the Gamma-Gamma model, by exact maximum likelihood.
+"""What an order day of a customer is worth: the Gamma-Gamma model, by exact maximum likelihood.
 
-Each order day's value is gamma with shape p and a rate of her own, itself gamma (shape q, rate v) over customers
-(Fader & Hardie, "The Gamma-Gamma Model of Monetary Value", 2013). As published, it is fitted on customers with x > 0
-repeats and the mean value of those repeats, the first order left out. Values are in major units, and v with them.
+Each order day's value is gamma with shape p and a rate of the customer's own, itself gamma (shape q, rate v) over
+customers (Fader & Hardie, "The Gamma-Gamma Model of Monetary Value", 2013). As published, it is fitted on customers
+with x > 0 repeats and the mean value of those repeats, the first order left out. Values, and v, are in major units.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ def gamma_gamma_log_likelihoods(model: GammaGamma, x: Ints, value: Floats) -> Fl
 
 
 def expected_order_value(model: GammaGamma, x: Ints, value: Floats) -> Floats:
-    """Return what an order day of hers is expected to be worth, in major units.
+    """Return what an order day of each customer is expected to be worth, in major units.
 
-    Her own mean shrunk to the population's; the population's where she has no repeat of known, positive value.
+    The customer's own mean shrunk to the population's; the population's without a repeat of known, positive value.
     """
     known = (x > 0) & np.isfinite(value) & (value > 0)
     weight = np.where(known, x, 0)

@@ -21,7 +21,7 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class RecencyFrequency:
-    """What the models need of every customer who ordered by `day`; `customer` is her place among all.
+    """What the models need of every customer who ordered by `day`; `customer` is their place among all.
 
     `x` repeats, `tx_days` from first to last order day, `t_days` from the first to `day`; `valued` of the repeats have
     a known value, whose mean is `mean_value` (major units, NaN where none).
@@ -40,7 +40,7 @@ class RecencyFrequency:
 class Backtest:
     """Forecast against outcome of the newest `days` of history, over `customers` known before.
 
-    `mae` is the mean absolute error per customer, `mae_same_rate` that of "she orders as often as before".
+    `mae` is the mean absolute error per customer, `mae_same_rate` that of "orders go on as often as before".
     """
 
     days: int
@@ -155,9 +155,9 @@ def forecast_lifetime(model: LifetimeModel, now: RecencyFrequency, horizons: Seq
 
 
 def held_out_log_likelihood(model: BgNbd, before: RecencyFrequency, after: RecencyFrequency) -> float:
-    """Return the mean log likelihood, per customer of `before`, of what she did between the two days.
+    """Return the mean log likelihood, per customer of `before`, of what they did between the two days.
 
-    It is exact: the likelihood of all she did, divided by that of what she had done before.
+    It is exact: the likelihood of all orders, divided by that of those before.
     """
     same = np.isin(after.customer, before.customer, assume_unique=True)
     later = _log_likelihoods(model, after)[same]

@@ -1,4 +1,4 @@
-"""Which kinds of customers there are by themselves: k-means over habits and value, each kind with a readable name.
+"""Clusters of customers: k-means over habits and value, each cluster with a readable name.
 
 k is the one with the largest mean silhouette (Rousseeuw 1987) on a sample; seeds follow k-means++ (Arthur &
 Vassilvitskii 2007). Figures are standardised, skewed ones by their logarithm, and cut at three deviations.
@@ -20,7 +20,7 @@ Ints = npt.NDArray[np.int64]
 CLUSTER_SAMPLE, SILHOUETTE_SAMPLE = 20_000, 1_500
 LLOYD_STEPS = 60
 LEAST_CUSTOMERS_TO_CLUSTER = 50
-# Column of the table, logarithm or not, and how a high or a low value is said.
+# Column of the table, logarithm or not, and the words for a high and a low value.
 CLUSTER_FEATURES = (
     ("orders", True, "frequent", "one-time"),
     ("recency_days", True, "long silent", "recent"),
@@ -34,7 +34,7 @@ CLUSTER_FEATURES = (
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """One natural group: its name, share of customers, and mean of every feature in its own units."""
+    """One cluster: its name, share of customers, and mean of every feature in its own units."""
 
     name: str
     share: float
@@ -43,7 +43,7 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Clustering:
-    """The groups found; `member` is each customer's, `silhouette` the mean for every k tried."""
+    """The clusters found; `member` is each customer's, `silhouette` the mean for every k tried."""
 
     clusters: tuple[Cluster, ...]
     member: Ints
@@ -96,7 +96,7 @@ def nearest_centre(Z: Floats, centres: Floats) -> Ints:
 
 
 def silhouette(Z: Floats, member: Ints) -> float:
-    """Return the mean silhouette: how much nearer others of her group are than those of the next; -1 for one group."""
+    """Return the mean silhouette: how much nearer the own cluster is than the next; -1 for one cluster."""
     squares = (Z**2).sum(axis=1)
     distance = np.sqrt(np.maximum(squares[:, None] + squares[None, :] - 2 * Z @ Z.T, 0))
     groups, member = np.unique(member, return_inverse=True)
@@ -138,8 +138,8 @@ def _named(features: Floats, centres: Floats, member: Ints) -> tuple[Cluster, ..
         name = ", ".join(words) or "average"
         name = f"{name} ({i + 1})" if name in seen else name
         seen.add(name)
-        hers = features[member == i]
-        known = [np.isfinite(hers[:, j]) for j in range(len(CLUSTER_FEATURES))]
-        means = {CLUSTER_FEATURES[j][0]: float(hers[k, j].mean()) for j, k in enumerate(known) if k.any()}
+        own = features[member == i]
+        known = [np.isfinite(own[:, j]) for j in range(len(CLUSTER_FEATURES))]
+        means = {CLUSTER_FEATURES[j][0]: float(own[k, j].mean()) for j, k in enumerate(known) if k.any()}
         found.append(Cluster(name, float((member == i).mean()), means))
     return tuple(found)

@@ -1,7 +1,7 @@
 """Who resembles the best customers: prospects and ordinary customers ranked by what is known of them.
 
 Each attribute adds the logarithm of how much commoner its value is among the best than among all who ordered (naive
-Bayes), shrunk towards no difference where few have that value. An unknown attribute says nothing.
+Bayes), shrunk towards no difference where few have that value. An unknown attribute adds nothing.
 """
 
 from __future__ import annotations

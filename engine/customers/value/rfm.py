@@ -35,7 +35,7 @@ def quintile_scores(values: Floats, cuts: Floats) -> Ints:
 def rfm_scores(recency_days: Ints, frequency: Ints, monetary: Floats) -> tuple[Ints, Ints, Ints]:
     """Return r, f and m of customers who ever ordered.
 
-    Quintiles are those of customers with an order in the window; who has none (frequency 0) scores 1 throughout.
+    Quintiles are those of customers with an order in the window; others (frequency 0) score 1 throughout.
     """
     there = frequency > 0
     found: list[Ints] = []
@@ -55,7 +55,7 @@ def rfm_group_names(r: Ints, f: Ints, m: Ints) -> npt.NDArray[np.str_]:
 def group_transitions(before: pl.DataFrame, after: pl.DataFrame, column: str) -> pl.DataFrame:
     """Return `from`, `to`, `customers`, `share` (of `from`) between two customer tables, by `column`.
 
-    Who was nobody yet comes from `(nobody yet)`; a prospect without a group counts as `(no order)`.
+    A customer not known before comes from `(nobody yet)`; a prospect without a group counts as `(no order)`.
     """
 
     def words(frame: pl.DataFrame, name: str) -> pl.DataFrame:

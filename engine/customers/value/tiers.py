@@ -15,9 +15,9 @@ Words = npt.NDArray[np.str_]
 
 
 def tier_names(value: Floats, config: Tiers) -> Words:
-    """Return each customer's tier by her place among all given; equals share the better one.
+    """Return each customer's tier by the place of their value among all; equals share the better one.
 
-    `value` is her margin (or revenue) in the window; at zero or below she is lead whatever her place.
+    `value` is the customer's margin (or revenue) in the window; at zero or below the tier is lead whatever the place.
     """
     above = _places(value)
     ends = np.cumsum([config.platinum, config.gold, config.iron]) * len(value)
@@ -26,7 +26,7 @@ def tier_names(value: Floats, config: Tiers) -> Words:
 
 
 def abcd_letters(value: Floats, ordered: Bools, config: Abcd) -> Words:
-    """Return A, B, C or D: by the share of all value that customers strictly above her make up; D without an order."""
+    """Return A, B, C or D: by the share of all value that customers strictly above make up; D without an order."""
     positive = np.maximum(value, 0.0)
     order = np.argsort(-positive, kind="stable")
     summed = np.concatenate(([0.0], np.cumsum(positive[order])))
@@ -37,7 +37,7 @@ def abcd_letters(value: Floats, ordered: Bools, config: Abcd) -> Words:
 
 
 def repurchase_rate(days: OrderDays, today: int, within: int) -> Floats:
-    """Return, of her order days at least `within` days old, the share followed by another in time; NaN with none."""
+    """Return, of order days at least `within` days old, the share followed by another in time; NaN with none."""
     following = np.full(len(days.day), np.iinfo(np.int64).max)
     same = days.customer[1:] == days.customer[:-1]
     following[:-1][same] = days.day[1:][same]
@@ -49,7 +49,7 @@ def repurchase_rate(days: OrderDays, today: int, within: int) -> Floats:
 
 
 def months_active_share(days: OrderDays, today: int) -> Floats:
-    """Return the share of calendar months with an order since (and with) that of her first; NaN without an order."""
+    """Return the share of calendar months with an order since (and with) that of the first; NaN without one."""
     month = _months(days.day)
     new = np.ones(len(month), np.bool_)
     new[1:] = (days.customer[1:] != days.customer[:-1]) | (month[1:] != month[:-1])

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from engine.columns import CUSTOMERS, ITEMS, LINES, ORDERS, VENDORS
+from engine.customers.behaviour.satisfaction import FEEDBACK
 from engine.customers.compute.inputs import TableSources
 from engine.customers.moment import Moment, end_of
 
@@ -47,6 +48,17 @@ def items(*rows: dict[str, object]) -> pl.DataFrame:
     return pl.DataFrame([{name: row.get(name) for name in ITEMS} for row in rows], schema=ITEMS)
 
 
+def opinion(customer: str, days_ago: float, kind: str, score: float | None = None, **about: str) -> dict[str, object]:
+    """Return one survey answer or complaint given `days_ago` before the last noon."""
+    at = datetime(2026, 3, 1, 12, tzinfo=UTC) - timedelta(days=days_ago)
+    return {"customer_id": customer, "at": at, "kind": kind, "score": score, **about}
+
+
+def feedback(*rows: dict[str, object]) -> pl.DataFrame:
+    """Return FEEDBACK."""
+    return pl.DataFrame([{name: row.get(name) for name in FEEDBACK} for row in rows], schema=FEEDBACK)
+
+
 def sources(
     placed: pl.DataFrame,
     lines: pl.DataFrame | None = None,
@@ -64,9 +76,9 @@ def sources(
 
 
 def drawn_days(
-    n: int, *, r: float, alpha: float, a: float, b: float, weeks: int, seed: int, leaves_at_once: bool = False
+    n: int, *, r: float, alpha: float, a: float, b: float, weeks: int, seed: int, drops_out_at_once: bool = False
 ) -> list[np.ndarray]:
-    """Return each customer's order days (floats, from 0) drawn from BG/NBD, or MBG/NBD where she may leave at once."""
+    """Return each customer's order days (floats, from 0) drawn from BG/NBD, or from MBG/NBD."""
     rng = np.random.default_rng(seed)
     rate = rng.gamma(r, 1 / alpha, n)
     p = rng.beta(a, b, n)
@@ -74,7 +86,7 @@ def drawn_days(
     for i in range(n):
         start = rng.uniform(0, 7 * min(12, weeks / 3))
         days, at = [start], start
-        while not ((leaves_at_once or len(days) > 1) and rng.random() < p[i]):
+        while not ((drops_out_at_once or len(days) > 1) and rng.random() < p[i]):
             at += 7 * rng.exponential(1 / max(rate[i], 1e-12))
             if at > weeks * 7:
                 break
@@ -96,7 +108,7 @@ def drawn_town(n: int, *, seed: int, weeks: int = 52) -> pl.DataFrame:
             zone=f"z{i % 5}", vendor_id=f"v{int(rng.integers(4))}",
             rating=float(rng.integers(1, 6)) if rng.random() < 0.3 else None,
         )
-        for i, hers in enumerate(days) for day in hers
+        for i, own in enumerate(days) for day in own
     ]  # fmt: skip
     return orders(*rows)
 

@@ -97,5 +97,5 @@ def test_the_log_wins_over_the_table_and_unknown_is_a_no_only_when_explicit(
     said: bool | None, imported: bool | None, explicit: str | None, not_refused: str | None
 ) -> None:
     log = {} if said is None else {"a": said}
-    assert consent_refusal("a", "explicit", said=log, imported=imported) == explicit
-    assert consent_refusal("a", "not_refused", said=log, imported=imported) == not_refused
+    assert consent_refusal("a", "explicit", stated=log, imported=imported) == explicit
+    assert consent_refusal("a", "not_refused", stated=log, imported=imported) == not_refused

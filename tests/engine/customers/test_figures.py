@@ -1,4 +1,4 @@
-"""The figures of a customer are those of her delivered orders up to the instant asked for."""
+"""The figures of a customer are those of their delivered orders up to the instant asked for."""
 
 from __future__ import annotations
 

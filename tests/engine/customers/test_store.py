@@ -80,4 +80,6 @@ def test_the_place_in_the_pyramid_that_is_told_is_the_true_one(settings: Setting
     History(settings.history_folder).append(placed, lines_of(placed, [["dal"]] * 10))
     build_customer_table(settings, now=NOW.at)
     why = customer_profile(settings, "c7", CustomerConfig(), last_orders=1)["why"]
-    assert why["tier"] == "iron: 2 of 10 customers bring more than her 80.00" or why["tier"].startswith("lead: 2 of 10")
+    assert why["tier"] == "iron: 2 of 10 customers bring more than their 80.00" or why["tier"].startswith(
+        "lead: 2 of 10"
+    )

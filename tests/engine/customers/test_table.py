@@ -166,7 +166,7 @@ def test_zero_and_negative_amounts_neither_break_nor_count_as_value() -> None:
     assert (corrected["frequency"], corrected["monetary"], corrected["revenue_cents"]) == (1, 15.0, 1500)
 
 
-def test_a_customer_twice_among_customers_counts_once_and_her_last_row_wins() -> None:
+def test_a_customer_twice_among_customers_counts_once_and_the_last_row_wins() -> None:
     known = customers({"customer_id": "a", "language": "en"}, {"customer_id": "a", "language": "zh"})
     built = build(orders(order("a", 1)), known)
     assert built.table.height == 1

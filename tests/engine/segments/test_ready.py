@@ -80,18 +80,18 @@ def test_none_is_empty_and_none_is_everybody(ids: Ids, name: str) -> None:
 
 
 def test_first_orders_tell_the_new_and_the_one_timers(ids: Ids, orders: dict[str, list[Row]]) -> None:
-    assert ids("new") == {who for who, hers in orders.items() if hers[0]["ordered_at"] > AS_OF - 30 * DAY}
-    once = {who for who, hers in orders.items() if len(hers) == 1 and hers[0]["ordered_at"] <= AS_OF - 30 * DAY}
+    assert ids("new") == {who for who, placed in orders.items() if placed[0]["ordered_at"] > AS_OF - 30 * DAY}
+    once = {who for who, placed in orders.items() if len(placed) == 1 and placed[0]["ordered_at"] <= AS_OF - 30 * DAY}
     assert ids("one_timers") == once
 
 
 def test_discounts_tell_the_lovers_from_the_loyal(ids: Ids, orders: dict[str, list[Row]]) -> None:
-    share = {who: sum(o["discount_cents"] > 0 for o in hers) / len(hers) for who, hers in orders.items()}
-    assert ids("discount_lovers") == {who for who, hers in orders.items() if len(hers) >= 3 and share[who] >= 0.5}
+    share = {who: sum(o["discount_cents"] > 0 for o in placed) / len(placed) for who, placed in orders.items()}
+    assert ids("discount_lovers") == {who for who, placed in orders.items() if len(placed) >= 3 and share[who] >= 0.5}
     loyal = {
         who
-        for who, hers in orders.items()
-        if len(hers) >= 5 and share[who] <= 0.1 and hers[-1]["ordered_at"] > AS_OF - 60 * DAY
+        for who, placed in orders.items()
+        if len(placed) >= 5 and share[who] <= 0.1 and placed[-1]["ordered_at"] > AS_OF - 60 * DAY
     }
     assert ids("full_price_loyal") == loyal
 
@@ -105,8 +105,8 @@ def test_discount_lovers_are_truly_more_sensitive_to_price(ids: Ids) -> None:
 
 def test_lunch_only_means_every_order_by_the_local_clock(ids: Ids, orders: dict[str, list[Row]]) -> None:
     found = set()
-    for who, hers in orders.items():
-        recent = [o["ordered_at"].astimezone(ZoneInfo("Asia/Shanghai")) for o in hers]
+    for who, placed in orders.items():
+        recent = [o["ordered_at"].astimezone(ZoneInfo("Asia/Shanghai")) for o in placed]
         hours = [at.hour for at in recent if at > AS_OF - 180 * DAY]
         if len(hours) >= 3 and all(11 <= hour < 14 for hour in hours):
             found.add(who)
@@ -132,7 +132,7 @@ def test_lovers_of_a_cuisine_love_it_in_truth(ids: Ids) -> None:
     assert not ids("lovers_of_cuisine", cuisine="Martian")
 
 
-def test_a_new_dish_is_one_she_never_had_before(ids: Ids, orders: dict[str, list[Row]]) -> None:
+def test_a_new_dish_is_one_a_customer_never_had_before(ids: Ids, orders: dict[str, list[Row]]) -> None:
     lines = city().lines.filter((pl.col("status") == "delivered") & (pl.col("ordered_at") <= AS_OF))
     firsts = lines.group_by("customer_id", "item_id").agg(pl.col("ordered_at").min())
     lately = set(firsts.filter(pl.col("ordered_at") > AS_OF - 14 * DAY)["customer_id"])

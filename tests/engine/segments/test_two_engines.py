@@ -222,7 +222,7 @@ def sources_of(town: Town) -> SegmentSources:
     table = [{"customer_id": name, **row} for name, row in town.table.items()]
 
     def consents(as_of: datetime, customer_id: str | None) -> pl.DataFrame:
-        said = [{**row, "said": row["granted"]} for row in town.consents if row["at"] <= as_of]
+        said = [{**row, "stated": row["granted"]} for row in town.consents if row["at"] <= as_of]
         said = [row for row in said if customer_id in (None, row["customer_id"])]
         return frame(said, LATEST_CONSENTS).collect().unique("customer_id", keep="last", maintain_order=True)
 

@@ -25,10 +25,10 @@ WEEKLY = PopulationCadence(float(np.log(7)), 0.25, 0.5, 1000)
 
 def days_with_gaps(gaps: list[list[int]]):
     rows = []
-    for i, hers in enumerate(gaps):
-        ago = sum(hers)
+    for i, own in enumerate(gaps):
+        ago = sum(own)
         rows.append(order(f"c{i:04d}", ago))
-        for gap in hers:
+        for gap in own:
             ago -= gap
             rows.append(order(f"c{i:04d}", ago))
     return days_of(orders(*rows))
@@ -44,7 +44,7 @@ def test_the_variances_of_drawn_customers_are_found() -> None:
     assert found.between == pytest.approx(0.49, rel=0.15)
 
 
-def test_without_gaps_everybody_has_the_population_s_and_with_many_her_own() -> None:
+def test_without_gaps_a_customer_has_the_population_s_and_with_many_their_own() -> None:
     n = np.array([0, 1, 50])
     mean, spread = posterior_log_gap(WEEKLY, n, n * np.log(60.0))
     assert mean[0] == pytest.approx(WEEKLY.mean)
@@ -86,7 +86,7 @@ def test_dates_rise_and_the_next_order_is_never_in_the_past(n: int, level: float
     assert gap >= elapsed
 
 
-def test_the_next_order_halves_what_is_left_of_her_gaps() -> None:
+def test_the_next_order_halves_what_is_left_of_the_gaps() -> None:
     rng = np.random.default_rng(1)
     mean, spread = posterior_log_gap(WEEKLY, np.array([4]), np.array([4 * np.log(20.0)]))
     gaps = np.exp(rng.normal(mean, spread, 200_000))
@@ -104,7 +104,7 @@ def test_states_follow_from_the_dates() -> None:
     ]  # fmt: skip
 
 
-def test_who_returned_after_a_gap_long_for_her_was_won_back() -> None:
+def test_a_return_after_a_gap_long_for_that_customer_is_won_back() -> None:
     found = gaps_of(days_with_gaps([[7, 7, 8, 7, 200], [7, 7, 8, 7, 9], [60], []]))
     back = cadence.was_won_back(WEEKLY, found, Cadence())
     assert back.tolist() == [True, False, True, False]

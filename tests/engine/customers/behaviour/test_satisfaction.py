@@ -7,30 +7,23 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given as drawn
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from engine.customers.behaviour.purchases import read_purchases
-from engine.customers.behaviour.satisfaction import FEEDBACK, satisfaction_figures
+from engine.customers.behaviour.satisfaction import satisfaction_figures
 from engine.customers.config import CustomerConfig, Satisfaction
+from engine.customers.moment import Moment
 from engine.customers.table import customer_table
-from engine.market.low_rated import by_complaints, vendor_and_dish_ratings
-from tests.engine.customers.histories import NOW, customers, items, lines_of, moment, order, orders, sources
+from tests.engine.customers.histories import NOW, customers, feedback, moment, opinion, order, orders, sources
 
 
-def told(customer: str, days_ago: float, kind: str, score: float | None = None, **about: str) -> dict[str, object]:
-    """Return one survey answer or complaint, told `days_ago` before the last noon."""
-    at = datetime(2026, 3, 1, 12, tzinfo=UTC) - timedelta(days=days_ago)
-    return {"customer_id": customer, "at": at, "kind": kind, "score": score, **about}
-
-
-def feedback(*rows: dict[str, object]) -> pl.DataFrame:
-    return pl.DataFrame([{name: row.get(name) for name in FEEDBACK} for row in rows], schema=FEEDBACK)
-
-
-def found_of(*rows: dict[str, object], said: pl.DataFrame | None = None, at=NOW) -> dict[str, dict[str, object]]:
+def found_of(
+    *rows: dict[str, object], given: pl.DataFrame | None = None, at: Moment = NOW
+) -> dict[str, dict[str, object]]:
     purchases = read_purchases(orders(*rows).lazy(), customers(), at)
-    frame = satisfaction_figures(purchases, feedback() if said is None else said, Satisfaction())
+    frame = satisfaction_figures(purchases, feedback() if given is None else given, Satisfaction())
     return {purchases.ids[row["customer"]]: row for row in frame.iter_rows(named=True)}
 
 
@@ -40,7 +33,7 @@ def test_ratings_are_counted_and_their_trend_is_newer_less_older_half() -> None:
     assert row["rating_trend"] == pytest.approx(4.0 - 2.5)
 
 
-def test_a_low_rating_or_a_refund_makes_her_unhappy_until_a_better_one() -> None:
+def test_a_low_rating_or_a_refund_makes_a_customer_unhappy_until_a_better_one() -> None:
     found = found_of(
         order("low", 9, rating=5.0), order("low", 2, rating=2.0),
         order("refund", 9, rating=4.0), order("refund", 3, status="refunded"),
@@ -65,14 +58,14 @@ def test_an_unhappy_valuable_customer_is_found_that_very_day_and_not_before() ->
 
 
 def test_answers_and_complaints_are_counted_and_the_latest_answer_is_hers() -> None:
-    said = feedback(
-        told("a", 1, "nps", 3), told("a", 9, "nps", 9), told("a", 5, "nps", 6),
-        told("a", 8, "csat", 2), told("a", 2, "csat", 5),
-        told("a", 7, "complaint"), told("a", 6, "complaint"),
-        told("a", -2, "complaint"), told("a", -2, "nps", 10),
-        told("nobody", 3, "complaint"),
+    given = feedback(
+        opinion("a", 1, "nps", 3), opinion("a", 9, "nps", 9), opinion("a", 5, "nps", 6),
+        opinion("a", 8, "csat", 2), opinion("a", 2, "csat", 5),
+        opinion("a", 7, "complaint"), opinion("a", 6, "complaint"),
+        opinion("a", -2, "complaint"), opinion("a", -2, "nps", 10),
+        opinion("nobody", 3, "complaint"),
     )  # fmt: skip
-    found = found_of(order("a", 10), order("b", 10, rating=4.0), order("c", 10), said=said)
+    found = found_of(order("a", 10), order("b", 10, rating=4.0), order("c", 10), given=given)
     assert set(found) == {"a", "b"}
     row = found["a"]
     assert (row["nps"], row["nps_trend"], row["csat"], row["csat_trend"]) == (3, -6.0, 3.5, 3.0)
@@ -80,20 +73,20 @@ def test_answers_and_complaints_are_counted_and_the_latest_answer_is_hers() -> N
     assert (found["b"]["nps"], found["b"]["complaints"], found["b"]["ratings"]) == (None, None, 1)
 
 
-def test_a_complaint_or_a_low_answer_makes_her_unhappy_until_a_better_word() -> None:
+def test_a_complaint_or_a_low_answer_makes_a_customer_unhappy_until_a_better_word() -> None:
     people = ("detractor", "passive", "discontent", "complains", "answered", "rated", "again", "same_instant")
     rows = [order(who, 20) for who in people] + [order("rated", 1, rating=4.0)]
-    said = feedback(
-        told("detractor", 3, "nps", 6),
-        told("passive", 3, "nps", 7),
-        told("discontent", 4, "csat", 2),
-        told("complains", 5, "complaint"),
-        told("answered", 5, "complaint"), told("answered", 4, "csat", 3),
-        told("rated", 5, "complaint"),
-        told("again", 5, "nps", 9), told("again", 2, "complaint"),
-        told("same_instant", 2, "complaint"), told("same_instant", 2, "nps", 9),
+    given = feedback(
+        opinion("detractor", 3, "nps", 6),
+        opinion("passive", 3, "nps", 7),
+        opinion("discontent", 4, "csat", 2),
+        opinion("complains", 5, "complaint"),
+        opinion("answered", 5, "complaint"), opinion("answered", 4, "csat", 3),
+        opinion("rated", 5, "complaint"),
+        opinion("again", 5, "nps", 9), opinion("again", 2, "complaint"),
+        opinion("same_instant", 2, "complaint"), opinion("same_instant", 2, "nps", 9),
     )  # fmt: skip
-    found = found_of(*rows, said=said)
+    found = found_of(*rows, given=given)
     days = {who: None if row["unhappy_at"] is None else row["unhappy_at"].day for who, row in found.items()}
     assert days == {
         "detractor": 26, "passive": None, "discontent": 25, "complains": 24,
@@ -110,27 +103,31 @@ WORDS = st.one_of(
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(-2, 9), WORDS), max_size=12))
-def test_she_is_unhappy_since_her_latest_bad_word_unless_a_good_one_is_later(words) -> None:
+@drawn(st.lists(st.tuples(st.sampled_from("ab"), st.integers(-2, 9), WORDS), max_size=12))
+def test_a_customer_is_unhappy_since_their_latest_bad_opinion_unless_a_good_one_is_later(
+    words: list[tuple[str, int, tuple[str, int | None]]],
+) -> None:
     rows = [order(who, days, rating=float(score)) for who, days, (kind, score) in words if kind == "rating"]
-    said = [told(who, days, kind, score) for who, days, (kind, score) in words if kind != "rating"]
-    found = found_of(order("a", 30), order("b", 30), *rows, said=feedback(*said))
+    given = [opinion(who, days, kind, score) for who, days, (kind, score) in words if kind != "rating"]
+    found = found_of(order("a", 30), order("b", 30), *rows, given=feedback(*given))
     low = {"rating": 2, "nps": 6, "csat": 2}
     for who in "ab":
-        hers = [(-days, score is None or score <= low[kind]) for name, days, (kind, score) in words if name == who]
-        hers = [(day, bad) for day, bad in hers if day <= 0]
-        bad_day = max((day for day, bad in hers if bad), default=None)
-        good_day = max((day for day, bad in hers if not bad), default=None)
+        opinions = [(-days, score is None or score <= low[kind]) for name, days, (kind, score) in words if name == who]
+        opinions = [(day, bad) for day, bad in opinions if day <= 0]
+        bad_day = max((day for day, bad in opinions if bad), default=None)
+        good_day = max((day for day, bad in opinions if not bad), default=None)
         unhappy = bad_day is not None and (good_day is None or good_day <= bad_day)
         expected = datetime(2026, 3, 1, 12, tzinfo=UTC) + timedelta(days=bad_day) if unhappy else None
         assert found.get(who, {}).get("unhappy_at") == expected
 
 
-@pytest.mark.parametrize("said", [told("best", 0, "complaint"), told("best", 0, "nps", 2), told("best", 0, "csat", 1)])
-def test_a_valuable_customer_who_complains_or_answers_low_is_found_that_very_day(said: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "given", [opinion("best", 0, "complaint"), opinion("best", 0, "nps", 2), opinion("best", 0, "csat", 1)]
+)
+def test_a_valuable_customer_who_complains_or_answers_low_is_found_that_very_day(given: dict[str, object]) -> None:
     rows = [order(f"c{i}", 5 + i, order_cents=1000 + i) for i in range(40)]
     rows += [order("best", d, order_cents=50_000) for d in (20, 10)]
-    data = replace(sources(orders(*rows)), feedback=feedback(said, said | {"customer_id": "c3"}))
+    data = replace(sources(orders(*rows)), feedback=feedback(given, given | {"customer_id": "c3"}))
     built = {
         day: customer_table(data, moment(day), horizon_days=30, config=CustomerConfig())
         for day in ("2026-02-28", "2026-03-01")
@@ -140,44 +137,4 @@ def test_a_valuable_customer_who_complains_or_answers_low_is_found_that_very_day
     assert {day: found.facts["feedback"] for day, found in built.items()} == {"2026-02-28": 0, "2026-03-01": 2}
     last = built["2026-03-01"].table
     assert last["complaints"].null_count() == 0
-    assert last["complaints"].sum() == (2 if said["kind"] == "complaint" else 0)
-
-
-def test_vendors_and_dishes_answer_for_what_was_said_of_their_orders() -> None:
-    placed = orders(order("a", 60, vendor_id="v1"), order("b", 5, vendor_id="v2"))
-    data = sources(placed, lines_of(placed, [["dal", "naan"], ["dal"]]), menu=items(
-        {"item_id": "dal", "name": "Dal"}, {"item_id": "tea", "vendor_id": "v3"},
-    ))  # fmt: skip
-    said = feedback(
-        told("a", 59, "nps", 9, order_id="o0"), told("b", 4, "nps", 4, order_id="o1"),
-        told("a", 40, "complaint", order_id="o0", item_id="naan"),
-        told("b", 3, "complaint", item_id="tea"), told("b", 2, "complaint", item_id="tea"),
-        told("b", 2, "csat", 3, vendor_id="v1"), told("b", 1, "csat", 1),
-        told("b", -1, "complaint", vendor_id="v1"), told("b", 1, "complaint", order_id="never heard of"),
-    )  # fmt: skip
-    found = vendor_and_dish_ratings(data.orders, data.lines, data.items, said, NOW, Satisfaction())
-    assert found.filter(pl.col("ratings") > 0).is_empty()
-    assert by_complaints(found).rows() == [
-        ("dish", "tea", 2, 2, None, None, None, None),
-        ("vendor", "v3", 2, 2, None, None, None, None),
-        ("vendor", "v1", 1, -1, 100.0, None, 3.0, None),
-        ("dish", "naan", 1, -1, 100.0, None, None, None),
-        ("vendor", "v2", 0, 0, -100.0, None, None, None),
-        ("dish", "Dal", 0, 0, 0.0, -200.0, None, None),
-    ]
-
-
-def test_vendors_and_dishes_are_ranked_worst_first_with_their_trend() -> None:
-    rows = [order("a", d, vendor_id="good", rating=5.0) for d in (60, 5)]
-    rows += [order("a", 50, vendor_id="bad", rating=4.0), order("b", 5, vendor_id="bad", rating=1.0)]
-    rows += [order("b", -1, vendor_id="bad", rating=5.0), order("b", 4, vendor_id="bad")]
-    placed = orders(*rows)
-    data = sources(placed, lines_of(placed, [["dal"], ["dal", "naan"], ["naan"], ["naan"], ["naan"], ["naan"]]))
-    found = vendor_and_dish_ratings(data.orders, data.lines, data.items, data.feedback, NOW, Satisfaction())
-    assert by_complaints(found).is_empty()
-    assert found.select("kind", "name", "ratings", "average_rating", "low_share", "trend").rows() == [
-        ("vendor", "bad", 2, 2.5, 0.5, -3.0),
-        ("dish", "naan", 3, pytest.approx(10 / 3), pytest.approx(1 / 3), pytest.approx(-1.0)),
-        ("dish", "dal", 2, 5.0, 0.0, 0.0),
-        ("vendor", "good", 2, 5.0, 0.0, 0.0),
-    ]
+    assert last["complaints"].sum() == (2 if given["kind"] == "complaint" else 0)

@@ -100,7 +100,7 @@ def test_expected_orders_are_those_of_the_paper_before_any_transformation(
 @pytest.mark.parametrize(("name", "at_once"), [("bg_nbd", False), ("mbg_nbd", True)])
 def test_customers_drawn_from_the_model_give_its_parameters_back(name, at_once) -> None:
     truth = BgNbd(name, 0.8, 3.0, 0.9, 2.5)
-    drawn = drawn_days(12_000, r=0.8, alpha=3.0, a=0.9, b=2.5, weeks=60, seed=5, leaves_at_once=at_once)
+    drawn = drawn_days(12_000, r=0.8, alpha=3.0, a=0.9, b=2.5, weeks=60, seed=5, drops_out_at_once=at_once)
     data = summaries_of(drawn, 420)
     found = bg_nbd.fit_bg_nbd(name, data)
     assert (found.r, found.alpha) == (pytest.approx(0.8, rel=0.15), pytest.approx(3.0, rel=0.15))
@@ -111,7 +111,7 @@ def test_customers_drawn_from_the_model_give_its_parameters_back(name, at_once) 
 @pytest.mark.parametrize(("name", "at_once"), [("bg_nbd", False), ("mbg_nbd", True)])
 def test_forecasts_come_true_for_customers_drawn_from_the_model(name, at_once) -> None:
     # Slow buyers, so that cutting time into whole days does not blur the comparison.
-    drawn = drawn_days(12_000, r=0.8, alpha=30.0, a=0.9, b=2.5, weeks=800, seed=6, leaves_at_once=at_once)
+    drawn = drawn_days(12_000, r=0.8, alpha=30.0, a=0.9, b=2.5, weeks=800, seed=6, drops_out_at_once=at_once)
     until, ahead = 2_800, 2_800
     known = [days[days <= until].astype(int) for days in drawn]
     x = np.array([len(days) - 1 for days in known])

@@ -68,7 +68,7 @@ def test_other_money_changes_v_alone() -> None:
     )
 
 
-def test_a_forecast_lies_between_her_own_mean_and_everybodys() -> None:
+def test_a_forecast_lies_between_the_own_mean_and_the_population_s() -> None:
     model = GammaGamma(6.25, 3.74, 15.44, 35.0)
     overall = 6.25 * 15.44 / 2.74
     few, many, none = gamma_gamma.expected_order_value(model, np.array([1, 50, 0]), np.array([100.0, 100.0, np.nan]))

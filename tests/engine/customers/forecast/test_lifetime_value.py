@@ -21,11 +21,11 @@ from tests.engine.customers.behaviour.test_purchases import days_of
 from tests.engine.customers.histories import NOW, drawn_days, drawn_town, order, orders
 
 
-def town(leaves_at_once: bool, seed: int = 4):
-    drawn = drawn_days(4000, r=0.9, alpha=3, a=0.8, b=1.2, weeks=60, seed=seed, leaves_at_once=leaves_at_once)
+def town(drops_out_at_once: bool, seed: int = 4):
+    drawn = drawn_days(4000, r=0.9, alpha=3, a=0.8, b=1.2, weeks=60, seed=seed, drops_out_at_once=drops_out_at_once)
     start = NOW.at - timedelta(weeks=60)
     return days_of(orders(*(order(f"c{i:04d}", 0, ordered_at=start + timedelta(days=float(day)), order_cents=500 + i)
-                            for i, hers in enumerate(drawn) for day in hers)))  # fmt: skip
+                            for i, own in enumerate(drawn) for day in own)))  # fmt: skip
 
 
 @pytest.mark.parametrize(("at_once", "name"), [(True, "mbg_nbd"), (False, "bg_nbd")])
@@ -63,7 +63,7 @@ def test_the_mean_value_is_that_of_repeat_days_alone() -> None:
     assert (known.x[0], known.valued[0], known.mean_value[0]) == (2, 2, 10.0)
 
 
-def test_revenue_is_orders_times_her_value_for_every_horizon() -> None:
+def test_revenue_is_orders_times_the_value_of_one_for_every_horizon() -> None:
     days = days_of(drawn_town(400, seed=6))
     model = fit_lifetime_model(days, NOW.day, LifetimeValue())
     now = recency_frequency_at(days, NOW.day)
