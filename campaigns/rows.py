@@ -28,9 +28,7 @@ from sqlalchemy import (
 from sqlalchemy import text as sql_text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from engine.database.session import Base, Instant
-
-BIG_KEY = BigInteger().with_variant(Integer, "sqlite")
+from engine.database.session import BIG_KEY, Base, Instant
 
 
 class CampaignRow(Base):
@@ -43,8 +41,8 @@ class CampaignRow(Base):
 
 
 class PlanRow(Base):
-    """A dry run. `definition` is its JSON; `audience` the eligible ids, compressed; `as_of_given` says that a person
-    named the instant of the data instead of taking the present one."""
+    """A dry run. `definition` is its JSON; `audience` the eligible ids, compressed; `as_of_given` is true where
+    the instant of the data was given instead of taken as now."""
 
     __tablename__ = "plans"
     id: Mapped[int] = mapped_column(BIG_KEY, primary_key=True, autoincrement=True)
@@ -85,7 +83,7 @@ class RunRow(Base):
 
 
 class DecisionRow(Base):
-    """What was decided for one customer; a held-out one has it too, with the instant a message WOULD have left."""
+    """What was decided for one customer; held-out ones have it too, with the instant a message would have been sent."""
 
     __tablename__ = "decisions"
     id: Mapped[int] = mapped_column(BIG_KEY, primary_key=True, autoincrement=True)
@@ -138,7 +136,7 @@ class MessageRow(Base):
 
 
 class CouponRow(Base):
-    """One customer's right to an offer. `terms` is the offer's JSON; states so far: issued, revoked."""
+    """One customer's right to an offer. `terms` is `Offer.to_terms` as JSON; `state` is issued or revoked."""
 
     __tablename__ = "coupons"
     code: Mapped[str] = mapped_column(String(20), primary_key=True)

@@ -11,13 +11,13 @@ import typer
 from rich.markup import escape
 from sqlalchemy.orm import Session
 
-from campaigns.channels import registry
+from campaigns.channels.registry import require_channel
 from campaigns.definition.find import campaign_id_of, find_definition, load, ready_names
 from campaigns.results import report as reports
 from campaigns.runs import status as states
 from campaigns.runs.data import read_data
 from campaigns.runs.launch import launch as launch_plan
-from campaigns.runs.plan import Plan, make_plan
+from campaigns.runs.plan import CampaignPlan, make_plan
 from cli.app import app
 from cli.output import HomeOption, JsonOption, actor, err, out, print_facts, print_json, print_table, settings_for
 from engine.database.session import connect, transaction
@@ -106,7 +106,7 @@ def launch(
     settings = settings_for(home)
     with _session(settings, fresh=True) as session:
         definition = find_definition(session, target, currency=settings.currency)
-        registry.require(settings, definition.channel)
+        require_channel(settings, definition.channel)
         done = launch_plan(
             session, definition, read_data(settings), now=datetime.now(UTC), actor=actor(), plan_hash=plan
         )
@@ -210,7 +210,7 @@ def pause(target: Known, home: HomeOption = None, json: JsonOption = False) -> N
     settings = settings_for(home)
     campaign_id = campaign_id_of(target, currency=settings.currency)
     with _session(settings) as session:
-        runs = states.pause(session, campaign_id, now=datetime.now(UTC), actor=actor())
+        runs = states.pause_runs(session, campaign_id, now=datetime.now(UTC), actor=actor())
     _tell({"campaign": campaign_id, "paused": runs}, f"{campaign_id}: {runs} runs paused", json=json)
 
 
@@ -223,7 +223,7 @@ def resume(target: Known, home: HomeOption = None, json: JsonOption = False) -> 
     settings = settings_for(home)
     campaign_id = campaign_id_of(target, currency=settings.currency)
     with _session(settings) as session:
-        runs = states.resume(session, campaign_id, now=datetime.now(UTC), actor=actor())
+        runs = states.resume_runs(session, campaign_id, now=datetime.now(UTC), actor=actor())
     _tell({"campaign": campaign_id, "resumed": runs}, f"{campaign_id}: {runs} runs resumed", json=json)
 
 
@@ -250,7 +250,7 @@ def _instant(text: str | None) -> datetime | None:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-def _show_plan(made: Plan) -> None:
+def _show_plan(made: CampaignPlan) -> None:
     for warning in made.warnings:
         err.print(f"warning: {warning}", markup=False)
     ceiling = made.cost_ceiling_cents

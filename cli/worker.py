@@ -54,7 +54,7 @@ def worker(
 
 
 async def _work(settings: Settings, mode: Mode, lease_s: float, slots: int) -> Counts:
-    from campaigns.channels import registry  # noqa: PLC0415 - loads aiohttp, which `regulars --help` need not wait for
+    from campaigns.channels.registry import configured_channels  # noqa: PLC0415 - loads aiohttp, which `regulars --help` need not wait for
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -65,7 +65,7 @@ async def _work(settings: Settings, mode: Mode, lease_s: float, slots: int) -> C
         return await Worker(
             database=database,
             # A send must end while its lease holds, or another worker would send the same.
-            channels=registry.configured(settings, concurrency=slots, timeout_s=min(LONGEST_SEND_S, lease_s / 2)),
+            channels=configured_channels(settings, concurrency=slots, timeout_s=min(LONGEST_SEND_S, lease_s / 2)),
             seal=seal_of(settings),
             imported=ImportedConsents(settings).current,
             clock=lambda: datetime.now(UTC),

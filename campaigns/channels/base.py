@@ -37,7 +37,7 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SendOutcome:
     """How one attempt went: `sent` for good, `failed` for good, or `retry` later.
 
     `detail` says why in a few words; `retry_after_s` is the receiver's own wish, None where it has none.
@@ -51,7 +51,7 @@ class Outcome:
 class Channel(Protocol):
     """Sends messages; used as an async context manager, and `send` from several tasks at once.
 
-    `send` never raises for what a receiver or the network does: that is an Outcome. Sending the same `message_id`
+    `send` never raises for what a receiver or the network does: that is an SendOutcome. Sending the same `message_id`
     again must not reach the customer twice where the channel can tell.
     """
 
@@ -67,6 +67,6 @@ class Channel(Protocol):
         """Close it; every send has returned."""
         ...
 
-    async def send(self, message: Outgoing) -> Outcome:
+    async def send(self, message: Outgoing) -> SendOutcome:
         """Try once to hand the message over."""
         ...

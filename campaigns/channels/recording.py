@@ -17,8 +17,8 @@ from typing import BinaryIO, Self
 
 import orjson
 
-from campaigns.channels.base import Outcome, Outgoing
-from campaigns.channels.registry import ChannelSpec, SendOptions, register
+from campaigns.channels.base import Outgoing, SendOutcome
+from campaigns.channels.registry import ChannelSpec, SendOptions, register_channel
 from engine.errors import BadFile
 from engine.settings import Settings
 
@@ -33,7 +33,7 @@ class RecordingChannel:
         self._file: BinaryIO | None = None
         self._read_to = 0
         self._known: set[str] = set()
-        self._waiting: list[tuple[Outgoing, asyncio.Future[Outcome]]] = []
+        self._waiting: list[tuple[Outgoing, asyncio.Future[SendOutcome]]] = []
         self._append_lock = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -54,8 +54,8 @@ class RecordingChannel:
             self._file.close()
             self._file = None
 
-    async def send(self, message: Outgoing) -> Outcome:
-        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    async def send(self, message: Outgoing) -> SendOutcome:
+        done: asyncio.Future[SendOutcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((message, done))
         async with self._append_lock:
             batch, self._waiting = self._waiting, []
@@ -66,7 +66,7 @@ class RecordingChannel:
                         waiting.set_result(outcome)
         return await done
 
-    def _append(self, messages: Iterable[Outgoing]) -> Outcome:
+    def _append(self, messages: Iterable[Outgoing]) -> SendOutcome:
         if self._file is None:
             raise RuntimeError("the channel is not open")
         try:
@@ -84,8 +84,8 @@ class RecordingChannel:
             finally:
                 fcntl.flock(self._file, fcntl.LOCK_UN)
         except OSError as error:
-            return Outcome("retry", f"{self._path.name}: {error.strerror}")
-        return Outcome("sent")
+            return SendOutcome("retry", f"{self._path.name}: {error.strerror}")
+        return SendOutcome("sent")
 
     def _catch_up(self, file: BinaryIO) -> None:
         """Read the ids others wrote since the last look, and cut off an unfinished last line."""
@@ -117,4 +117,4 @@ def _build(settings: Settings, options: SendOptions) -> RecordingChannel:
     return RecordingChannel(settings.recording_file)
 
 
-register(ChannelSpec(name=RecordingChannel.name, build=_build))
+register_channel(ChannelSpec(name=RecordingChannel.name, build=_build))

@@ -16,7 +16,7 @@ from campaigns.channels.base import Channel
 from engine.errors import InputError
 from engine.settings import Settings
 
-FILES = {each.name for each in iter_modules([str(Path(__file__).parent)])} - {"base", "registry"}
+_FILES = {each.name for each in iter_modules([str(Path(__file__).parent)])} - {"base", "registry"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class ChannelSpec:
 SPECS: dict[str, ChannelSpec] = {}
 
 
-def register(spec: ChannelSpec) -> None:
+def register_channel(spec: ChannelSpec) -> None:
     """Make a channel known to definitions and workers. Raises ValueError when another has its name."""
     if SPECS.setdefault(spec.name, spec) is not spec:
         raise ValueError(f"there is a channel {spec.name!r} already")
@@ -54,10 +54,10 @@ def register(spec: ChannelSpec) -> None:
 
 def channel_names() -> tuple[str, ...]:
     """Return the names of all channels, sorted, whether or not the settings configure them."""
-    return tuple(sorted(FILES | SPECS.keys()))
+    return tuple(sorted(_FILES | SPECS.keys()))
 
 
-def configured(settings: Settings, *, concurrency: int, timeout_s: float) -> dict[str, Channel]:
+def configured_channels(settings: Settings, *, concurrency: int, timeout_s: float) -> dict[str, Channel]:
     """Return the channels that can be opened, by name; `recording` is always among them.
 
     Raises InputError when a channel's settings cannot be used.
@@ -67,12 +67,12 @@ def configured(settings: Settings, *, concurrency: int, timeout_s: float) -> dic
     return {name: channel for name, channel in built.items() if channel is not None}
 
 
-def require(settings: Settings, name: str) -> None:
+def require_channel(settings: Settings, name: str) -> None:
     """Refuse a channel that no worker of these settings could send through.
 
     Raises InputError naming the setting.
     """
-    if name not in configured(settings, concurrency=1, timeout_s=1.0):
+    if name not in configured_channels(settings, concurrency=1, timeout_s=1.0):
         spec = _spec_of(name)
         raise InputError(f"is not set; the {name} channel needs {spec.purpose}", where=spec.setting)
 

@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
-from campaigns.channels.base import Outcome, Outgoing
-from campaigns.channels.registry import ChannelSpec, SendOptions, register
+from campaigns.channels.base import Outgoing, SendOutcome
+from campaigns.channels.registry import ChannelSpec, SendOptions, register_channel
 from engine.errors import InputError
 from engine.settings import Settings
 
@@ -72,7 +72,7 @@ class WebhookChannel:
             await self._session.close()
             self._session = None
 
-    async def send(self, message: Outgoing) -> Outcome:
+    async def send(self, message: Outgoing) -> SendOutcome:
         if self._session is None:
             raise RuntimeError("the channel is not open")
         body = orjson.dumps(message.as_json())
@@ -81,13 +81,13 @@ class WebhookChannel:
             async with self._session.post(self._url, data=body, headers=headers, allow_redirects=False) as response:
                 # Reading a little lets the connection serve the next message; a flood of bytes is cut off.
                 await response.content.read(DRAINED_BYTES)
-                return judge(response.status, response.headers.get("Retry-After"), datetime.now(UTC))
+                return outcome_of_status(response.status, response.headers.get("Retry-After"), datetime.now(UTC))
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, PrivateAddress):
-                return Outcome("failed", f"{error.os_error}; allow it with REGULARS_ALLOW_PRIVATE_ADDRESSES=true")
-            return Outcome("retry", f"no connection: {error.os_error.strerror or error.os_error}")
+                return SendOutcome("failed", f"{error.os_error}; allow it with REGULARS_ALLOW_PRIVATE_ADDRESSES=true")
+            return SendOutcome("retry", f"no connection: {error.os_error.strerror or error.os_error}")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return Outcome("retry", f"{type(error).__name__}: {error}"[:200])
+            return SendOutcome("retry", f"{type(error).__name__}: {error}"[:200])
 
     def _open_socket(
         self, address: tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[object, ...]]
@@ -127,15 +127,15 @@ def signed_headers(key: bytes, message_id: str, timestamp: int, body: bytes) -> 
     }
 
 
-def judge(status: int, retry_after: str | None, now: datetime) -> Outcome:
+def outcome_of_status(status: int, retry_after: str | None, now: datetime) -> SendOutcome:
     """Return what an HTTP status means: 2xx sent; 408, 425, 429 and 5xx later; all else never."""
     if 200 <= status < 300:
-        return Outcome("sent")
+        return SendOutcome("sent")
     if status in RETRYABLE or status >= 500:
-        return Outcome("retry", f"HTTP {status}", _seconds(retry_after, now))
+        return SendOutcome("retry", f"HTTP {status}", _seconds(retry_after, now))
     if 300 <= status < 400:
-        return Outcome("failed", f"HTTP {status}: redirects are not followed")
-    return Outcome("failed", f"HTTP {status}")
+        return SendOutcome("failed", f"HTTP {status}: redirects are not followed")
+    return SendOutcome("failed", f"HTTP {status}")
 
 
 def is_public(address: str) -> bool:
@@ -174,6 +174,6 @@ def _build(settings: Settings, options: SendOptions) -> WebhookChannel | None:
     )
 
 
-register(
+register_channel(
     ChannelSpec(name=WebhookChannel.name, build=_build, setting="REGULARS_WEBHOOK_URL", purpose="the URL it posts to")
 )

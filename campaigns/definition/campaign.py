@@ -14,6 +14,7 @@ import yaml
 from campaigns.channels.registry import channel_names
 from campaigns.definition.offer_terms import OfferTerms, parse_terms
 from campaigns.definition.template import Template, compile_template
+from engine.columns import LANGUAGES
 from engine.customers.consents import ConsentRule
 from engine.errors import BadDefinition, did_you_mean
 from engine.files.yaml import StrictLoader
@@ -28,7 +29,6 @@ OPTIONAL = (
     "audience_drift",
 )  # fmt: skip
 CONSENT_RULES: tuple[ConsentRule, ...] = ("explicit", "not_refused")
-LANGUAGES = ("en", "zh")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ from engine.errors import BadDefinition, BadFile, MissingFile, NotFound
 from engine.segments.library import segment_lookup
 from engine.segments.parse import Lookup
 
-READY = Path(__file__).parent / "ready"
+READY_FOLDER = Path(__file__).parent / "ready"
 MAX_FILE_BYTES = 256 * 1024
 
 
 def ready_names() -> list[str]:
     """Return the names of the definitions that come with the product."""
-    return sorted(path.stem for path in READY.glob("*.yaml"))
+    return sorted(path.stem for path in READY_FOLDER.glob("*.yaml"))
 
 
 def find_file(target: str) -> Path | None:
@@ -31,7 +31,7 @@ def find_file(target: str) -> Path | None:
     if path.is_file():
         return path
     if target in ready_names():
-        return READY / f"{target}.yaml"
+        return READY_FOLDER / f"{target}.yaml"
     if path.suffix in (".yaml", ".yml", ".json") or len(path.parts) > 1 or path.is_dir():
         raise MissingFile("there is no such file; give a YAML definition or a ready one's name", where=target)
     return None

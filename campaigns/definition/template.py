@@ -1,4 +1,4 @@
-"""Messages marketers write: Liquid, compiled strictly, rendered within bounds, never able to run code."""
+"""Message templates of marketers: Liquid, compiled strictly, rendered within bounds; they cannot run code."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from liquid.exceptions import LiquidError, UndefinedError
 
 from engine.errors import BadDefinition, did_you_mean
 
-Values = Mapping[str, Mapping[str, object]]
+TemplateValues = Mapping[str, Mapping[str, object]]
 
 MAX_SOURCE = 10_000
 TAGS = frozenset({"if", "unless", "case", "for", "break", "continue", "assign", "comment"})
-# What a sentence needs. Filters that can multiply text (replace, split, join, times) stay out: loops could feed them.
+# No filter that can multiply text (replace, split, join, times): in a loop it would grow without end.
 FILTERS = frozenset(
     {
         "abs", "append", "at_least", "at_most", "capitalize", "ceil", "date", "default", "downcase", "escape", "floor",
@@ -36,16 +36,16 @@ class Variable:
 
 
 VARIABLES = (
-    Variable("customer.id", "As orders name her.", "c-1001"),
-    Variable("customer.name", "As she signed up.", "Mei", optional=True),
+    Variable("customer.id", "As orders name them.", "c-1001"),
+    Variable("customer.name", "As given at sign-up.", "Mei", optional=True),
     Variable("customer.days_since_last_order", "Whole days; missing without an order.", 42, optional=True),
     Variable("customer.orders", "Delivered orders so far.", 3),
-    Variable("favourite.name", "The dish she orders most, where known.", "Mapo tofu", optional=True),
-    Variable("offer.name", "The offer's name in her language.", "$5 off", needs_offer=True),
+    Variable("favourite.name", "The dish they order most, where known.", "Mapo tofu", optional=True),
+    Variable("offer.name", "The offer's name in their language.", "$5 off", needs_offer=True),
     Variable("offer.amount", "What it takes off, with its sign.", "$5", needs_offer=True),
     Variable("offer.min_spend", "Least basket; missing where none.", "$20", optional=True, needs_offer=True),
-    Variable("coupon.code", "Her own code.", "SAMPLE-CODE-ONLY", needs_offer=True),
-    Variable("coupon.expires_on", "Last day it holds, in her time zone.", "2026-12-01", needs_offer=True),
+    Variable("coupon.code", "Their own code.", "SAMPLE-CODE-ONLY", needs_offer=True),
+    Variable("coupon.expires_on", "Last day it holds, in their time zone.", "2026-12-01", needs_offer=True),
 )
 
 
@@ -77,8 +77,8 @@ class Template:
     where: str
     compiled: BoundTemplate
 
-    def render(self, values: Values) -> str:
-        """Return the text for `values` (room -> name -> value); None stands for a missing value and prints nothing.
+    def render(self, values: TemplateValues) -> str:
+        """Return the text for `values` (group -> name -> value); a None is a missing value and prints nothing.
 
         Raises BadDefinition when the template breaks its bounds or a filter cannot take a value.
         """
@@ -89,7 +89,7 @@ class Template:
 
 
 def compile_template(text: object, *, where: str, has_offer: bool) -> Template:
-    """Compile and prove a template: syntax, variables, filters, bounds, and how it reads when values are missing.
+    """Compile and check a template: syntax, variables, filters, bounds, and how it reads without optional values.
 
     Raises BadDefinition naming what is wrong.
     """
@@ -115,11 +115,11 @@ def compile_template(text: object, *, where: str, has_offer: bool) -> Template:
                 raise BadDefinition(f"{str(use)!r} needs an offer, and this campaign has none", where=where)
     template = Template(where, compiled)
     template.render(_nested({each.name: each.example for each in VARIABLES}))
-    _prove_without_optional(template)
+    _check_without_optional(template)
     return template
 
 
-def _prove_without_optional(template: Template) -> None:
+def _check_without_optional(template: Template) -> None:
     bare = _nested({each.name: each.example for each in VARIABLES if not each.optional})
     try:
         text = template.compiled.render(**bare)
@@ -140,8 +140,8 @@ def _prove_without_optional(template: Template) -> None:
 def _nested(flat: Mapping[str, object]) -> dict[str, dict[str, object]]:
     nested: dict[str, dict[str, object]] = {each.name.split(".")[0]: {} for each in VARIABLES}
     for name, value in flat.items():
-        room, key = name.split(".")
-        nested[room][key] = value
+        group, key = name.split(".")
+        nested[group][key] = value
     return nested
 
 

@@ -1,11 +1,11 @@
-"""The outbox: take messages under a lease, and write down how each attempt went.
+"""The outbox: claim messages under a lease, and record the outcome of each attempt.
 
-    claim    one transaction: expire what is stale, drop who refused, lease the rest - "leaving" is this instant
+    claim    one transaction: expire what is stale, drop what was refused, lease the rest
     (the channel sends, outside any transaction)
     settle   a second transaction: sent, failed, or queued again for later
 
-A worker that dies in between leaves a lease behind; when it runs out another worker takes the message, and the channel
-knows it by its id.
+After a worker that died in between, the lease runs out and another worker takes the message; the channel recognises a
+repeat by the message id.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import orjson
 from sqlalchemy import ColumnElement, and_, case, func, literal_column, select, update
 from sqlalchemy.orm import Session
 
-from campaigns.channels.base import Outcome, Outgoing
+from campaigns.channels.base import Outgoing, SendOutcome
 from campaigns.channels.registry import consent_of
 from campaigns.rewards.coupons import REVOKED
 from campaigns.rows import CouponRow, MessageRow, RunRow
@@ -31,13 +31,13 @@ from engine.files.encryption import Seal
 MAX_ATTEMPTS = 8
 FIRST_WAIT_S = 2.0
 LONGEST_WAIT_S = 3_600.0
-LONGEST_ASKED_S = 86_400.0
+LONGEST_RETRY_AFTER_S = 86_400.0
 FEWEST_TO_PAUSE = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A message under lease; `attempt` counts from 1 and tells this lease from earlier ones."""
+    """A message under lease; `attempt` counts from 1 and identifies the lease."""
 
     outgoing: Outgoing
     channel: str
@@ -46,7 +46,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one claim found: messages to send now, and counts of what ended without leaving (state or reason -> n)."""
+    """What one claim found: messages to send now, and counts of what ended without leased (state or reason -> n)."""
 
     messages: tuple[Claimed, ...]
     expired: int
@@ -64,22 +64,23 @@ def claim(
     imported: Mapping[str, bool],
     channels: Sequence[str],
 ) -> Claim:
-    """Take up to `limit` due messages of running runs for `lease`; a second worker gets others, a dead one's return.
+    """Take up to `limit` due messages of running runs for `lease`; a second worker gets others.
 
-    Consent is read here, in the very transaction that marks a message as leaving. `imported` is the customers table's
-    consent, for those the log says nothing about. Past its `latest_send_at` a message is expired instead of sent.
+    Messages of a worker that died come back when its lease runs out. Consent is read in the same transaction that
+    leases a message; `imported` is the customers table's consent, for customers the consent log does not hold. Past its
+    `latest_send_at` a message is expired instead of sent.
     """
     due = (
         select(MessageRow)
         .where(*_sendable(channels), MessageRow.due_at <= now, MessageRow.lease_until < now)
         .order_by(MessageRow.due_at)
         .limit(limit)
-        .with_for_update(skip_locked=True, of=MessageRow)  # SQLite ignores it: its transaction holds the only pen
+        .with_for_update(skip_locked=True, of=MessageRow)  # SQLite ignores it: it has one writer at a time
     )
     rows = list(session.scalars(due))
     refused = _refusals(session, rows, imported)
     ended: dict[str, tuple[str, str]] = {}
-    leaving: list[MessageRow] = []
+    leased: list[MessageRow] = []
     for row in rows:
         if row.latest_send_at < now:
             ended[row.id] = ("expired", "latest_send_at passed")
@@ -88,21 +89,21 @@ def claim(
         elif row.attempts >= MAX_ATTEMPTS:
             ended[row.id] = ("dead_letter", f"no outcome after {row.attempts} attempts")
         else:
-            leaving.append(row)
-    # A worker that died may have handed a message over before it could say so: then the customer may hold the code.
+            leased.append(row)
+    # A worker may have died after sending and before settling: the customer may hold the code.
     unknown = {row.id for row in rows if row.attempts > 0 and row.reason is None}
     _end(session, now, ended)
     _revoke_coupons(session, [each for each in ended if each not in unknown])
-    if leaving:
+    if leased:
         session.execute(
             update(MessageRow)
-            .where(MessageRow.id.in_([row.id for row in leaving]))
+            .where(MessageRow.id.in_([row.id for row in leased]))
             .values(lease_until=now + lease, attempts=MessageRow.attempts + 1, reason=None)
             .execution_options(synchronize_session=False)
         )
     counts = Counter(state for state, _ in ended.values())
     return Claim(
-        tuple(_claimed(row, seal) for row in leaving), counts["expired"], counts["dropped"], counts["dead_letter"]
+        tuple(_claimed(row, seal) for row in leased), counts["expired"], counts["dropped"], counts["dead_letter"]
     )
 
 
@@ -117,11 +118,11 @@ class Settled:
     paused: tuple[int, ...]
 
 
-def settle(session: Session, now: datetime, results: Sequence[tuple[Claimed, Outcome]]) -> Settled:
-    """Write down how attempts went; a run whose failures pass its threshold pauses itself.
+def settle(session: Session, now: datetime, results: Sequence[tuple[Claimed, SendOutcome]]) -> Settled:
+    """Record the outcomes of attempts; a run whose failures pass its threshold pauses itself.
 
-    `sent` is written whoever holds the lease by now, because the message did leave; any other outcome only while the
-    lease is still the one the attempt was made under.
+    `sent` is recorded whoever holds the lease by now, because the message was delivered; any other outcome only under
+    the lease of its attempt.
     """
     sent = [claimed for claimed, outcome in results if outcome.kind == "sent"]
     counts: Counter[str] = Counter()
@@ -154,13 +155,13 @@ def settle(session: Session, now: datetime, results: Sequence[tuple[Claimed, Out
 def retry_at(message_id: str, attempt: int, now: datetime, retry_after_s: float | None) -> datetime:
     """Return when to try again after the `attempt`-th try: doubling waits, spread by a hash of id and attempt.
 
-    2, 4, 8 ... seconds up to an hour, times a factor in [0.5, 1); the receiver's own wish wins where it is later, up
-    to a day.
+    2, 4, 8 ... seconds up to an hour, times a factor in [0.5, 1); the receiver's `Retry-After` wins where it is later,
+    up to a day.
     """
     wait = min(FIRST_WAIT_S * 2 ** min(attempt - 1, 20), LONGEST_WAIT_S)
     wait *= 0.5 + bucket(f"retry:{attempt}", message_id) / 2
     if retry_after_s is not None:
-        wait = max(wait, min(retry_after_s, LONGEST_ASKED_S))
+        wait = max(wait, min(retry_after_s, LONGEST_RETRY_AFTER_S))
     return now + timedelta(seconds=wait)
 
 
@@ -179,16 +180,16 @@ def waiting(session: Session, channels: Sequence[str]) -> int:
 def _sendable(channels: Sequence[str]) -> tuple[ColumnElement[bool], ...]:
     running = select(RunRow.id).where(RunRow.state == "running")
     return (
-        # Written out, not bound: only then do both databases see that the partial index serves the query.
+        # A literal, not a parameter: otherwise neither database uses the partial index.
         MessageRow.state == literal_column("'queued'"),
-        # `+ 0` keeps SQLite from finding a run's messages by its index and sorting all of them at every claim.
+        # `+ 0` keeps SQLite from using the index by run, after which it sorts all messages at every claim.
         (MessageRow.run_id + 0).in_(running),
         MessageRow.channel.in_(channels),
     )
 
 
 def _refusals(session: Session, rows: Sequence[MessageRow], imported: Mapping[str, bool]) -> dict[str, str]:
-    said = {
+    stated = {
         channel: consents.latest_consents(
             session,
             channel=consent_of(channel),
@@ -200,14 +201,14 @@ def _refusals(session: Session, rows: Sequence[MessageRow], imported: Mapping[st
     for row in rows:
         rule: ConsentRule = "explicit" if row.consent == "explicit" else "not_refused"
         why = consents.consent_refusal(
-            row.customer_id, rule, stated=said[row.channel], imported=imported.get(row.customer_id)
+            row.customer_id, rule, stated=stated[row.channel], imported=imported.get(row.customer_id)
         )
         if why:
             refused[row.id] = why
     return refused
 
 
-def _settle_unsent(session: Session, now: datetime, claimed: Claimed, outcome: Outcome) -> str | None:
+def _settle_unsent(session: Session, now: datetime, claimed: Claimed, outcome: SendOutcome) -> str | None:
     message_id = claimed.outgoing.message_id
     mine = and_(MessageRow.id == message_id, MessageRow.state == "queued", MessageRow.attempts == claimed.attempt)
     if outcome.kind == "retry" and claimed.attempt < MAX_ATTEMPTS:
@@ -247,7 +248,7 @@ def _end(session: Session, now: datetime, ended: Mapping[str, tuple[str, str]]) 
 def _revoke_coupons(session: Session, message_ids: Sequence[str]) -> None:
     if not message_ids:
         return
-    # Nobody was told the code, so nobody may hold it.
+    # The code reached no customer.
     session.execute(
         update(CouponRow)
         .where(CouponRow.message_id.in_(message_ids))
@@ -257,7 +258,7 @@ def _revoke_coupons(session: Session, message_ids: Sequence[str]) -> None:
 
 
 def _count_and_pause(session: Session, run_id: int, counts: Counter[str]) -> bool:
-    """Add to the run's counters; pause it by one conditional update, and tell whether this call did."""
+    """Add to the run's counters; pause it by one conditional update, and return whether this call paused it."""
     session.execute(
         update(RunRow)
         .where(RunRow.id == run_id)

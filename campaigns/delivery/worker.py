@@ -1,7 +1,7 @@
-"""The worker: lease, send, write down; finish what is in flight when told to stop.
+"""The worker: claim, send, settle; on a stop signal it finishes what is in flight.
 
-It takes as many messages as it has slots and takes no more before the outcome of each is committed. So a worker that is
-killed leaves at most one message per slot whose outcome nobody wrote down, and only those can be sent again.
+It claims as many messages as it has slots and no more before the outcome of each is committed. So a killed worker
+leaves at most one message per slot without a recorded outcome, and only those can be sent again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Literal
 import structlog
 from sqlalchemy import Engine
 
-from campaigns.channels.base import Channel, Outcome
+from campaigns.channels.base import Channel, SendOutcome
 from campaigns.delivery import outbox
 from campaigns.delivery.outbox import Claim, Claimed, Settled
 from engine.database.session import transaction
@@ -48,7 +48,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """What a worker works with; `imported` returns the customers table's consents as they are now.
+    """Sends messages of the outbox; `imported` returns the customers table's consents as they are now.
 
     `lease` must be well above the longest a channel takes for one message.
     """
@@ -64,8 +64,8 @@ class Worker:
     async def run(self, mode: Mode, stop: asyncio.Event) -> Counts:
         """Work until `stop` is set, or as `mode` says.
 
-        `once` makes one claim. `drain` goes on until nothing is left that falls due within a lease, so it also takes
-        over from a worker that died; retries further off stay queued and are counted as waiting.
+        `once` makes one claim. `drain` goes on until nothing falls due within a lease, so it also takes over
+        from a worker that died; later retries stay queued and are counted as waiting.
         """
         counts = Counts()
         async with AsyncExitStack() as stack:
@@ -116,12 +116,12 @@ class Worker:
                 channels=list(self.channels),
             )
 
-    def _settle(self, results: list[tuple[Claimed, Outcome]]) -> Settled:
+    def _settle(self, results: list[tuple[Claimed, SendOutcome]]) -> Settled:
         with transaction(self.database) as session:
             return outbox.settle(session, self.clock(), results)
 
     def _pause(self, mode: Mode) -> float | None:
-        """Return how long to rest, None to end."""
+        """Return how many seconds to sleep, None to end."""
         if mode == "forever":
             return POLL_S
         with transaction(self.database) as session:
@@ -136,13 +136,13 @@ class Worker:
             return outbox.waiting(session, list(self.channels))
 
 
-async def _send(channel: Channel, claimed: Claimed) -> Outcome:
+async def _send(channel: Channel, claimed: Claimed) -> SendOutcome:
     try:
         return await channel.send(claimed.outgoing)
     except Exception as error:
-        # A fault of the channel itself must not take the other messages of the batch with it.
-        log.exception("channel_broke", channel=channel.name, message_id=claimed.outgoing.message_id)
-        return Outcome("retry", f"{type(error).__name__}: {error}"[:200])
+        # A fault in the channel must not cost the other messages of the batch.
+        log.exception("channel_failed", channel=channel.name, message_id=claimed.outgoing.message_id)
+        return SendOutcome("retry", f"{type(error).__name__}: {error}"[:200])
 
 
 async def _sleep(stop: asyncio.Event, seconds: float) -> None:

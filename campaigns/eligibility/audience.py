@@ -1,4 +1,4 @@
-"""Who a campaign decides about: the segment's members, less those it may not reach, each with an arm."""
+"""Whom a campaign decides about: the segment's members it may reach, each with an arm."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Audience:
     eligible: pl.DataFrame
 
     def count(self, arm: Arm) -> int:
-        """Return how many eligible customers stand in `arm`."""
+        """Return how many eligible customers are in `arm`."""
         return int((self.eligible["arm"] == arm.value).sum())
 
     def treated(self) -> pl.DataFrame:
@@ -49,17 +49,17 @@ def in_segment(definition: Definition, figures: pl.DataFrame, sources: SegmentSo
     return figures.join(ids, on="customer_id", how="semi", maintain_order="left")
 
 
-def choose(
+def choose_audience(
     definition: Definition,
     within: pl.DataFrame,
     *,
-    said: Mapping[str, bool],
+    stated: Mapping[str, bool],
     decided: Collection[str],
     global_holdout: float,
 ) -> Audience:
     """Return the audience of those `within` the segment (schema FIGURES); pure, so a plan and its launch cannot differ.
 
-    `said` is the consent log's latest word per customer, `decided` the ids this campaign decided before: once ever.
+    `stated` is the consent log's newest entry per customer, `decided` the ids this campaign decided before: once ever.
     Arms are drawn after eligibility, so that treated and held-out customers passed the same gates.
     """
     reasons: dict[str, str] = {}
@@ -68,7 +68,7 @@ def choose(
         why = (
             ALREADY_DECIDED
             if customer_id in decided
-            else consent_refusal(customer_id, definition.consent, stated=said, imported=imported)
+            else consent_refusal(customer_id, definition.consent, stated=stated, imported=imported)
         )
         if why:
             reasons[customer_id] = why

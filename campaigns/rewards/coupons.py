@@ -19,14 +19,14 @@ from engine.offers.offer import Offer
 # Thirty-two signs, five bits each; without 0 O 1 I, which people take for one another.
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 CODE_BYTES = 8
-SIGNS = 12
+CODE_LENGTH = 12
 SAMPLE_CODE = "SAMPLE-CODE-ONLY"
 ISSUED = "issued"
 REVOKED = "revoked"
 
 
 @dataclass(frozen=True, slots=True)
-class Coupon:
+class IssuedCoupon:
     """A coupon somebody holds; `terms` is the offer as it was at issue (`campaigns.rewards.terms` reads it)."""
 
     code: str
@@ -51,8 +51,8 @@ def draw_code(key: bytes, message_id: str) -> str:
     """Return the code of a message's coupon, `XXXX-XXXX-XXXX`: 60 bits that cannot be guessed without the key."""
     digest = hashlib.blake2b(message_id.encode(), key=key, digest_size=CODE_BYTES).digest()
     number = int.from_bytes(digest, "big")
-    signs = "".join(ALPHABET[(number >> (5 * i)) & 31] for i in range(SIGNS))
-    return "-".join(signs[i : i + 4] for i in range(0, SIGNS, 4))
+    signs = "".join(ALPHABET[(number >> (5 * i)) & 31] for i in range(CODE_LENGTH))
+    return "-".join(signs[i : i + 4] for i in range(0, CODE_LENGTH, 4))
 
 
 def expiry(
@@ -76,7 +76,7 @@ def terms_json(offer: Offer) -> str:
     return orjson.dumps(offer.to_terms()).decode()
 
 
-def open_coupons(session: Session, customer_id: str, *, at: datetime) -> list[Coupon]:
+def open_coupons(session: Session, customer_id: str, *, at: datetime) -> list[IssuedCoupon]:
     """Return the coupons a customer holds at `at`, soonest to end first."""
     rows = session.scalars(
         select(CouponRow)
@@ -85,7 +85,7 @@ def open_coupons(session: Session, customer_id: str, *, at: datetime) -> list[Co
         .order_by(CouponRow.expires_at, CouponRow.code)
     )
     return [
-        Coupon(
+        IssuedCoupon(
             row.code,
             row.offer_id,
             row.customer_id,

@@ -16,13 +16,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from campaigns.definition.offer_terms import parse_terms
-from campaigns.rewards.coupons import Coupon
+from campaigns.rewards.coupons import IssuedCoupon
 from campaigns.rows import RunRow
 from engine.errors import BadDefinition
 from engine.offers.offer import Offer
 
 
-def promised_offers(session: Session, coupons: Sequence[Coupon], offers: pl.DataFrame) -> list[Offer | None]:
+def promised_offers(session: Session, coupons: Sequence[IssuedCoupon], offers: pl.DataFrame) -> list[Offer | None]:
     """Return what each coupon promises, no longer than the coupon holds; None where its terms are unknown.
 
     `offers` is the offers table (schema OFFERS); it and the runs are asked only for coupons that lack terms.
@@ -31,7 +31,7 @@ def promised_offers(session: Session, coupons: Sequence[Coupon], offers: pl.Data
     return [promised_offer(each, origins.get(each.run_id)) for each in coupons]
 
 
-def promised_offer(coupon: Coupon, origin: Offer | None) -> Offer | None:
+def promised_offer(coupon: IssuedCoupon, origin: Offer | None) -> Offer | None:
     """Return what a coupon promises, None where its terms are unknown; `origin` is the offer its run gave, if known."""
     terms = coupon.terms if _is_whole(coupon.terms) else complete_terms(coupon.terms, origin)
     if terms is None:

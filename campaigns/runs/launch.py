@@ -32,9 +32,9 @@ from engine.experiments.assignment import GLOBAL_HOLDOUT, Arm
 from engine.offers.offer import Offer
 
 PLAN_GOOD_FOR = timedelta(hours=24)
-BATCH = 5_000
+ROWS_PER_INSERT = 5_000
 
-Values = dict[str, object]
+RowValues = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ def launch(
 
     Raises Conflict, saying what to do, when there is no such plan, or it is too old, launched or drifted.
     """
-    # Launches of one campaign wait for each other here, so that none decides a customer the other has just decided.
+    # Launches of one campaign wait for each other, so that no customer is decided twice.
     session.scalar(select(CampaignRow.id).where(CampaignRow.id == definition.id).with_for_update())
     plan = _plan_to_launch(session, definition, now, plan_hash)
     at = plan.as_of if plan.as_of_given else now
@@ -108,7 +108,7 @@ def launch(
     treated = people.filter(pl.col("arm") == Arm.TREATED.value)
     _write_messages(session, definition, data, offer, run, treated)
     if session.get_bind().dialect.name == "postgresql":
-        # Without fresh statistics the planner takes the outbox for empty and sorts all of it at every claim.
+        # Without fresh statistics PostgreSQL expects an empty outbox and sorts all of it at every claim.
         session.execute(text("ANALYZE messages, coupons, decisions, runs"))
     arms = Counter(people["arm"])
     launched = Launched(
@@ -168,7 +168,7 @@ def _still_eligible(definition: Definition, plan: PlanRow, audience: Audience) -
 def _write_decisions(
     session: Session, definition: Definition, run: RunRow, people: pl.DataFrame, now: datetime
 ) -> None:
-    shared: Values = {
+    shared: RowValues = {
         "campaign_id": definition.id,
         "run_id": run.id,
         "step": definition.step,
@@ -194,10 +194,10 @@ def _write_messages(
     renderer = Renderer(definition, data, offer, run.launched_at)
     key = code_key(data.seal)
     terms = terms_json(offer) if offer else ""
-    shared: Values = {"campaign_id": definition.id, "run_id": run.id}
-    messages: list[Values] = []
-    coupons: list[Values] = []
-    for person in renderer.people(treated, as_of=run.decided_at):
+    shared: RowValues = {"campaign_id": definition.id, "run_id": run.id}
+    messages: list[RowValues] = []
+    coupons: list[RowValues] = []
+    for person in renderer.recipients(treated, as_of=run.decided_at):
         customer_id = person.customer_id
         message_id = message_id_of(run, definition.step, customer_id)
         code = draw_code(key, message_id)
@@ -236,7 +236,7 @@ def _write_messages(
                     "expires_at": rendered.expires_at,
                 }
             )
-        if len(messages) >= BATCH:
+        if len(messages) >= ROWS_PER_INSERT:
             _insert(session, MessageRow, messages)
             _insert(session, CouponRow, coupons)
             messages, coupons = [], []
@@ -247,17 +247,17 @@ def _write_messages(
 def message_id_of(run: RunRow, step: str, customer_id: str) -> str:
     """Return the id of one customer's message, the same for the same run, step and customer.
 
-    The launch instant is in it, so that a database made anew never repeats an id a provider has seen.
+    It holds the launch instant, so that a new database never repeats an id a provider has seen.
     """
     identity = f"{run.campaign_id}\n{run.id}\n{run.launched_at.isoformat()}\n{step}\n{customer_id}"
     return f"msg_{hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()}"
 
 
-def _insert(session: Session, row: type[DecisionRow | MessageRow | CouponRow], values: Iterable[Values]) -> None:
-    batch: list[Values] = []
+def _insert(session: Session, row: type[DecisionRow | MessageRow | CouponRow], values: Iterable[RowValues]) -> None:
+    batch: list[RowValues] = []
     for each in values:
         batch.append(each)
-        if len(batch) >= BATCH:
+        if len(batch) >= ROWS_PER_INSERT:
             session.execute(insert(row), batch)
             batch = []
     if batch:

@@ -1,4 +1,4 @@
-"""The dry run: who would be decided, who is left out and why, what it could cost, and how it reads.
+"""The dry run: who would be decided, who is left out and why, the most it could cost, and sample messages.
 
 A plan is stored with the ids it showed; `campaigns.runs.launch` reaches nobody else.
 """
@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from campaigns.channels.registry import consent_of
 from campaigns.definition.campaign import Definition
-from campaigns.eligibility.audience import Audience, choose, fingerprint, in_segment
+from campaigns.eligibility.audience import Audience, choose_audience, fingerprint, in_segment
 from campaigns.rewards.coupons import SAMPLE_CODE
 from campaigns.rows import CampaignRow, DecisionRow, PlanRow
 from campaigns.runs.data import CampaignData
@@ -34,12 +34,12 @@ PREVIEWS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class CampaignPlan:
     """What a launch would do. `audience` is everyone in the segment, `eligible` those left after `excluded`.
 
     `cost_ceiling_cents` is treated customers times the most one coupon takes off, in minor units of `currency`: 0
     without an offer, None where nothing bounds the offer. Messages show a sample code; real ones are drawn at launch.
-    `warnings` are sentences about what makes the figures doubtful.
+    `warnings` are sentences on what makes the figures doubtful.
     """
 
     campaign: str
@@ -91,7 +91,7 @@ def make_plan(
     actor: str,
     as_of: datetime | None = None,
     global_holdout: float = GLOBAL_HOLDOUT,
-) -> Plan:
+) -> CampaignPlan:
     """Work out and store what a launch would do; `as_of` None reads the data as of `now`.
 
     Raises BadDefinition for an offer that is not there or has ended.
@@ -100,7 +100,7 @@ def make_plan(
     offer = offer_of(definition, data, now)
     audience = audience_at(session, definition, data, at, global_holdout=global_holdout, exact=as_of is not None)
     plan_hash = fingerprint(definition, audience.eligible)
-    _know_campaign(session, definition, now)
+    _ensure_campaign(session, definition, now)
     row = PlanRow(
         campaign_id=definition.id,
         definition_hash=definition.hash,
@@ -116,7 +116,7 @@ def make_plan(
     detail = {"plan_hash": plan_hash, "eligible": audience.eligible.height, "treated": treated}
     audit.record(session, now, actor=actor, action="campaign.plan", target=definition.id, detail=detail)
     session.flush()
-    return Plan(
+    return CampaignPlan(
         campaign=definition.id,
         name=definition.name,
         plan_hash=plan_hash,
@@ -142,10 +142,10 @@ def audience_at(
 
     `exact` False (`at` is now) lets a fresh stored customer table answer, see `engine.segments.sources`.
     """
-    return choose(
+    return choose_audience(
         definition,
         in_segment(definition, data.figures(at), data.segments(session, exact), at),
-        said=consents.latest_consents(session, channel=consent_of(definition.channel)),
+        stated=consents.latest_consents(session, channel=consent_of(definition.channel)),
         decided=decided_before(session, definition.id),
         global_holdout=global_holdout,
     )
@@ -188,10 +188,10 @@ def _warnings(data: CampaignData) -> tuple[str, ...]:
     )
 
 
-def _know_campaign(session: Session, definition: Definition, now: datetime) -> None:
+def _ensure_campaign(session: Session, definition: Definition, now: datetime) -> None:
     if session.get(CampaignRow, definition.id) is not None:
         return
-    # Two first plans at once: the other one made the row, which is all this one needs.
+    # Of two first plans at once the other may have made the row already.
     with suppress(IntegrityError), session.begin_nested():
         session.add(CampaignRow(id=definition.id, name=definition.name, created_at=now))
 
@@ -203,8 +203,8 @@ def _ceiling(offer: Offer | None, treated: int) -> int | None:
 
 
 def _previews(renderer: Renderer, audience: Audience, at: datetime) -> tuple[Rendered, ...]:
-    # A draw by hash, not the first ids: imports often number customers by age, and the oldest are not typical.
+    # Drawn by hash: the first ids are often the oldest customers, who are not typical.
     treated = audience.treated()
     ids = sorted(treated["customer_id"], key=lambda each: bucket("preview", each))[:PREVIEWS]
     chosen = treated.filter(treated["customer_id"].is_in(ids))
-    return tuple(renderer.render(person, code=SAMPLE_CODE) for person in renderer.people(chosen, as_of=at))
+    return tuple(renderer.render(person, code=SAMPLE_CODE) for person in renderer.recipients(chosen, as_of=at))

@@ -1,4 +1,4 @@
-"""What one customer will read: the values of her message, and the message."""
+"""The message of one customer, with its values filled in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from campaigns.definition.campaign import Definition
-from campaigns.definition.template import Values
+from campaigns.definition.template import TemplateValues
 from campaigns.rewards.coupons import expiry
 from campaigns.runs.data import CampaignData
 from engine.customers.behaviour.favourites import favourite_items
@@ -29,8 +29,8 @@ class Rendered:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """Whom a message is for: her figures (a row of FIGURES), and name and favourite dish, None where not known."""
+class Recipient:
+    """Whom a message is for: their figures (a row of FIGURES), name and favourite dish (None where not known)."""
 
     customer_id: str
     figures: Mapping[str, object]
@@ -40,7 +40,7 @@ class Person:
 
 
 class Renderer:
-    """Renders messages of one campaign; names are unsealed one by one, as each is needed."""
+    """Renders the messages of one campaign; each name is unsealed only when its message is rendered."""
 
     def __init__(self, definition: Definition, data: CampaignData, offer: Offer | None, now: datetime) -> None:
         self._definition = definition
@@ -48,8 +48,8 @@ class Renderer:
         self._offer = offer
         self._now = now
 
-    def people(self, people: pl.DataFrame, *, as_of: datetime) -> Iterator[Person]:
-        """Yield a Person for each row of `people` (columns of FIGURES)."""
+    def recipients(self, people: pl.DataFrame, *, as_of: datetime) -> Iterator[Recipient]:
+        """Yield a Recipient for each row of `people` (columns of FIGURES)."""
         named = self._data.customers.lazy().select("customer_id", "name").drop_nulls()
         wanted = named.join(people.lazy().select("customer_id"), on="customer_id", how="semi")
         sealed = dict(wanted.collect().iter_rows())
@@ -64,17 +64,17 @@ class Renderer:
             name = sealed.get(customer_id)
             favourite, favourite_zh = favourites.get(customer_id, (None, None))
             known = None if name is None else self._data.seal.unseal(name).strip() or None
-            yield Person(customer_id, row, known, favourite, favourite_zh)
+            yield Recipient(customer_id, row, known, favourite, favourite_zh)
 
-    def render(self, person: Person, *, code: str) -> Rendered:
-        """Return the message of one customer, in her language or English."""
+    def render(self, person: Recipient, *, code: str) -> Rendered:
+        """Return the message of one customer, in their language or English."""
         customer_id = person.customer_id
         language, message = self._definition.message_in(_text(person.figures["language"]))
         expires_at, values = self._values(person, language, code)
         title = message.title.render(values) if message.title else None
         return Rendered(customer_id, language, title, message.body.render(values), expires_at)
 
-    def _values(self, person: Person, language: str, code: str) -> tuple[datetime | None, Values]:
+    def _values(self, person: Recipient, language: str, code: str) -> tuple[datetime | None, TemplateValues]:
         row = person.figures
         days = row["days_since_last_order"]
         values: dict[str, Mapping[str, object]] = {

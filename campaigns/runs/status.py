@@ -1,4 +1,4 @@
-"""How a campaign stands: its runs, whom they decided, and where the messages are."""
+"""The state of a campaign: its runs, their decisions by arm, and its messages by state."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def campaign_ids(session: Session) -> list[str]:
 
 
 def status_of(session: Session, campaign_id: str, *, now: datetime) -> CampaignStatus:
-    """Return how a campaign stands at `now`.
+    """Return the state of a campaign at `now`.
 
     Raises NotFound when it was never planned.
     """
@@ -123,17 +123,17 @@ def message_counts(session: Session, run_id: int, now: datetime) -> tuple[dict[s
     return dict(sorted(states.items())), dict(sorted(reasons.items()))
 
 
-def pause(session: Session, campaign_id: str, *, now: datetime, actor: str) -> int:
+def pause_runs(session: Session, campaign_id: str, *, now: datetime, actor: str) -> int:
     """Stop all running runs of a campaign from sending; return how many there were."""
-    return _turn(session, campaign_id, "running", "paused", f"paused by {actor}", now=now, actor=actor)
+    return _set_state(session, campaign_id, "running", "paused", f"paused by {actor}", now=now, actor=actor)
 
 
-def resume(session: Session, campaign_id: str, *, now: datetime, actor: str) -> int:
-    """Let all paused runs of a campaign send again, with failures counted anew; return how many there were."""
-    return _turn(session, campaign_id, "paused", "running", None, now=now, actor=actor)
+def resume_runs(session: Session, campaign_id: str, *, now: datetime, actor: str) -> int:
+    """Resume all paused runs of a campaign, with failures counted anew; return how many there were."""
+    return _set_state(session, campaign_id, "paused", "running", None, now=now, actor=actor)
 
 
-def _turn(
+def _set_state(
     session: Session, campaign_id: str, before: str, after: str, reason: str | None, *, now: datetime, actor: str
 ) -> int:
     campaign_of(session, campaign_id)

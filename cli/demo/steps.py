@@ -18,7 +18,7 @@ import polars as pl
 from sqlalchemy import Engine
 
 from api.http.auth import create_key
-from campaigns.channels import registry
+from campaigns.channels.registry import configured_channels, require_channel
 from campaigns.definition.find import load
 from campaigns.delivery.worker import Worker
 from campaigns.runs.data import ImportedConsents, read_data
@@ -212,7 +212,7 @@ def _rank(dishes: Sequence[Mapping[str, Any]], item_id: str) -> int | None:
 def win_back(engine: Engine, settings: Settings) -> Figures:
     """Plan, launch and send the ready dormant win-back as the campaigns and worker commands do."""
     definition = load(CAMPAIGN, currency=settings.currency)
-    registry.require(settings, definition.channel)
+    require_channel(settings, definition.channel)
     compact_inbox(engine, settings)
     with transaction(engine) as session:
         plan = make_plan(session, definition, read_data(settings), now=datetime.now(UTC), actor=actor())
@@ -228,7 +228,7 @@ def win_back(engine: Engine, settings: Settings) -> Figures:
     configure_logs("warning")
     worker = Worker(
         database=engine,
-        channels=registry.configured(settings, concurrency=32, timeout_s=10.0),
+        channels=configured_channels(settings, concurrency=32, timeout_s=10.0),
         seal=seal_of(settings),
         imported=ImportedConsents(settings).current,
         clock=lambda: datetime.now(UTC),

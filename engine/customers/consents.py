@@ -7,12 +7,11 @@ from datetime import datetime
 from functools import partial
 from typing import Literal
 
-from sqlalchemy import BigInteger, Boolean, Index, Integer, String, func, select
+from sqlalchemy import Boolean, Index, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from engine.database.session import Base, Instant
+from engine.database.session import BIG_KEY, Base, Instant
 
-BIG_KEY = BigInteger().with_variant(Integer, "sqlite")
 ANY_CHANNEL = "any"
 # What a consent may be given for one by one.
 CHANNELS = frozenset({"push", "sms", "email"})

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import orjson
-from sqlalchemy import BigInteger, Integer, String, Text
+from sqlalchemy import String, Text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from engine.database.session import Base, Instant
-
-BIG_KEY = BigInteger().with_variant(Integer, "sqlite")
+from engine.database.session import BIG_KEY, Base, Instant
 
 
 class AuditRow(Base):

@@ -15,7 +15,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Dialect, Engine, TypeDecorator, create_engine, event, inspect, text
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Integer,
+    TypeDecorator,
+    create_engine,
+    event,
+    inspect,
+    text,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -26,6 +38,8 @@ from engine.settings import Settings
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 15
 """How long SQLite's other writers are waited for."""
+BIG_KEY = BigInteger().with_variant(Integer, "sqlite")
+"""A key counted up by the database: SQLite counts plain integers only."""
 
 
 class Base(DeclarativeBase):

@@ -12,13 +12,12 @@ from datetime import datetime
 from typing import cast
 
 import orjson
-from sqlalchemy import BigInteger, Integer, String, Table, Text, func, select, text
+from sqlalchemy import String, Table, Text, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from engine.database.session import Base, Instant
+from engine.database.session import BIG_KEY, Base, Instant
 
-BIG_KEY = BigInteger().with_variant(Integer, "sqlite")
 # One lock for all writers of the inbox: see `store`.
 INBOX_LOCK = 727_275
 PAGE = 5_000

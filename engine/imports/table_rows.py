@@ -15,11 +15,11 @@ from engine.imports import fields
 from engine.imports.mapped import Mapped
 from engine.imports.mapping import TABLES, ImportMap, is_currency, is_zone
 from engine.imports.orders import NO_CELLS, OUTCOMES, Outcome, Progress
-from engine.offers.kinds.discount import KINDS
+from engine.offers.kinds.discount import OFFER_KINDS
 from engine.offers.offer import AUDIENCES
 from engine.settings import Settings
 
-WORDS: Mapping[str, Collection[str]] = {"language": LANGUAGES, "kind": KINDS.keys(), "audience": AUDIENCES}
+WORDS: Mapping[str, Collection[str]] = {"language": LANGUAGES, "kind": OFFER_KINDS.keys(), "audience": AUDIENCES}
 CONSENT = "marketing_consent"
 PATTERNS = {
     "opens": r"^([01]\d|2[0-3]):[0-5]\d$",
@@ -196,7 +196,7 @@ def _currencies(file: Mapped, mapping: ImportMap, settings: Settings) -> pl.Seri
 def _check_offer(read: dict[str, pl.Series], mapping: ImportMap, settings: Settings, refusals: fields.Refusals) -> None:
     kind = read["kind"]
     refusals.add(kind.is_null(), "missing_terms")
-    fields_of = [(name, each) for name, known in KINDS.items() for each in known.fields.values()]
+    fields_of = [(name, each) for name, known in OFFER_KINDS.items() for each in known.fields.values()]
     for name, each in fields_of:
         if each.required:
             refusals.add((kind == name) & read[each.column].is_null(), "missing_terms")

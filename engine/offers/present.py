@@ -12,7 +12,7 @@ from engine.offers.facts import CustomerFacts
 from engine.offers.offer import Offer, saving_on
 from engine.offers.qualify import NotQualified, Qualified, qualify, rank
 
-SENTENCES = {
+OFFER_SENTENCES = {
     "saves_now": {"en": "Takes {worth} off this order", "zh": "本单立减 {worth}"},
     "saves_usually": {"en": "Takes {worth} off your usual order", "zh": "按您平时的订单可减 {worth}"},
     "add_to_use": {"en": "{worth} off when you add a little", "zh": "稍微凑单即可减 {worth}"},
@@ -110,7 +110,7 @@ def _usable(each: Qualified, code: str | None, facts: CustomerFacts, language: s
         saving = saving_on(offer, usual)
         reason = "saves_usually" if saving else "add_to_use"
     worth = money_text(saving, offer.currency) if saving else offer.worth(language)
-    text = SENTENCES[reason]["zh" if language == "zh" else "en"].format(worth=worth)
+    text = OFFER_SENTENCES[reason]["zh" if language == "zh" else "en"].format(worth=worth)
     return UsableOffer(
         offer_id=offer.offer_id,
         name=offer.title(language),

@@ -15,7 +15,7 @@ from engine.offers.facts import CustomerFacts
 from engine.offers.offer import Offer, saving_on
 
 # A date for "no end" in a sort key; the flag before it keeps such offers last.
-NEVER = datetime.max.replace(tzinfo=UTC)
+NO_END = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,4 +153,4 @@ def _rank_key(offer: Offer, customer: CustomerFacts, basket: Basket | None) -> t
     # The saving once the minimum spend is reached, so that offers out of reach have an order too.
     saving = saving_on(offer, Basket(max(usual, offer.min_spend_cents), fee))
     until = offer.valid_until
-    return (out_of_reach, -saving, until is None, until or NEVER, offer.offer_id)
+    return (out_of_reach, -saving, until is None, until or NO_END, offer.offer_id)

@@ -16,12 +16,12 @@ from typing import Any
 
 import orjson
 import yaml
-from sqlalchemy import BigInteger, Integer, String, Text, UniqueConstraint, func, select
+from sqlalchemy import Integer, String, Text, UniqueConstraint, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from engine.database import audit
-from engine.database.session import Base, Instant
+from engine.database.session import BIG_KEY, Base, Instant
 from engine.errors import BadDefinition, Conflict, NotFound, did_you_mean
 from engine.files.yaml import StrictLoader
 from engine.segments.parse import Lookup, parse_rule
@@ -31,7 +31,6 @@ READY_SEGMENTS = Path(__file__).parent / "ready"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
 MAX_BYTES = 256 * 1024
 MAX_NODES = 50_000
-BIG_KEY = BigInteger().with_variant(Integer, "sqlite")
 TOP = ("name", "about", "parameters", "rule")
 TITLE_LANGUAGES = ("en", "zh")
 

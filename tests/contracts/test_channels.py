@@ -12,7 +12,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from campaigns.channels.base import Channel, Outcome, Outgoing
+from campaigns.channels.base import Channel, Outgoing, SendOutcome
 from campaigns.channels.recording import RecordingChannel
 from campaigns.channels.registry import channel_names
 from campaigns.channels.webhook import WebhookChannel
@@ -82,7 +82,7 @@ def test_every_channel_of_the_product_is_under_this_contract() -> None:
 
 async def test_a_sent_message_arrives_whole(stand: Stand) -> None:
     async with stand.make() as channel:
-        assert await channel.send(HELLO) == Outcome("sent")
+        assert await channel.send(HELLO) == SendOutcome("sent")
     assert stand.arrived() == [HELLO.as_json()]
 
 

@@ -11,8 +11,16 @@ from typing import Self
 
 import pytest
 
-from campaigns.channels.base import Channel, Outcome, Outgoing
-from campaigns.channels.registry import SPECS, ChannelSpec, SendOptions, channel_names, configured, register, require
+from campaigns.channels.base import Channel, Outgoing, SendOutcome
+from campaigns.channels.registry import (
+    SPECS,
+    ChannelSpec,
+    SendOptions,
+    channel_names,
+    configured_channels,
+    register_channel,
+    require_channel,
+)
 from campaigns.delivery.worker import Worker
 from campaigns.runs.data import read_data
 from campaigns.runs.launch import launch
@@ -43,9 +51,9 @@ class PigeonChannel:
     ) -> None:
         return None
 
-    async def send(self, message: Outgoing) -> Outcome:
+    async def send(self, message: Outgoing) -> SendOutcome:
         self.flown.append(message)
-        return Outcome("sent")
+        return SendOutcome("sent")
 
 
 def build(settings: Settings, options: SendOptions) -> PigeonChannel | None:
@@ -55,7 +63,9 @@ def build(settings: Settings, options: SendOptions) -> PigeonChannel | None:
 
 @pytest.fixture(autouse=True)
 def channel_is_registered() -> Iterator[None]:
-    register(ChannelSpec(name="pigeon", build=build, setting="REGULARS_WEBHOOK_URL", purpose="the coop it flies to"))
+    register_channel(
+        ChannelSpec(name="pigeon", build=build, setting="REGULARS_WEBHOOK_URL", purpose="the coop it flies to")
+    )
     yield
     del SPECS["pigeon"]
 
@@ -66,10 +76,10 @@ def with_coop(settings: Settings) -> Settings:
 
 
 def channels(settings: Settings) -> Mapping[str, Channel]:
-    return configured(settings, concurrency=4, timeout_s=1.0)
+    return configured_channels(settings, concurrency=4, timeout_s=1.0)
 
 
-def test_it_stands_among_the_channels_of_the_product() -> None:
+def test_it_is_listed_with_the_channels_of_the_product() -> None:
     assert channel_names() == ("pigeon", "recording", "webhook")
 
 
@@ -79,15 +89,15 @@ def test_it_is_built_where_its_setting_is_given(settings: Settings, with_coop: S
 
 
 def test_a_launch_without_its_setting_is_told_which_one(settings: Settings, with_coop: Settings) -> None:
-    require(with_coop, "pigeon")
+    require_channel(with_coop, "pigeon")
     with pytest.raises(InputError, match="the pigeon channel needs the coop it flies to") as refused:
-        require(settings, "pigeon")
+        require_channel(settings, "pigeon")
     assert refused.value.where == "REGULARS_WEBHOOK_URL"
 
 
 def test_its_name_cannot_be_taken_twice() -> None:
     with pytest.raises(ValueError, match="already"):
-        register(ChannelSpec(name="pigeon", build=build))
+        register_channel(ChannelSpec(name="pigeon", build=build))
 
 
 async def test_a_campaign_is_sent_through_it(with_coop: Settings) -> None:

@@ -22,7 +22,7 @@ from engine.history.tables import read_table
 from engine.imports.intake import import_files
 from engine.money import money_text
 from engine.offers.basket import Basket
-from engine.offers.kinds.discount import KINDS, Discount, register
+from engine.offers.kinds.discount import OFFER_KINDS, Discount, register_kind
 from engine.offers.kinds.fields import AmountField, TermField
 from engine.offers.offer import Offer, saving_on
 from engine.offers.table import offers_from
@@ -55,9 +55,9 @@ class RoundDown(Discount):
 
 @pytest.fixture(autouse=True)
 def kind_is_registered() -> Iterator[None]:
-    register(RoundDown)
+    register_kind(RoundDown)
     yield
-    del KINDS[RoundDown.kind]
+    del OFFER_KINDS[RoundDown.kind]
 
 
 def definition_with(offer: str) -> str:
@@ -119,4 +119,4 @@ def test_its_name_cannot_be_taken_twice() -> None:
         pass
 
     with pytest.raises(ValueError, match="already"):
-        register(Other)
+        register_kind(Other)

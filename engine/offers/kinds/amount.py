@@ -8,11 +8,11 @@ from typing import ClassVar
 
 from engine.money import money_text
 from engine.offers.basket import Basket
-from engine.offers.kinds.discount import Discount, register
+from engine.offers.kinds.discount import Discount, register_kind
 from engine.offers.kinds.fields import CAP, AmountField, TermField, capped
 
 
-@register
+@register_kind
 @dataclass(frozen=True, slots=True)
 class Amount(Discount):
     """`amount_cents` off the dishes, and never more than they cost. A table's row may cap it too."""

@@ -68,23 +68,23 @@ class Discount(ABC):
         return cast("Callable[..., Self]", cls)(**figures)
 
 
-KINDS: dict[str, type[Discount]] = {}
+OFFER_KINDS: dict[str, type[Discount]] = {}
 AnyKind = TypeVar("AnyKind", bound=type[Discount])
 
 
-def register(kind: AnyKind) -> AnyKind:
+def register_kind(kind: AnyKind) -> AnyKind:
     """Make a kind known to definitions, imports, tables and coupons; decorates its class.
 
     Raises ValueError when another class has its name.
     """
-    if KINDS.setdefault(kind.kind, kind) is not kind:
+    if OFFER_KINDS.setdefault(kind.kind, kind) is not kind:
         raise ValueError(f"there is an offer kind {kind.kind!r} already")
     return kind
 
 
 def kind_named(name: object, where: str) -> type[Discount]:
     """Return the kind of that name. Raises BadDefinition, with the nearest name, where there is none."""
-    kind = KINDS.get(name) if isinstance(name, str) else None
+    kind = OFFER_KINDS.get(name) if isinstance(name, str) else None
     if kind is None:
-        raise BadDefinition(f"unknown kind{did_you_mean(str(name), KINDS)}", where=where)
+        raise BadDefinition(f"unknown kind{did_you_mean(str(name), OFFER_KINDS)}", where=where)
     return kind

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from engine.offers.basket import Basket
-from engine.offers.kinds.discount import Discount, register
+from engine.offers.kinds.discount import Discount, register_kind
 from engine.offers.kinds.fields import CAP, TermField, capped
 
 
-@register
+@register_kind
 @dataclass(frozen=True, slots=True)
 class FreeDelivery(Discount):
     """What delivery costs; no cap where None."""

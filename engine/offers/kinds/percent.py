@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from engine.offers.basket import Basket
-from engine.offers.kinds.discount import Discount, register
+from engine.offers.kinds.discount import Discount, register_kind
 from engine.offers.kinds.fields import CAP, PercentField, TermField, capped
 
 BASIS_POINTS = 10_000
 
 
-@register
+@register_kind
 @dataclass(frozen=True, slots=True)
 class Percent(Discount):
     """A share of the dishes' price, rounded half up; `percent_points` is hundredths of a percent. No cap where None."""

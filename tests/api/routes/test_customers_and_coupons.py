@@ -1,4 +1,4 @@
-"""One customer whole, and the coupons she may use."""
+"""One customer whole, and the coupons they may use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
-from campaigns.rewards.coupons import Coupon
+from campaigns.rewards.coupons import IssuedCoupon
 from engine.database.session import connect
 from engine.files.encryption import seal_of
 from engine.history.compaction import compact_inbox
@@ -29,7 +29,7 @@ def ids(offers):
     return [offer["offer_id"] for offer in offers]
 
 
-def test_offers_she_qualifies_for_are_ranked_and_the_rest_say_what_they_lack(app) -> None:
+def test_offers_a_customer_qualifies_for_are_ranked_and_the_rest_say_what_they_lack(app) -> None:
     answer = coupons(app, basket_cents=1500)
     assert ids(answer["items"]) == ["tenth"]
     assert answer["items"][0]["saving_cents"] == 150
@@ -39,9 +39,9 @@ def test_offers_she_qualifies_for_are_ranked_and_the_rest_say_what_they_lack(app
     assert lacking["reason"] == {"code": "below_min_spend", "text": "$5 more for $5 off"}
 
 
-def test_without_a_cart_her_usual_order_ranks_them(app) -> None:
+def test_without_a_cart_the_usual_order_ranks_them(app) -> None:
     answer = coupons(app)
-    assert ids(answer["items"]) == ["tenth", "five"]  # her usual order is 10.00: five is out of reach
+    assert ids(answer["items"]) == ["tenth", "five"]  # the usual order is 10.00: five is out of reach
     assert [item["reason"]["code"] for item in answer["items"]] == ["saves_usually", "add_to_use"]
 
 
@@ -57,7 +57,7 @@ def test_reasons_read_chinese_for_a_chinese_reader(app) -> None:
 def hold(app, monkeypatch, offer, *, customer="c001"):
     """Let a customer hold a coupon ABCD-EFGH of `offer`; return when it ends."""
     ends = datetime.now(UTC) + timedelta(days=3)
-    held = {customer: [Coupon("ABCD-EFGH", offer.offer_id, customer, "winback", 1, offer.to_terms(), ends)]}
+    held = {customer: [IssuedCoupon("ABCD-EFGH", offer.offer_id, customer, "winback", 1, offer.to_terms(), ends)]}
     monkeypatch.setattr("api.routes.coupons.open_coupons", lambda _session, customer, *, at: held.get(customer, []))
     codes = {"ABCD-EFGH": offer.offer_id}
     monkeypatch.setattr("api.routes.coupons.codes_issued_to", lambda _session, _customer: codes)
@@ -124,7 +124,7 @@ def test_contact_details_stay_sealed(app) -> None:
     assert "s1:" not in answer.text
 
 
-def test_consent_is_what_she_said_last(app) -> None:
+def test_consent_is_what_was_said_last(app) -> None:
     assert app.client.get("/v1/customers/c002").json()["consent"] == {"any": True}
     app.tell({"event_id": "e1", "type": "consent", "customer_id": "c002", "properties": {"granted": False}})
     assert app.client.get("/v1/customers/c002").json()["consent"] == {"any": False}
@@ -154,7 +154,7 @@ def test_free_delivery_of_a_free_delivery_promises_no_saving(app) -> None:
     assert found["ride"]["reason"] == {"code": "yours", "text": "Yours to use"}
 
 
-def test_her_groups_come_with_why_once_the_customer_table_is_built(app) -> None:
+def test_the_groups_come_with_why_once_the_customer_table_is_built(app) -> None:
     from engine.customers.store import build_customer_table
 
     assert app.client.get("/v1/customers/c001").json()["profile"] is None

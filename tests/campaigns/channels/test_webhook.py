@@ -15,8 +15,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from campaigns.channels.base import Outcome, Outgoing
-from campaigns.channels.webhook import WebhookChannel, is_public, judge, signed_headers, signing_key
+from campaigns.channels.base import Outgoing, SendOutcome
+from campaigns.channels.webhook import WebhookChannel, is_public, outcome_of_status, signed_headers, signing_key
 from engine.errors import InputError
 from tests.servers import free_port
 
@@ -68,7 +68,7 @@ async def test_a_receiver_can_verify_what_it_got(serve: Serve) -> None:
         return web.Response()
 
     async with WebhookChannel(await serve(take), "whsec_c2VjcmV0", allow_private=True) as channel:
-        assert await channel.send(HELLO) == Outcome("sent")
+        assert await channel.send(HELLO) == SendOutcome("sent")
     ((headers, body),) = got
     lower = {name.lower(): value for name, value in headers.items()}
     signed = f"{lower['webhook-id']}.{lower['webhook-timestamp']}.".encode() + body
@@ -87,7 +87,7 @@ async def test_a_receiver_can_verify_what_it_got(serve: Serve) -> None:
     ],
 )  # fmt: skip
 def test_each_status_has_its_outcome(status: int, kind: str) -> None:
-    assert judge(status, None, NOW).kind == kind
+    assert outcome_of_status(status, None, NOW).kind == kind
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_each_status_has_its_outcome(status: int, kind: str) -> None:
     ],
 )
 def test_retry_after_is_read_in_both_its_forms(header: str | None, seconds: float | None) -> None:
-    assert judge(429, header, NOW).retry_after_s == seconds
+    assert outcome_of_status(429, header, NOW).retry_after_s == seconds
 
 
 async def test_a_redirect_is_not_followed(serve: Serve) -> None:
@@ -115,7 +115,7 @@ async def test_a_redirect_is_not_followed(serve: Serve) -> None:
 
     async with WebhookChannel(await serve(away), "s", allow_private=True) as channel:
         outcome = await channel.send(HELLO)
-    assert outcome == Outcome("failed", "HTTP 302: redirects are not followed")
+    assert outcome == SendOutcome("failed", "HTTP 302: redirects are not followed")
     assert paths == ["/"]
 
 

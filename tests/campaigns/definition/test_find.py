@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.definition.find import READY, campaign_id_of, find_definition, find_file, load, ready_names
+from campaigns.definition.find import READY_FOLDER, campaign_id_of, find_definition, find_file, load, ready_names
 from campaigns.runs.data import read_data
 from campaigns.runs.plan import make_plan
 from engine.database.session import connect, transaction
@@ -36,7 +36,7 @@ def test_a_path_is_told_from_a_ready_name_and_from_an_id(tmp_path: Path) -> None
     file = tmp_path / "mine.yaml"
     file.write_text(WINBACK, encoding="utf-8")
     assert find_file(str(file)) == file
-    assert find_file("dormant_winback") == READY / "dormant_winback.yaml"
+    assert find_file("dormant_winback") == READY_FOLDER / "dormant_winback.yaml"
     assert find_file("some_campaign") is None
     with pytest.raises(MissingFile):
         find_file(str(tmp_path / "other.yaml"))

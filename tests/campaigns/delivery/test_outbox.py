@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 
-from campaigns.channels.base import Outcome
+from campaigns.channels.base import SendOutcome
 from campaigns.channels.registry import channel_names
 from campaigns.definition.campaign import Definition
 from campaigns.delivery.outbox import (
@@ -31,7 +31,7 @@ from campaigns.rows import CouponRow, MessageRow, RunRow
 from campaigns.runs.data import ImportedConsents, read_data
 from campaigns.runs.launch import launch
 from campaigns.runs.plan import make_plan
-from campaigns.runs.status import pause, resume, status_of
+from campaigns.runs.status import pause_runs, resume_runs, status_of
 from engine.customers.consents import record_consent
 from engine.database.session import connect, transaction
 from engine.errors import Conflict
@@ -41,7 +41,7 @@ from tests.campaigns.town import settle_town, winback
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LEASE = timedelta(seconds=60)
-SENT = Outcome("sent")
+SENT = SendOutcome("sent")
 
 
 class Post:
@@ -68,7 +68,7 @@ class Post:
                 channels=channel_names(),
             )
 
-    def settle(self, at: datetime, claimed: Claim, outcomes: Sequence[Outcome]) -> Settled:
+    def settle(self, at: datetime, claimed: Claim, outcomes: Sequence[SendOutcome]) -> Settled:
         with transaction(self.database) as session:
             return settle(session, at, list(zip(claimed.messages, outcomes, strict=True)))
 
@@ -122,14 +122,14 @@ def test_a_late_worker_whose_lease_ran_out_cannot_undo_what_the_next_one_did(pos
     later = NOW + LEASE + timedelta(seconds=1)
     taken_over = post.claim(later)
     assert late.messages[0].outgoing in [m.outgoing for m in taken_over.messages]
-    assert post.settle(later, late, [Outcome("failed", "HTTP 400")]).failed == 0
+    assert post.settle(later, late, [SendOutcome("failed", "HTTP 400")]).failed == 0
     assert post.settle(later, taken_over, [SENT] * 40).sent == 40
     assert post.states() == {"sent": 40}
 
 
 def test_a_failure_that_may_pass_is_tried_again_later(post: Post) -> None:
     claimed = post.claim(NOW, limit=1)
-    assert post.settle(NOW, claimed, [Outcome("retry", "HTTP 503")]).retried == 1
+    assert post.settle(NOW, claimed, [SendOutcome("retry", "HTTP 503")]).retried == 1
     ids = {m.outgoing.message_id for m in claimed.messages}
     assert not ids & {m.outgoing.message_id for m in post.claim(NOW).messages}
     again = post.claim(NOW + timedelta(seconds=2))
@@ -138,14 +138,14 @@ def test_a_failure_that_may_pass_is_tried_again_later(post: Post) -> None:
 
 def test_the_receivers_wish_to_wait_is_honoured(post: Post) -> None:
     claimed = post.claim(NOW)
-    post.settle(NOW, claimed, [Outcome("retry", "HTTP 429", 120.0)] * 40)
+    post.settle(NOW, claimed, [SendOutcome("retry", "HTTP 429", 120.0)] * 40)
     assert post.claim(NOW + timedelta(seconds=119)).messages == ()
     assert len(post.claim(NOW + timedelta(seconds=121)).messages) == 40
 
 
 def test_a_failure_for_good_ends_the_message_and_takes_its_coupon_back(post: Post) -> None:
     claimed = post.claim(NOW, limit=1)
-    assert post.settle(NOW, claimed, [Outcome("failed", "HTTP 410")]).failed == 1
+    assert post.settle(NOW, claimed, [SendOutcome("failed", "HTTP 410")]).failed == 1
     assert post.states() == {"failed": 1, "queued": 39}
     assert post.coupons() == {"issued": 39, "revoked": 1}
 
@@ -154,7 +154,7 @@ def test_a_message_that_keeps_failing_becomes_a_dead_letter(post: Post) -> None:
     at = NOW
     for _ in range(MAX_ATTEMPTS):
         claimed = post.claim(at, limit=1)
-        post.settle(at, claimed, [Outcome("retry", "HTTP 500")])
+        post.settle(at, claimed, [SendOutcome("retry", "HTTP 500")])
         # The one message is always the first due: the others are pushed behind it.
         with transaction(post.database) as session:
             row = session.get(MessageRow, claimed.messages[0].outgoing.message_id)
@@ -199,7 +199,7 @@ def test_a_refusal_imported_between_launch_and_sending_counts_too(post: Post) ->
 
 def test_a_refusal_between_two_attempts_stops_the_second(post: Post) -> None:
     claimed = post.claim(NOW, limit=1)
-    post.settle(NOW, claimed, [Outcome("retry", "HTTP 503")])
+    post.settle(NOW, claimed, [SendOutcome("retry", "HTTP 503")])
     with transaction(post.database) as session:
         record_consent(session, NOW, customer_id=claimed.messages[0].outgoing.customer_id, granted=False, source="app")
     assert post.claim(NOW + timedelta(minutes=1)).dropped == 1
@@ -208,7 +208,7 @@ def test_a_refusal_between_two_attempts_stops_the_second(post: Post) -> None:
 def test_a_run_pauses_itself_past_its_error_threshold_and_says_so(post: Post) -> None:
     claimed = post.claim(NOW, limit=FEWEST_TO_PAUSE)
     good = FEWEST_TO_PAUSE * 3 // 4
-    settled = post.settle(NOW, claimed, [SENT] * good + [Outcome("failed", "HTTP 400")] * (FEWEST_TO_PAUSE - good))
+    settled = post.settle(NOW, claimed, [SENT] * good + [SendOutcome("failed", "HTTP 400")] * (FEWEST_TO_PAUSE - good))
     assert len(settled.paused) == 1
     assert post.claim(NOW).messages == ()
     with transaction(post.database) as session:
@@ -217,30 +217,30 @@ def test_a_run_pauses_itself_past_its_error_threshold_and_says_so(post: Post) ->
         (run,) = session.scalars(select(RunRow)).all()
         assert (run.state, run.pause_reason) == ("paused", "more messages failed than error_threshold allows")
     with transaction(post.database) as session:
-        assert resume(session, "winback", now=NOW, actor="test") == 1
+        assert resume_runs(session, "winback", now=NOW, actor="test") == 1
     assert len(post.claim(NOW).messages) == 20
 
 
 def test_failures_within_the_threshold_pause_nothing(post: Post) -> None:
     claimed = post.claim(NOW)
-    settled = post.settle(NOW, claimed, [SENT] * 32 + [Outcome("failed", "HTTP 400")] * 8)
+    settled = post.settle(NOW, claimed, [SENT] * 32 + [SendOutcome("failed", "HTTP 400")] * 8)
     assert settled.paused == ()
 
 
 def test_a_paused_campaign_sends_nothing_until_resumed(post: Post) -> None:
     with transaction(post.database) as session:
-        assert pause(session, "winback", now=NOW, actor="test") == 1
+        assert pause_runs(session, "winback", now=NOW, actor="test") == 1
     assert post.claim(NOW).messages == ()
     with pytest.raises(Conflict, match="no run of it is running"), transaction(post.database) as session:
-        pause(session, "winback", now=NOW, actor="test")
+        pause_runs(session, "winback", now=NOW, actor="test")
     with transaction(post.database) as session:
-        resume(session, "winback", now=NOW, actor="test")
+        resume_runs(session, "winback", now=NOW, actor="test")
     assert len(post.claim(NOW).messages) == 40
 
 
 def test_the_next_work_is_the_first_lease_or_due_instant(post: Post) -> None:
     claimed = post.claim(NOW)
-    post.settle(NOW, claimed, [SENT] * 38 + [Outcome("retry", "x", 30.0), Outcome("retry", "x", 500.0)])
+    post.settle(NOW, claimed, [SENT] * 38 + [SendOutcome("retry", "x", 30.0), SendOutcome("retry", "x", 500.0)])
     with transaction(post.database) as session:
         assert next_work_at(session, channel_names()) == NOW + timedelta(seconds=30)
         assert waiting(session, channel_names()) == 2

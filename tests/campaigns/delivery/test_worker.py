@@ -12,7 +12,7 @@ from typing import Self
 import pytest
 from sqlalchemy import Engine
 
-from campaigns.channels.base import Channel, Outcome, Outgoing
+from campaigns.channels.base import Channel, Outgoing, SendOutcome
 from campaigns.delivery.worker import Counts, Mode, Worker
 from campaigns.runs.data import ImportedConsents, read_data
 from campaigns.runs.launch import launch
@@ -28,7 +28,9 @@ class Scripted:
 
     name = "recording"
 
-    def __init__(self, answer: Mapping[str, list[Outcome]] | None = None, broken: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, answer: Mapping[str, list[SendOutcome]] | None = None, broken: frozenset[str] = frozenset()
+    ) -> None:
         self.answer = {who: list(outcomes) for who, outcomes in (answer or {}).items()}
         self.broken = broken
         self.seen: list[str] = []
@@ -41,12 +43,12 @@ class Scripted:
     ) -> None:
         pass
 
-    async def send(self, message: Outgoing) -> Outcome:
+    async def send(self, message: Outgoing) -> SendOutcome:
         self.seen.append(message.customer_id)
         if message.customer_id in self.broken:
             raise RuntimeError("a fault in the channel's own code")
         script = self.answer.get(message.customer_id)
-        return script.pop(0) if script else Outcome("sent")
+        return script.pop(0) if script else SendOutcome("sent")
 
 
 @pytest.fixture
@@ -80,14 +82,14 @@ async def test_once_takes_one_batch(settings: Settings, launched: Engine) -> Non
 
 
 async def test_drain_sends_everything_and_waits_for_short_retries(settings: Settings, launched: Engine) -> None:
-    channel = Scripted({"c7": [Outcome("retry", "HTTP 503")], "c9": [Outcome("failed", "HTTP 404")]})
+    channel = Scripted({"c7": [SendOutcome("retry", "HTTP 503")], "c9": [SendOutcome("failed", "HTTP 404")]})
     counts = await work(settings, launched, channel, "drain", asyncio.Event())
     assert counts == Counts(claimed=51, sent=49, failed=1, retried=1)
     assert channel.seen.count("c7") == 2
 
 
 async def test_drain_leaves_a_distant_retry_waiting(settings: Settings, launched: Engine) -> None:
-    channel = Scripted({"c7": [Outcome("retry", "HTTP 429", 900.0)]})
+    channel = Scripted({"c7": [SendOutcome("retry", "HTTP 429", 900.0)]})
     counts = await work(settings, launched, channel, "drain", asyncio.Event())
     assert (counts.sent, counts.retried, counts.waiting) == (49, 1, 1)
 

@@ -94,7 +94,7 @@ def test_an_order_cancelled_later_is_taken_back(database: Engine, settings: Sett
     assert report(database, settings).arms["treated"].orders == 1
 
 
-def test_coupon_cost_is_what_orders_with_her_own_code_or_offer_were_discounted(
+def test_coupon_cost_is_what_orders_with_the_customers_code_or_offer_were_discounted(
     database: Engine, settings: Settings
 ) -> None:
     arms = run_campaign(database, settings, parse(HALF_HELD, currency="USD"))

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from campaigns.definition.campaign import parse
-from campaigns.rewards.coupons import Coupon, codes_issued_to, open_coupons
+from campaigns.rewards.coupons import IssuedCoupon, codes_issued_to, open_coupons
 from campaigns.rewards.terms import complete_terms, promised_offer, promised_offers
 from campaigns.rows import CouponRow, RunRow
 from campaigns.runs.data import read_data
@@ -55,8 +55,8 @@ OLD_TERMS = {
 }
 
 
-def coupon(terms: dict[str, object]) -> Coupon:
-    return Coupon("ABCD", "bound", "c1", "gift", 1, terms, ENDS)
+def coupon(terms: dict[str, object]) -> IssuedCoupon:
+    return IssuedCoupon("ABCD", "bound", "c1", "gift", 1, terms, ENDS)
 
 
 def test_a_coupon_promises_its_offer_until_the_coupon_ends() -> None:

@@ -18,7 +18,7 @@ from campaigns.rewards.coupons import ALPHABET
 from campaigns.rows import CouponRow, DecisionRow, MessageRow, RunRow
 from campaigns.runs.data import read_data
 from campaigns.runs.launch import Launched, launch
-from campaigns.runs.plan import Plan, make_plan
+from campaigns.runs.plan import CampaignPlan, make_plan
 from engine.columns import ORDERS
 from engine.customers.consents import record_consent
 from engine.database.audit import AuditRow
@@ -48,7 +48,7 @@ def database(town: Settings) -> Iterator[Engine]:
     database.dispose()
 
 
-def planned(database: Engine, town: Settings, definition: Definition, **kwargs: object) -> Plan:
+def planned(database: Engine, town: Settings, definition: Definition, **kwargs: object) -> CampaignPlan:
     with transaction(database) as session:
         return make_plan(session, definition, read_data(town), **({"now": NOW, "actor": "test"} | kwargs))  # type: ignore[arg-type]
 
@@ -274,7 +274,7 @@ def test_an_offer_that_is_not_imported_or_has_ended_is_refused(database: Engine,
         planned(database, town, parse(tree, currency="USD"))
 
 
-def test_a_message_may_name_the_customers_favourite_dish_in_her_language(database: Engine, town: Settings) -> None:
+def test_a_message_may_name_the_customers_favourite_dish_in_their_language(database: Engine, town: Settings) -> None:
     items = pl.DataFrame({"item_id": ["soup"], "name": ["Hot soup"], "name_zh": ["热汤"]})
     upsert_table(town, "items", items)
     history = History(town.history_folder)

@@ -6,13 +6,13 @@ import pytest
 
 from engine.offers.basket import Basket
 from engine.offers.kinds.amount import Amount
-from engine.offers.kinds.discount import KINDS, Discount
+from engine.offers.kinds.discount import OFFER_KINDS, Discount
 from engine.offers.kinds.free_delivery import FreeDelivery
 from engine.offers.kinds.percent import Percent
 
 
 def test_the_kinds_of_the_house_are_found_by_their_files() -> None:
-    assert {"percent": Percent, "amount": Amount, "free_delivery": FreeDelivery} == KINDS
+    assert {"percent": Percent, "amount": Amount, "free_delivery": FreeDelivery} == OFFER_KINDS
 
 
 @pytest.mark.parametrize(
