@@ -129,31 +129,31 @@ def event_filter(measure: Measure, clock: Clock, menu: pl.DataFrame) -> pl.Expr:
     `menu` has item_id, category, cuisine, vendor_id. Without a `status` filter only delivered orders count.
     """
     kind = SEGMENT_EVENTS[measure.event]
-    start, end = bounds(measure, clock)
+    window = measure.window
     parts = [pl.col("at") <= _literal("instant", clock.as_of)]
-    if end is not None:
-        parts.append(pl.col("at") < _literal("instant", end))
-    if measure.window.before_days is not None:
-        edge = clock.as_of - timedelta(days=measure.window.before_days)
+    if window.before is not None:
+        parts.append(pl.col("at") < _literal("instant", window.before))
+    if window.older_than_days is not None:
+        edge = clock.as_of - timedelta(days=window.older_than_days)
         parts.append(pl.col("at") <= _literal("instant", edge))
-    if measure.window.last_days is not None:
-        edge = clock.as_of - timedelta(days=measure.window.last_days)
+    if window.last_days is not None:
+        edge = clock.as_of - timedelta(days=window.last_days)
         parts.append(pl.col("at") > _literal("instant", edge))
-    if measure.window.start is not None and start is not None:
-        parts.append(pl.col("at") >= _literal("instant", measure.window.start))
+    if window.start is not None:
+        parts.append(pl.col("at") >= _literal("instant", window.start))
     if "status" in kind.properties and not any(each.field == "status" for each in measure.where):
         parts.append(pl.col("status") == "delivered")
     parts += [_property(measure.event, clause, clock, menu) for clause in measure.where]
     return reduce(lambda a, b: a & b, parts)
 
 
-def bounds(measure: Measure, clock: Clock) -> tuple[datetime | None, datetime | None]:
-    """Return the earliest instant that may count (included), and the first one after `start` that may not."""
+def earliest_instant(measure: Measure, clock: Clock) -> datetime | None:
+    """Return the instant before which no event counts; None where any may."""
     window = measure.window
     starts = [window.start] if window.start else []
     if window.last_days is not None:
         starts.append(clock.as_of - timedelta(days=window.last_days))
-    return max(starts, default=None), window.end
+    return max(starts, default=None)
 
 
 def event_value(measure: Measure) -> pl.Expr:

@@ -116,12 +116,12 @@ def _about(rule: EventClause) -> str:
     parts += [f"{each.field} {each.operator} {_plain(each.value)}" for each in measure.where]
     if window.last_days is not None:
         parts.append(f"in the last {window.last_days:g} days")
-    if window.before_days is not None:
-        parts.append(f"up to {window.before_days:g} days ago")
+    if window.older_than_days is not None:
+        parts.append(f"up to {window.older_than_days:g} days ago")
     if window.start is not None:
         parts.append(f"from {window.start.isoformat()}")
-    if window.end is not None:
-        parts.append(f"before {window.end.isoformat()}")
+    if window.before is not None:
+        parts.append(f"before {window.before.isoformat()}")
     return ", ".join(parts)
 
 

@@ -17,7 +17,15 @@ from engine.columns import UTC_INSTANT
 from engine.customers.config import Dayparts
 from engine.customers.figures import FIGURES, figures_query
 from engine.experiments.assignment import bucket
-from engine.segments.compile import Clock, bounds, bucket_column, event_filter, event_value, expression, measure_column
+from engine.segments.compile import (
+    Clock,
+    bucket_column,
+    earliest_instant,
+    event_filter,
+    event_value,
+    expression,
+    measure_column,
+)
 from engine.segments.properties import BY_CLOCK, BY_MENU, FROM_HISTORY, SEGMENT_EVENTS
 from engine.segments.rule import (
     SEGMENT_FIELDS,
@@ -50,7 +58,7 @@ class SegmentSources:
     `orders` and `lines` are asked for an instant (None: all) before which nothing need be in the frame.
 
     `menu` returns item_id, category, cuisine (the vendor's where the dish has none) and vendor_id. `table` returns the
-    customer table as of an instant, `inbox` the events of a type (customer_id, at, item_id, rating) after an instant
+    customer table as of an instant, `inbox` the events of a type (customer_id, at, item_id, rating) from an instant on
     (None: all) of one customer (None: all), `consents` customer_id and stated as of an instant.
     """
 
@@ -239,7 +247,7 @@ def _measured(
     clauses = [clause for each in measures for clause in each.where]
     by_menu = any(each.field in BY_MENU or (each.field == "vendor" and event not in FROM_HISTORY) for each in clauses)
     menu = sources.menu() if by_menu else pl.DataFrame(schema={"item_id": pl.String})
-    starts = [bounds(each, clock)[0] for each in measures]
+    starts = [earliest_instant(each, clock) for each in measures]
     earliest = None if None in starts else min(each for each in starts if each is not None)
     frame = _events(event, sources, earliest, customer_id)
     if customer_id is not None:

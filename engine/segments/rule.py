@@ -163,14 +163,14 @@ class Clause:
 class Window:
     """Which instants count, all bounds combined; None leaves an end open. Nothing after `as_of` ever counts.
 
-    `last_days` is (as_of - n days, as_of]; `before_days` is up to and including as_of - n days; `start` is included and
-    `end` is not.
+    `last_days` n is (as_of - n days, as_of]; `older_than_days` n (`before_days` in YAML) is up to and including
+    as_of - n days; `start` includes its instant and `before` excludes it.
     """
 
     last_days: float | None = None
-    before_days: float | None = None
+    older_than_days: float | None = None
     start: datetime | None = None
-    end: datetime | None = None
+    before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,9 +130,9 @@ def counts(measure: Measure, row: Row, town: Town, as_of: datetime, who: str) ->
     inside = (
         at <= as_of
         and (window.last_days is None or at > as_of - timedelta(days=window.last_days))
-        and (window.before_days is None or at <= as_of - timedelta(days=window.before_days))
+        and (window.older_than_days is None or at <= as_of - timedelta(days=window.older_than_days))
         and (window.start is None or at >= window.start)
-        and (window.end is None or at < window.end)
+        and (window.before is None or at < window.before)
     )
     filters = list(measure.where)
     if measure.event != "view" and not any(each.field == "status" for each in filters):

@@ -149,7 +149,7 @@ def test_an_event_clause_has_filters_a_window_and_comparisons() -> None:
 
 
 def test_absence_is_a_count_of_none_and_a_sample_a_range_of_buckets() -> None:
-    window = Window(start=datetime(2026, 3, 1, tzinfo=UTC), end=datetime(2026, 3, 8, tzinfo=UTC))
+    window = Window(start=datetime(2026, 3, 1, tzinfo=UTC), before=datetime(2026, 3, 8, tzinfo=UTC))
     absent = {"absent": {"event": "cart", "between": ["2026-03-01", "2026-03-08"]}}
     assert parse_rule(absent, currency="USD") == EventClause(Measure("count", "cart", (), window), "equals", 0)
     assert parse_rule({"sample": {"salt": "x", "share": 0.1, "from": 0.5}}, currency="USD") == Sample("x", 5000, 6000)

@@ -185,8 +185,8 @@ def event_clauses(draw: st.DrawFn) -> Rule:
     start, end = sorted([draw(moments), draw(moments)])
     window = draw(
         st.sampled_from(
-            [Window(), Window(last_days=30), Window(last_days=300, before_days=1), Window(start=start, end=end),
-             Window(end=end), Window(before_days=0.5)]
+            [Window(), Window(last_days=30), Window(last_days=300, older_than_days=1), Window(start=start, before=end),
+             Window(before=end), Window(older_than_days=0.5)]
         )
     )  # fmt: skip
     measure = Measure(what, event, where, window, draw(st.sampled_from(kind.summed)) if what == "sum" else None)
@@ -300,7 +300,7 @@ def test_daypart_and_weekday_follow_each_customers_own_clock_on_the_days_it_chan
     for name in ("daypart", "weekday", "hour"):
         for value in {plain.prop(name, row, town, str(row["customer_id"]), "order") for row in town.orders}:
             for at in MOMENTS[:8]:
-                window = Window(start=at, end=at + timedelta(seconds=1))
+                window = Window(start=at, before=at + timedelta(seconds=1))
                 rule = EventClause(Measure("count", "order", (Clause(name, "equals", value),), window), "equals", 1)
                 chosen = compiled_members(rule, sources, MOMENTS[7]).collect()["customer_id"].sort().to_list()
                 assert chosen == plain.members(rule, town, MOMENTS[7])
@@ -310,8 +310,8 @@ def test_the_edge_of_a_window_lies_outside_it_and_the_other_end_inside() -> None
     town = Town(orders=[order("edge", EDGE - timedelta(days=30)), order("inside", EDGE - timedelta(days=29.999))])
     for window, names in [
         (Window(last_days=30), ["inside"]),
-        (Window(before_days=30), ["edge"]),
-        (Window(start=EDGE - timedelta(days=30), end=EDGE - timedelta(days=29.999)), ["edge"]),
+        (Window(older_than_days=30), ["edge"]),
+        (Window(start=EDGE - timedelta(days=30), before=EDGE - timedelta(days=29.999)), ["edge"]),
     ]:
         ordered = EventClause(Measure("count", "order", (), window), "at_least", 1)
         assert compiled_members(ordered, sources_of(town), EDGE).collect()["customer_id"].to_list() == names
