@@ -62,6 +62,7 @@ class RunRow(Base):
 
     `decided_at` is the instant the data was read as of; windows start at each decision's own instant. `proof_plan` is
     how the run will be judged (`campaigns.runs.proof`), None for runs of releases that did not store it.
+    With `exit_on_order` nothing is sent to who ordered since the decision; None, of those runs too, is no.
     """
 
     __tablename__ = "runs"
@@ -79,6 +80,7 @@ class RunRow(Base):
     sent: Mapped[int] = mapped_column(Integer())
     failed: Mapped[int] = mapped_column(Integer())
     proof_plan: Mapped[str | None] = mapped_column(Text())
+    exit_on_order: Mapped[bool | None] = mapped_column(Boolean())
     __table_args__ = (Index("ix_runs_campaign", "campaign_id", "id"),)
 
 

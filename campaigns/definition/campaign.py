@@ -26,7 +26,7 @@ ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
 REQUIRED = ("id", "segment", "message", "channel")
 OPTIONAL = (
     "name", "offer", "holdout", "consent", "latest_send_hours", "attribution_days", "step", "error_threshold",
-    "audience_drift",
+    "audience_drift", "exit_on_order",
 )  # fmt: skip
 CONSENT_RULES: tuple[ConsentRule, ...] = ("explicit", "not_refused")
 
@@ -46,7 +46,8 @@ class Definition:
     `holdout` is left alone out of those the global holdout spares. A message not sent within `latest_send_hours` of
     its launch expires. Orders count up to `attribution_days` after the decision. A run pauses itself when more than
     `error_threshold` of its messages fail. A launch refuses when more than `audience_drift` of the planned customers
-    stopped being eligible. `source` is the definition as JSON and `hash` its SHA-256 together with the currency.
+    stopped being eligible. `exit_on_order`: who orders after the decision gets no message (None: by what
+    the segment asks). `source` is the definition as JSON and `hash` its SHA-256 together with the currency.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Definition:
     step: str
     error_threshold: float
     audience_drift: float
+    exit_on_order: bool | None
     source: str
     hash: str
 
@@ -128,9 +130,16 @@ def _build(tree: Mapping[object, object], currency: str, lookup: Lookup) -> Defi
         audience_drift=_number(
             tree.get("audience_drift", 0.1), "audience_drift", least=0, most=1, example="0.1, a tenth"
         ),
+        exit_on_order=_truth_or_none(tree.get("exit_on_order"), "exit_on_order"),
         source=source,
         hash=hashlib.sha256(f"{currency}\n{source}".encode()).hexdigest(),
     )
+
+
+def _truth_or_none(value: object, where: str) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    raise BadDefinition("expected true or false", where=where)
 
 
 def _messages(tree: object, *, has_offer: bool) -> dict[str, Message]:

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from campaigns.channels.base import Outgoing, SendOutcome
 from campaigns.channels.registry import consent_of
+from campaigns.eligibility.exits import ORDERED_SINCE, ordered_since
 from campaigns.rewards.coupons import REVOKED
 from campaigns.rows import CouponRow, MessageRow, RunRow
 from engine.customers import consents
@@ -66,9 +67,9 @@ def claim(
 ) -> Claim:
     """Take up to `limit` due messages of running runs for `lease`; a second worker gets others.
 
-    Messages of a worker that died come back when its lease runs out. Consent is read in the same transaction that
-    leases a message; `imported` is the customers table's consent, for customers the consent log does not hold. Past its
-    `latest_send_at` a message is expired instead of sent.
+    Messages of a worker that died come back when its lease runs out. Consent, and whether the customer ordered since,
+    are read in the same transaction that leases a message; `imported` is the customers table's consent, for customers
+    the consent log does not hold. Past its `latest_send_at` a message is expired instead of sent.
     """
     due = (
         select(MessageRow)
@@ -78,7 +79,7 @@ def claim(
         .with_for_update(skip_locked=True, of=MessageRow)  # SQLite ignores it: it has one writer at a time
     )
     rows = list(session.scalars(due))
-    refused = _refusals(session, rows, imported)
+    refused = _exits(session, rows) | _refusals(session, rows, imported)
     ended: dict[str, tuple[str, str]] = {}
     leased: list[MessageRow] = []
     for row in rows:
@@ -186,6 +187,19 @@ def _sendable(channels: Sequence[str]) -> tuple[ColumnElement[bool], ...]:
         (MessageRow.run_id + 0).in_(running),
         MessageRow.channel.in_(channels),
     )
+
+
+def _exits(session: Session, rows: Sequence[MessageRow]) -> dict[str, str]:
+    """Return the messages whose customers ordered since the decision, where their run ends by that."""
+    ending = select(RunRow.id, RunRow.decided_at).where(
+        RunRow.id.in_({row.run_id for row in rows}), RunRow.exit_on_order.is_(True)
+    )
+    gone: dict[str, str] = {}
+    for run_id, decided_at in session.execute(ending):
+        own = [row for row in rows if row.run_id == run_id]
+        ordered = ordered_since(session, {row.customer_id: decided_at for row in own})
+        gone |= {row.id: ORDERED_SINCE for row in own if row.customer_id in ordered}
+    return gone
 
 
 def _refusals(session: Session, rows: Sequence[MessageRow], imported: Mapping[str, bool]) -> dict[str, str]:

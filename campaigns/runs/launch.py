@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from campaigns.definition.campaign import Definition
 from campaigns.eligibility.audience import NOT_IN_SEGMENT, Audience
+from campaigns.eligibility.exits import exits_on_order
 from campaigns.rewards.coupons import ISSUED, code_key, draw_code, terms_json
 from campaigns.rows import CampaignRow, CouponRow, DecisionRow, MessageRow, PlanRow, RunRow
 from campaigns.runs.data import CampaignData
@@ -101,6 +102,7 @@ def launch(
         sent=0,
         failed=0,
         proof_plan=to_text(plan_of(definition)),
+        exit_on_order=exits_on_order(definition),
     )
     session.add(run)
     session.flush()

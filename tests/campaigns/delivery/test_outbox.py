@@ -35,6 +35,7 @@ from campaigns.runs.status import pause_runs, resume_runs, status_of
 from engine.customers.consents import record_consent
 from engine.database.session import connect, transaction
 from engine.errors import Conflict
+from engine.events.inbox import Event, store
 from engine.files.encryption import seal_of
 from engine.settings import Settings
 from tests.campaigns.town import settle_town, winback
@@ -189,6 +190,35 @@ def test_who_refuses_between_launch_and_sending_gets_nothing(post: Post) -> None
     with transaction(post.database) as session:
         (run,) = status_of(session, "winback", now=NOW).runs
     assert run.reasons == {"dropped(no_consent)": 2}
+
+
+def test_who_orders_between_launch_and_sending_is_not_told_to_come_back(post: Post) -> None:
+    """Case 18-ordered-just-now: "110 days without you" must not reach somebody who ordered an hour ago."""
+
+    def told(customer_id: str, hours: float, status: str | None = None, kind: str = "order") -> Event:
+        order = {"order_id": f"o-{customer_id}", "items": []} | ({"status": status} if status else {})
+        at = NOW + timedelta(hours=hours)
+        return Event(f"{customer_id}-{hours}", kind, customer_id, at, order)
+
+    with transaction(post.database) as session:
+        events = [
+            told("c1", 1),
+            told("c2", 1, "cancelled"),
+            told("c3", 1),
+            told("c3", 2, "refunded", "order_status"),
+            told("c4", -1),
+            told("c5", 1, "placed"),
+        ]
+        store(session, events, NOW)
+    found = post.claim(NOW + timedelta(hours=3))
+    reached = {m.outgoing.customer_id for m in found.messages}
+    assert found.dropped == 2
+    assert reached >= {"c2", "c3", "c4"}
+    assert not reached & {"c1", "c5"}
+    with transaction(post.database) as session:
+        (run,) = status_of(session, "winback", now=NOW).runs
+    assert run.reasons == {"dropped(ordered_since)": 2}
+    assert post.coupons() == {"issued": 38, "revoked": 2}
 
 
 def test_a_refusal_imported_between_launch_and_sending_counts_too(post: Post) -> None:

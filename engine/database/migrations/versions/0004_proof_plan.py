@@ -1,4 +1,4 @@
-"""How a launch will be judged stands with its run."""
+"""How a launch will be judged, and whether an order ends it for a customer, stand with its run."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column; runs launched before have none, and are judged by their definition."""
+    """Add the columns; runs launched before have none: they are judged, and go on, by their definition."""
     op.add_column("runs", sa.Column("proof_plan", sa.Text(), nullable=True))
+    op.add_column("runs", sa.Column("exit_on_order", sa.Boolean(), nullable=True))
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop them."""
+    op.drop_column("runs", "exit_on_order")
     op.drop_column("runs", "proof_plan")
