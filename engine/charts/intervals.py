@@ -1,23 +1,18 @@
-"""Charts of a report as SVG elements: bars and dots with intervals, and the curve of exposure.
-
-Everything is built from elements, never from pasted text, so that no name from outside can become markup.
-"""
+"""Bars and dots with intervals, one row each, as SVG elements; colours come from the page's style."""
 
 from __future__ import annotations
 
 import math
-import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-Child = ET.Element | str
+from engine.charts.svg import Child, drawing, element, shortened
+
 # A row's value takes up to 25 characters of the page's bold digits.
 WIDTH, LABEL, VALUE, ROW, TOP = 760, 190, 216, 24, 8
 AXIS = 22
-LONGEST_LABEL, LONGEST_HINT = 26, 200
-# Control characters are no XML, and those that turn the direction of text could dress one id up as another.
-UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+LONGEST_HINT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,29 +24,6 @@ class ChartRow:
     bounds: Sequence[float] | None = None
     strong: bool = False
     beside: str = ""
-
-
-def element(name: str, /, *children: Child, **attributes: object) -> ET.Element:
-    """Return an element with text and elements inside; `class_` gives class and _ gives - in attribute names."""
-    made = ET.Element(name, {key.rstrip("_").replace("_", "-"): printable(value) for key, value in attributes.items()})
-    for child in children:
-        if isinstance(child, ET.Element):
-            made.append(child)
-        elif len(made):
-            made[-1].tail = (made[-1].tail or "") + printable(child)
-        else:
-            made.text = (made.text or "") + printable(child)
-    return made
-
-
-def printable(value: object) -> str:
-    """Return the text with what no page can show, or would show misleadingly, as U+FFFD."""
-    return UNPRINTABLE.sub("\ufffd", f"{value:.1f}" if isinstance(value, float) else str(value))
-
-
-def shortened(text: str, most: int = LONGEST_LABEL) -> str:
-    """Return at most `most` characters, an ellipsis in place of the rest."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def bars(rows: Sequence[ChartRow], title: str) -> ET.Element:
@@ -87,54 +59,6 @@ def dots(rows: Sequence[ChartRow], title: str, *, line: float | None = None) -> 
     return _chart(title, [*_axis(scale, len(rows)), *drawn], len(rows))
 
 
-def curve(lines: Sequence[tuple[str, Sequence[float]]], title: str, across: str, up: str) -> ET.Element:
-    """Draw curves from (0, 0) to (1, 1) with the diagonal of equality; the first is the one that matters."""
-    size, margin = 380, 46
-
-    def x(share: float) -> float:
-        return margin + share * (size - 2 * margin)
-
-    def y(share: float) -> float:
-        return size - margin - share * (size - 2 * margin)
-
-    drawn: list[Child] = [
-        element("path", d=f"M{x(0):.1f} {y(1):.1f}V{y(0):.1f}H{x(1):.1f}", class_="frame"),
-        element("line", x1=x(0), y1=y(0), x2=x(1), y2=y(1), class_="held"),
-    ]
-    for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
-        drawn.append(element("text", f"{tick:.0%}", x=x(tick), y=y(0) + 16, text_anchor="middle", class_="tick"))
-        drawn.append(element("text", f"{tick:.0%}", x=x(0) - 6, y=y(tick) + 4, text_anchor="end", class_="tick"))
-    for i, (name, shares) in enumerate(lines):
-        steps = max(len(shares) - 1, 1)
-        points = " ".join(f"{x(n / steps):.1f},{y(share):.1f}" for n, share in enumerate(shares))
-        kind = "curve strong" if i == 0 else "curve"
-        drawn.append(element("polyline", points=points, class_=kind))
-        legend = margin + 12 + i * 18
-        drawn.append(element("line", x1=margin + 10, x2=margin + 34, y1=legend, y2=legend, class_=kind))
-        drawn.append(element("text", shortened(name, 30), x=margin + 40, y=legend + 4))
-    drawn.append(element("text", across, x=size / 2, y=size - 8, text_anchor="middle", class_="tick"))
-    drawn.append(
-        element(
-            "text",
-            up,
-            x=12,
-            y=size / 2,
-            text_anchor="middle",
-            class_="tick",
-            transform=f"rotate(-90 12 {size / 2:.0f})",
-        )
-    )
-    return element(
-        "svg",
-        element("title", title),
-        *drawn,
-        viewBox=f"0 0 {size} {size}",
-        xmlns="http://www.w3.org/2000/svg",
-        role="img",
-        class_="square",
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class _Scale:
     """From figures to places across; `step` is between ticks."""
@@ -161,14 +85,7 @@ class _Scale:
 
 
 def _chart(title: str, drawn: Sequence[Child], rows: int) -> ET.Element:
-    return element(
-        "svg",
-        element("title", title),
-        *drawn,
-        viewBox=f"0 0 {WIDTH} {TOP + rows * ROW + AXIS}",
-        xmlns="http://www.w3.org/2000/svg",
-        role="img",
-    )
+    return drawing(WIDTH, TOP + rows * ROW + AXIS, element("title", title), *drawn, role="img")
 
 
 def _axis(scale: _Scale, rows: int) -> list[Child]:

@@ -2,47 +2,45 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-SIZE, MARGIN = 360, 48
+from engine.charts.svg import drawing, element, svg_text
+from engine.charts.unit_square import UnitSquare
+
+SQUARE = UnitSquare(size=360, margin=48)
 
 
 def reliability_svg(quality: Mapping[str, Any]) -> str:
-    """Draw the reliability table of a return model's quality (see `engine.customers.forecast.churn.ChurnQuality`).
+    """Draw the reliability table of a churn model's quality (see `engine.customers.forecast.churn.ChurnQuality`).
 
     A circle's area goes with its customers; on the diagonal forecasts come true exactly.
     """
     bins: Sequence[Mapping[str, float]] = quality["reliability"]
     most = max((float(each["n"]) for each in bins), default=1.0)
-    circles = "".join(
-        f'<circle cx="{_x(each["forecast"]):.1f}" cy="{_y(each["observed"]):.1f}" r="{3 + 4 * each["n"] / most:.1f}">'
-        f"<title>forecast {each['forecast']:.3f}, observed {each['observed']:.3f}, {each['n']:,} customers</title>"
-        "</circle>"
-        for each in bins
-    )
-    ticks = "".join(
-        f'<text x="{_x(t):.0f}" y="{SIZE - MARGIN + 16}" text-anchor="middle">{t:g}</text>'
-        f'<text x="{MARGIN - 6}" y="{_y(t) + 4:.0f}" text-anchor="end">{t:g}</text>'
-        for t in (0, 0.25, 0.5, 0.75, 1)
-    )
     days, tested = quality["horizon_days"], quality["tested_from"]
     title = f"An order within {days} days: forecast and outcome, {quality['customers']:,} customers from {tested}"
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SIZE} {SIZE}" font-family="sans-serif" font-size="11">'
-        f'<rect width="{SIZE}" height="{SIZE}" fill="white"/><text x="8" y="18" font-size="10">{title}</text>'
-        f'<line x1="{_x(0)}" y1="{_y(0)}" x2="{_x(1)}" y2="{_y(1)}" stroke="#bbb" stroke-dasharray="4"/>'
-        f'<path d="M{_x(0)} {_y(1)}V{_y(0)}H{_x(1)}" fill="none" stroke="#444"/>{ticks}'
-        f'<g fill="#1f6f78" fill-opacity=".8">{circles}</g>'
-        f'<text x="{SIZE / 2}" y="{SIZE - 8}" text-anchor="middle">forecast chance</text>'
-        f'<text x="12" y="{SIZE / 2}" text-anchor="middle" transform="rotate(-90 12 {SIZE / 2})">observed share</text>'
-        "</svg>\n"
+    size = SQUARE.size
+    return svg_text(
+        drawing(
+            size,
+            size,
+            element("rect", width=size, height=size, fill="white"),
+            element("text", title, x=8, y=18, font_size=10),
+            SQUARE.diagonal(stroke="#bbb", stroke_dasharray=4),
+            SQUARE.frame(fill="none", stroke="#444"),
+            *SQUARE.ticks("g"),
+            element("g", *(_circle(each, most) for each in bins), fill="#1f6f78", fill_opacity=".8"),
+            *SQUARE.titles("forecast chance", "observed share"),
+            font_family="sans-serif",
+            font_size=11,
+        )
     )
 
 
-def _x(share: float) -> float:
-    return MARGIN + share * (SIZE - 2 * MARGIN)
-
-
-def _y(share: float) -> float:
-    return SIZE - MARGIN - share * (SIZE - 2 * MARGIN)
+def _circle(row: Mapping[str, float], most: float) -> ET.Element:
+    forecast, observed, n = row["forecast"], row["observed"], row["n"]
+    about = f"forecast {forecast:.3f}, observed {observed:.3f}, {n:,} customers"
+    x, y, r = SQUARE.x(forecast), SQUARE.y(observed), 3 + 4 * n / most
+    return element("circle", element("title", about), cx=f"{x:.1f}", cy=f"{y:.1f}", r=f"{r:.1f}")

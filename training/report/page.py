@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.charts.intervals import ChartRow, bars, curve, dots, element, shortened
+from engine.charts.intervals import ChartRow, bars, dots
+from engine.charts.svg import element, shortened
+from engine.charts.unit_square import curve
 from engine.errors import InputError
 from engine.files.atomic import replace
 from training.judge.groups import OTHERS

@@ -9,12 +9,8 @@ import sys
 import xml.etree.ElementTree as ET
 
 import pytest
-from hypothesis import given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 
 from cli.main import run
-from engine.charts.intervals import ChartRow, bars, curve, dots, printable, shortened
 from engine.errors import InputError
 from engine.history.orders import History
 from engine.settings import Settings
@@ -126,58 +122,6 @@ def test_both_languages_say_the_same_things_with_the_same_blanks() -> None:
         assert re.search("[\u4e00-\u9fff]", chinese) or chinese == english, key
         # Chinese sentences are punctuated as Chinese.
         assert chinese == english or not re.search("[,;:?!()]", blanks.sub("", chinese)), key
-
-
-def drawn(chart, name):
-    return [each for each in chart.iter() if each.tag == name]
-
-
-def test_bars_are_as_long_as_their_values() -> None:
-    chart = bars([ChartRow("a", 0.2, (0.1, 0.3)), ChartRow("b", 0.4)], "two")
-    a, b = (float(rect.get("width")) for rect in drawn(chart, "rect"))
-    assert b == pytest.approx(2 * a, rel=1e-2)
-    assert len([path for path in drawn(chart, "path") if path.get("class") == "whisker"]) == 1
-
-
-def test_dots_left_of_zero_are_left_of_the_zero_line() -> None:
-    chart = dots([ChartRow("worse", -0.1, (-0.2, 0.05)), ChartRow("better", 0.1)], "two", line=0.02)
-    zero = next(float(line.get("x1")) for line in drawn(chart, "line") if line.get("class") == "zero")
-    held = next(float(line.get("x1")) for line in drawn(chart, "line") if line.get("class") == "held")
-    worse, better = (float(circle.get("cx")) for circle in drawn(chart, "circle"))
-    assert worse < zero < held < better
-
-
-def test_the_curve_runs_from_corner_to_corner() -> None:
-    chart = curve([("shown", [0.0, 0.25, 1.0])], "exposure", "dishes", "showing")
-    (line,) = drawn(chart, "polyline")
-    points = [tuple(map(float, point.split(","))) for point in line.get("points").split()]
-    assert points[0] == (46.0, 334.0)
-    assert points[1] == (190.0, 262.0)
-    assert points[2] == (334.0, 46.0)
-
-
-finite = st.floats(-1e6, 1e6)
-
-
-@hypothesis_settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.text(), finite, st.none() | st.tuples(finite, finite)), max_size=8))
-def test_any_figures_and_names_give_a_chart_that_parses_and_stays_inside(rows) -> None:
-    told = [ChartRow(label, value, bounds) for label, value, bounds in rows]
-    for draw in (bars, dots):
-        chart = parsed(ET.tostring(draw(told, "any")))
-        assert chart.tag == f"{SVG}svg"
-        for circle in chart.iter(f"{SVG}circle"):
-            assert 190 <= float(circle.get("cx")) <= 760 - 216
-
-
-@given(st.text())
-def test_printable_text_is_always_xml(text) -> None:
-    assert parsed(f"<a>{printable(text).replace('&', '').replace('<', '')}</a>") is not None
-
-
-def test_long_names_are_shortened_and_say_so() -> None:
-    assert shortened("ab", 2) == "ab"
-    assert shortened("abc", 2) == "a…"
 
 
 def test_a_failed_write_leaves_the_old_page_whole(found, tmp_path, monkeypatch) -> None:
