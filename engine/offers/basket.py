@@ -1,4 +1,4 @@
-"""What an offer is applied to."""
+"""A basket: what an offer is applied to."""
 
 from __future__ import annotations
 

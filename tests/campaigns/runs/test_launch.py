@@ -2,96 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import orjson
-import polars as pl
 import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import IntegrityError
 
-from campaigns.definition.campaign import Definition, parse
+from campaigns.definition.campaign import parse
 from campaigns.rewards.coupons import ALPHABET
 from campaigns.rows import CouponRow, DecisionRow, MessageRow, RunRow
-from campaigns.runs.data import read_data
-from campaigns.runs.launch import Launched, launch
-from campaigns.runs.plan import CampaignPlan, make_plan
-from engine.columns import ORDERS
 from engine.customers.consents import record_consent
 from engine.database.audit import AuditRow
-from engine.database.session import connect, transaction
-from engine.errors import BadDefinition, Conflict
-from engine.experiments.assignment import Arm, assign
+from engine.database.session import transaction
+from engine.errors import Conflict
 from engine.files.encryption import seal_of
-from engine.history.orders import History
-from engine.history.tables import upsert_table
 from engine.settings import Settings
-from tests.campaigns.town import WINBACK, order_rows, settle_town, winback
-
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def town(settings: Settings, database_url: str | None) -> Settings:
-    town = replace(settings, database_url=database_url)
-    settle_town(town, 200, now=NOW, consents=(None, None, None, True, False))
-    return town
-
-
-@pytest.fixture
-def database(town: Settings) -> Iterator[Engine]:
-    database = connect(town)
-    yield database
-    database.dispose()
-
-
-def planned(database: Engine, town: Settings, definition: Definition, **kwargs: object) -> CampaignPlan:
-    with transaction(database) as session:
-        return make_plan(session, definition, read_data(town), **({"now": NOW, "actor": "test"} | kwargs))  # type: ignore[arg-type]
-
-
-def launched(database: Engine, town: Settings, definition: Definition, **kwargs: object) -> Launched:
-    with transaction(database) as session:
-        return launch(session, definition, read_data(town), **({"now": NOW, "actor": "test"} | kwargs))  # type: ignore[arg-type]
-
-
-def count(database: Engine, row: type[DecisionRow | MessageRow | CouponRow | RunRow]) -> int:
-    with transaction(database) as session:
-        return session.scalar(select(func.count()).select_from(row)) or 0
-
-
-def test_a_plan_counts_everyone_and_writes_no_decision(database: Engine, town: Settings) -> None:
-    plan = planned(database, town, winback())
-    assert plan.audience == 200
-    assert plan.excluded == {"no_consent": 40}
-    assert plan.eligible == 160 == plan.treated + sum(plan.held_out.values())
-    assert plan.cost_ceiling_cents == plan.treated * 500
-    assert plan.held_out["global"] == sum(
-        assign(f"c{i}", campaign_id="winback", holdout=0.2) is Arm.HELD_GLOBAL for i in range(200) if i % 5 != 4
-    )
-    assert len(plan.messages) == 20
-    assert {m.language for m in plan.messages} == {"en", "zh"}
-    assert all("SAMPLE-CODE-ONLY" in m.body for m in plan.messages)
-    assert count(database, DecisionRow) == count(database, CouponRow) == 0
-
-
-def test_the_same_plan_has_the_same_hash_and_another_definition_another(database: Engine, town: Settings) -> None:
-    first = planned(database, town, winback())
-    assert planned(database, town, winback()).plan_hash == first.plan_hash
-    assert planned(database, town, winback("latest_send_hours: 12")).plan_hash != first.plan_hash
-
-
-def test_orders_in_another_currency_are_warned_of(database: Engine, town: Settings) -> None:
-    assert planned(database, town, winback()).warnings == ()
-    (warning,) = planned(database, replace(town, currency="INR"), winback(currency="INR")).warnings
-    assert warning.startswith("orders are in USD but campaigns count in INR")
-
-
-def test_explicit_consent_leaves_the_unknown_out(database: Engine, town: Settings) -> None:
-    assert planned(database, town, winback("consent: explicit")).excluded == {"consent_unknown": 120, "no_consent": 40}
+from tests.campaigns.runs.steps import NOW, count, launched, planned
+from tests.campaigns.town import order_rows, winback
 
 
 def test_a_launch_writes_decisions_for_all_and_messages_and_coupons_for_the_treated(
@@ -126,21 +55,6 @@ def test_a_launch_writes_decisions_for_all_and_messages_and_coupons_for_the_trea
         assert "Name" not in message.body
         # 1 March 20:00 in Shanghai and seven days: to the end of 8 March there.
         assert coupons[message.id].expires_at == datetime(2026, 3, 8, 16, tzinfo=UTC)
-
-
-def test_messages_are_in_the_customers_language_and_read_well_without_a_name(database: Engine, town: Settings) -> None:
-    planned(database, town, winback())
-    launched(database, town, winback())
-    seal = seal_of(town)
-    with transaction(database) as session:
-        texts = {
-            row.customer_id: orjson.loads(seal.unseal(row.body))["body" if row.language == "zh" else "title"]
-            for row in session.scalars(select(MessageRow))
-        }
-    for customer_id, text in texts.items():
-        i = int(customer_id[1:])
-        name = f"Name {i}" if i % 4 else None
-        assert text.startswith((name or "您好") if i % 3 == 1 else f"Hi {name or 'there'}")
 
 
 def test_a_launch_without_a_plan_says_to_plan_first(database: Engine, town: Settings) -> None:
@@ -183,12 +97,6 @@ def test_of_two_launches_at_once_one_wins_and_decides_everyone_once(database: En
     assert outcomes.count("launched") == 1
     assert sum("launched already, as run" in each for each in outcomes) == 3
     assert count(database, DecisionRow) == 160
-
-
-def test_first_plans_at_the_same_time_do_not_disturb_each_other(database: Engine, town: Settings) -> None:
-    with ThreadPoolExecutor(4) as pool:
-        hashes = {plan.plan_hash for plan in pool.map(lambda _: planned(database, town, winback()), range(4))}
-    assert len(hashes) == 1
 
 
 def test_who_refuses_or_orders_after_the_plan_is_left_out_and_counted(database: Engine, town: Settings) -> None:
@@ -264,27 +172,3 @@ def test_the_database_itself_refuses_a_second_message_of_one_step(database: Engi
         with pytest.raises(IntegrityError):
             session.flush()
         session.rollback()
-
-
-def test_an_offer_that_is_not_imported_or_has_ended_is_refused(database: Engine, town: Settings) -> None:
-    tree = winback().source.replace(
-        '"offer":{"amount":5,"kind":"amount","min_spend":20,"valid_days":7}', '"offer":{"offer_id":"summer"}'
-    )
-    with pytest.raises(BadDefinition, match="no offer 'summer' is imported"):
-        planned(database, town, parse(tree, currency="USD"))
-
-
-def test_a_message_may_name_the_customers_favourite_dish_in_their_language(database: Engine, town: Settings) -> None:
-    items = pl.DataFrame({"item_id": ["soup"], "name": ["Hot soup"], "name_zh": ["热汤"]})
-    upsert_table(town, "items", items)
-    history = History(town.history_folder)
-    first = history.orders().sort("order_id").select("order_id", "customer_id", "ordered_at", "status").collect()
-    ordered = first.with_columns(
-        pl.lit("soup").alias("item_id"), pl.lit(0, pl.Int32).alias("line_no"), pl.lit(1.0, pl.Float32).alias("quantity")
-    )
-    history.append(pl.DataFrame(schema=ORDERS), ordered)
-    favourite = "{% if favourite.name %}{{ favourite.name }}!{% else %}Hello!{% endif %}"
-    text = WINBACK.replace("{{ offer.amount }} off", favourite).replace("立减", favourite)
-    plan = planned(database, town, parse(text, currency="USD"))
-    for message in plan.messages:
-        assert ("热汤!" if message.language == "zh" else "Hot soup!") in message.body
