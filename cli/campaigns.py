@@ -12,7 +12,7 @@ from rich.markup import escape
 from sqlalchemy.orm import Session
 
 from campaigns.channels.registry import require_channel
-from campaigns.definition.find import campaign_id_of, find_definition, load, ready_names
+from campaigns.definition.find import campaign_id_of, find_definition, load_definition, ready_names
 from campaigns.results import report as reports
 from campaigns.runs import status as states
 from campaigns.runs.data import read_data
@@ -55,7 +55,7 @@ def validate(target: Target, home: HomeOption = None, json: JsonOption = False) 
     """
     settings = settings_for(home)
     with _session(settings) as session:
-        definition = load(target, currency=settings.currency, lookup=segment_lookup(session))
+        definition = load_definition(target, currency=settings.currency, lookup=segment_lookup(session))
     if definition.offer is not None:
         definition.offer.resolve(read_table(settings, "offers"), currency=settings.currency)
     facts = {

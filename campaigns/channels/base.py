@@ -40,7 +40,7 @@ class Outgoing:
 class SendOutcome:
     """How one attempt went: `sent` for good, `failed` for good, or `retry` later.
 
-    `detail` says why in a few words; `retry_after_s` is the receiver's own wish, None where it has none.
+    `detail` is why in a few words; `retry_after_s` is the receiver's `Retry-After`, None where it gave none.
     """
 
     kind: Literal["sent", "failed", "retry"]
@@ -52,7 +52,7 @@ class Channel(Protocol):
     """Sends messages; used as an async context manager, and `send` from several tasks at once.
 
     `send` never raises for what a receiver or the network does: that is an SendOutcome. Sending the same `message_id`
-    again must not reach the customer twice where the channel can tell.
+    again must not reach the customer twice where the channel can recognise it.
     """
 
     name: str

@@ -37,10 +37,10 @@ def find_file(target: str) -> Path | None:
     return None
 
 
-def load(target: str, *, currency: str, lookup: Lookup | None = None) -> Definition:
+def load_definition(target: str, *, currency: str, lookup: Lookup | None = None) -> Definition:
     """Read a definition from a file or by a ready one's name; `lookup` finds segments it names, as in `parse`.
 
-    Raises NotFound, MissingFile, BadFile for what cannot be read, BadDefinition for what it says.
+    Raises NotFound, MissingFile, BadFile for what cannot be read, BadDefinition for what it holds.
     """
     path = find_file(target)
     if path is None:
@@ -60,10 +60,10 @@ def load(target: str, *, currency: str, lookup: Lookup | None = None) -> Definit
 def find_definition(session: Session, target: str, *, currency: str) -> Definition:
     """Return the definition of a file or ready name, or that of the newest plan of a campaign id.
 
-    Raises NotFound where `target` is none of these, and what `load` raises.
+    Raises NotFound where `target` is none of these, and what `load_definition` raises.
     """
     if find_file(target) is not None:
-        return load(target, currency=currency, lookup=segment_lookup(session))
+        return load_definition(target, currency=currency, lookup=segment_lookup(session))
     newest = select(PlanRow.definition).where(PlanRow.campaign_id == target).order_by(PlanRow.id.desc()).limit(1)
     source = session.scalar(newest)
     if source is None:
@@ -80,4 +80,4 @@ def campaign_id_of(target: str, *, currency: str) -> str:
         return target
     # The id is the same whatever a segment it names means, so no database is asked.
     anybody = {"orders": {"known": True}}
-    return load(target, currency=currency, lookup=lambda _name, _parameters: anybody).id
+    return load_definition(target, currency=currency, lookup=lambda _name, _parameters: anybody).id

@@ -62,7 +62,7 @@ class Worker:
     lease: timedelta = timedelta(seconds=60)
 
     async def run(self, mode: Mode, stop: asyncio.Event) -> Counts:
-        """Work until `stop` is set, or as `mode` says.
+        """Work until `stop` is set, or `mode` ends it.
 
         `once` makes one claim. `drain` goes on until nothing falls due within a lease, so it also takes over
         from a worker that died; later retries stay queued and are counted as waiting.

@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 
 from api.http.auth import create_key
 from campaigns.channels.registry import configured_channels, require_channel
-from campaigns.definition.find import load
+from campaigns.definition.find import load_definition
 from campaigns.delivery.worker import Worker
 from campaigns.runs.data import ImportedConsents, read_data
 from campaigns.runs.launch import launch
@@ -211,7 +211,7 @@ def _rank(dishes: Sequence[Mapping[str, Any]], item_id: str) -> int | None:
 
 def win_back(engine: Engine, settings: Settings) -> Figures:
     """Plan, launch and send the ready dormant win-back as the campaigns and worker commands do."""
-    definition = load(CAMPAIGN, currency=settings.currency)
+    definition = load_definition(CAMPAIGN, currency=settings.currency)
     require_channel(settings, definition.channel)
     compact_inbox(engine, settings)
     with transaction(engine) as session:

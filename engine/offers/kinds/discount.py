@@ -1,4 +1,4 @@
-"""What every kind of offer says of itself, and the registry of kinds."""
+"""What every kind of offer declares, and the registry of kinds."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from engine.money import minor_units
 class TermField(ABC):
     """One figure: `name` in a definition, `column` in the offers table.
 
-    `required` refuses a table row without it. `missing` is what a definition without it is told, with `{currency}`;
+    `required` refuses a table row without it. `missing` is the refusal of a definition without it, with `{currency}`;
     None lets a definition leave it out. `in_definition` False keeps it out of definitions altogether.
     """
 

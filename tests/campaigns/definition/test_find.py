@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.definition.find import READY_FOLDER, campaign_id_of, find_definition, find_file, load, ready_names
+from campaigns.definition.find import (
+    READY_FOLDER,
+    campaign_id_of,
+    find_definition,
+    find_file,
+    load_definition,
+    ready_names,
+)
 from campaigns.runs.data import read_data
 from campaigns.runs.plan import make_plan
 from engine.database.session import connect, transaction
@@ -21,7 +28,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 @pytest.mark.parametrize("name", ready_names())
 @pytest.mark.parametrize("currency", ["USD", "JPY", "OMR"])
 def test_every_ready_definition_is_valid_in_any_currency_and_two_languages(name: str, currency: str) -> None:
-    definition = load(name, currency=currency)
+    definition = load_definition(name, currency=currency)
     assert definition.id == name
     assert set(definition.messages) == {"en", "zh"}
     assert definition.offer is not None
@@ -49,13 +56,13 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, content: bytes, err
     file = tmp_path / "mine.yaml"
     file.write_bytes(content)
     with pytest.raises(error) as refused:
-        load(str(file), currency="USD")
+        load_definition(str(file), currency="USD")
     assert str(file) in str(refused.value)
 
 
 def test_an_unknown_name_lists_the_ready_ones() -> None:
     with pytest.raises(NotFound, match="dormant_winback"):
-        load("nothing", currency="USD")
+        load_definition("nothing", currency="USD")
 
 
 def test_a_campaign_planned_before_is_found_by_its_id(settings: Settings) -> None:

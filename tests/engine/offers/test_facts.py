@@ -41,7 +41,8 @@ def test_the_usual_order_is_the_median_of_dishes_before_discounts_and_without_th
 
 
 def test_only_the_latest_orders_make_the_usual_one() -> None:
-    found = facts({"order_cents": 90_000}, *[{"order_cents": 1000}] * LATEST)
+    usual: dict[str, object] = {"order_cents": 1000}
+    found = facts({"order_cents": 90_000}, *[usual] * LATEST)
     assert found.usual_basket_cents == 1000
 
 

@@ -1,0 +1,117 @@
+"""The coupons a customer may use, ranked and worded, and what the others lack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from fastapi import FastAPI
+
+from campaigns.rewards.coupons import IssuedCoupon
+from engine.columns import OFFERS
+from engine.database.session import connect
+from engine.history.compaction import compact_inbox
+from engine.offers.kinds.amount import Amount
+from engine.offers.offer import Offer
+from tests.api.conftest import App, fill
+
+COME_BACK = Offer(offer_id="secret", discount=Amount(900), currency="USD", name="Come back", audience="issued")
+
+
+def coupons(app: App, customer: str = "c001", **body: object) -> dict[str, Any]:
+    answer = app.client.post("/v1/recommend/coupons", json={"customer_id": customer, **body})
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def ids(offers: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [offer["offer_id"] for offer in offers]
+
+
+def test_offers_a_customer_qualifies_for_are_ranked_and_the_rest_say_what_they_lack(app: App) -> None:
+    answer = coupons(app, basket_cents=1500)
+    assert ids(answer["items"]) == ["tenth"]
+    assert answer["items"][0]["saving_cents"] == 150
+    assert answer["items"][0]["reason"] == {"code": "saves_now", "text": "Takes $1.50 off this order"}
+    (lacking,) = answer["not_yet"]
+    assert (lacking["offer_id"], lacking["shortfall_cents"]) == ("five", 500)
+    assert lacking["reason"] == {"code": "below_min_spend", "text": "$5 more for $5 off"}
+
+
+def test_without_a_cart_the_usual_order_ranks_them(app: App) -> None:
+    answer = coupons(app)
+    assert ids(answer["items"]) == ["tenth", "five"]  # the usual order is 10.00: five is out of reach
+    assert [item["reason"]["code"] for item in answer["items"]] == ["saves_usually", "add_to_use"]
+
+
+def test_a_first_order_offer_is_only_for_a_first_order(app: App) -> None:
+    assert "welcome" in ids(coupons(app, "stranger")["items"])
+    assert "welcome" not in ids(coupons(app)["items"])
+
+
+def test_reasons_read_chinese_for_a_chinese_reader(app: App) -> None:
+    assert coupons(app, "c002", basket_cents=1500)["not_yet"][0]["reason"]["text"] == "再加 $5 立减 $5"
+
+
+def hold(monkeypatch: pytest.MonkeyPatch, offer: Offer, *, customer: str = "c001") -> datetime:
+    """Let a customer hold a coupon ABCD-EFGH of `offer`; return when it ends."""
+    ends = datetime.now(UTC) + timedelta(days=3)
+    held = {customer: [IssuedCoupon("ABCD-EFGH", offer.offer_id, customer, "winback", 1, offer.to_terms(), ends)]}
+    monkeypatch.setattr("api.routes.coupons.open_coupons", lambda _session, customer, **_: held.get(customer, []))
+    codes = {"ABCD-EFGH": offer.offer_id}
+    monkeypatch.setattr("api.routes.coupons.codes_issued_to", lambda _session, _customer: codes)
+    return ends
+
+
+def test_an_issued_coupon_is_its_holders_alone_and_carries_its_code(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = hold(monkeypatch, COME_BACK)
+    mine = coupons(app, basket_cents=1500)["items"][0]
+    assert (mine["offer_id"], mine["code"], mine["saving_cents"]) == ("secret", "ABCD-EFGH", 900)
+    assert mine["expires_at"] == ends.isoformat()
+    assert "secret" not in ids(coupons(app, "c005")["items"])
+
+
+@pytest.mark.parametrize(
+    ("bound", "code"),
+    [
+        (replace(COME_BACK, vendor_ids=frozenset({"v1"})), "other_vendor"),
+        (replace(COME_BACK, zones=frozenset({"z1"})), "other_zone"),
+        (replace(COME_BACK, valid_from=datetime.now(UTC) + timedelta(days=2)), "not_yet_valid"),
+    ],
+)
+def test_a_coupon_keeps_every_bound_of_its_offer(
+    app: App, monkeypatch: pytest.MonkeyPatch, bound: Offer, code: str
+) -> None:
+    hold(monkeypatch, bound)
+    answer = coupons(app, basket_cents=1500, context={"zone": "z0", "vendor_id": "v0"})
+    assert "secret" not in ids(answer["items"])
+    assert {each["offer_id"]: each["reason"]["code"] for each in answer["not_yet"]}["secret"] == code
+
+
+def test_a_used_code_counts_against_its_offers_limit(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    hold(monkeypatch, replace(COME_BACK, max_per_customer=1))
+    assert "secret" in ids(coupons(app, basket_cents=1500)["items"])
+    dishes = [{"item_id": "d01", "quantity": 1, "unit_price_cents": 1500}]
+    used = {"order_id": "u1", "offer_id": "ABCD-EFGH", "discount_cents": 900, "items": dishes}
+    app.tell({"event_id": "u1", "type": "order", "customer_id": "c001", "properties": used})
+    engine = connect(app.settings)
+    compact_inbox(engine, app.settings)
+    engine.dispose()
+    answer = coupons(app, basket_cents=1500)
+    assert "secret" not in ids(answer["items"]) + ids(answer["not_yet"])
+
+
+def test_the_limit_cuts_the_list(app: App) -> None:
+    assert len(coupons(app, limit=1)["items"]) == 1
+
+
+def test_free_delivery_of_a_free_delivery_promises_no_saving(app: App) -> None:
+    fill(app.settings, "offers", OFFERS, [{"offer_id": "ride", "kind": "free_delivery"}])
+    assert app.client.portal is not None
+    app.client.portal.call(cast(FastAPI, app.client.app).state.live.refresh)
+    found = {item["offer_id"]: item for item in coupons(app, basket_cents=1500)["items"]}
+    assert found["ride"]["reason"] == {"code": "yours", "text": "Yours to use"}
