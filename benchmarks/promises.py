@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from benchmarks.measured import circumstances
-from engine.experiments.simulation import SimulationPlan, simulate
+from engine.experiments.simulation import SimulationPlan, simulate_promise
 
 RESULT = Path(__file__).parent / "results" / "promises.md"
 DAYS = 14
@@ -43,7 +43,7 @@ LIMITS = (
 
 def row(plan: SimulationPlan, campaigns: int) -> str:
     """Simulate one cell and return its row."""
-    kept = simulate(plan, campaigns=campaigns, seed=1)
+    kept = simulate_promise(plan, campaigns=campaigns, seed=1)
     width = "-" if kept.width_ratio is None else f"{kept.width_ratio:.2f}"
     return (
         f"| {plan.customers:,} | {plan.holdout:.0%} | {plan.rate:g} | {plan.metric} | {plan.effect:+.0%} | "

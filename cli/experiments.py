@@ -46,15 +46,17 @@ def simulate_campaigns(
 
       regulars experiments aa --customers 5000 --metric spend --campaigns 1000 --json
     """
-    from engine.experiments.simulation import METRICS, SimulationPlan, simulate  # noqa: PLC0415
+    from engine.experiments.simulation import SIMULATED_METRICS, SimulationPlan, simulate_promise  # noqa: PLC0415
 
-    chosen = next((each for each in METRICS if each == metric), None)
+    chosen = next((each for each in SIMULATED_METRICS if each == metric), None)
     if chosen is None:
-        raise BadRequest(f"{metric!r} is no metric; valid are {', '.join(METRICS)}", where="--metric")
+        raise BadRequest(f"{metric!r} is no metric; valid are {', '.join(SIMULATED_METRICS)}", where="--metric")
     plan = SimulationPlan(customers=customers, holdout=holdout, days=days, rate=rate, metric=chosen, effect=effect)
     with progress() as bar:
         task = bar.add_task("campaigns", total=campaigns)
-        kept = simulate(plan, campaigns=campaigns, seed=seed, report=lambda done: bar.update(task, completed=done))
+        kept = simulate_promise(
+            plan, campaigns=campaigns, seed=seed, report=lambda done: bar.update(task, completed=done)
+        )
     figures = {
         "false_positive_any_look": kept.false_positive_any_look,
         "false_positive_last": kept.false_positive_last,

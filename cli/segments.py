@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from sqlalchemy.orm import Session
 
+    from engine.segments.definition import SegmentDefinition
     from engine.segments.explain import ExplainedRule
-    from engine.segments.library import SegmentDefinition
     from engine.segments.rule import Rule
     from engine.segments.sources import OpenSession
     from engine.settings import Settings
@@ -183,9 +183,10 @@ def save(
     Example: [bold]regulars segments save lapsed_vip lapsed.yaml[/bold]
     """
     from engine.segments import library  # noqa: PLC0415
+    from engine.segments.definition import read_segment_tree  # noqa: PLC0415
 
     settings = settings_for(home)
-    tree = library.read_segment_tree(_text(file))
+    tree = read_segment_tree(_text(file))
     with _session(settings) as session:
         row, fresh = library.save_segment(
             session, datetime.now(UTC), name=name, tree=tree, currency=settings.currency, actor=actor()
@@ -335,7 +336,7 @@ def opened_segment(
 
 
 def _file(target: str) -> SegmentDefinition | None:
-    from engine.segments.library import read_segment_definition  # noqa: PLC0415
+    from engine.segments.definition import read_segment_definition  # noqa: PLC0415
 
     path = Path(target)
     if not path.is_file():

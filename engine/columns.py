@@ -157,6 +157,7 @@ OFFERS = _schema(OFFER_COLUMNS)
 
 STATUSES = ("placed", "delivered", "cancelled", "rejected", "refunded")
 LANGUAGES = ("en", "zh")
+DAY_S = 86_400
 
 # Digits after the decimal point where they are not two (ISO 4217).
 MINOR_DIGITS = {

@@ -32,7 +32,7 @@ from engine.database.session import transaction
 from engine.errors import BadDefinition, DatabaseUnavailable
 from engine.segments import library, preview
 from engine.segments.explain import explain_membership
-from engine.segments.facts import SegmentSources
+from engine.segments.inputs import SegmentSources
 from engine.segments.parse import parse_rule
 from engine.segments.rule import Rule
 from engine.segments.schema import segment_json_schema

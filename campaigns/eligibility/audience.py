@@ -14,7 +14,8 @@ from campaigns.definition.campaign import Definition
 from engine.customers.consents import consent_refusal
 from engine.experiments.assignment import Arm, assign
 from engine.segments.compile import Clock, expression
-from engine.segments.facts import SegmentSources, members, needs_figures_only
+from engine.segments.facts import members, needs_figures_only
+from engine.segments.inputs import SegmentSources
 
 ALREADY_DECIDED = "already_decided"
 NOT_IN_SEGMENT = "not_in_segment"

@@ -16,7 +16,7 @@ from engine.errors import NoHistory
 from engine.files.encryption import Seal, seal_of
 from engine.history.orders import History
 from engine.history.tables import read_table, table_file
-from engine.segments.facts import SegmentSources
+from engine.segments.inputs import SegmentSources
 from engine.segments.sources import home_segment_sources
 from engine.settings import Settings
 

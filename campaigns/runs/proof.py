@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import orjson
 
 from campaigns.definition.campaign import Definition
-from engine.experiments.group_sequential import FEWEST_WITH_OUTCOME, LEVEL, REDRAWS
+from engine.experiments.group_sequential import ERROR_LEVEL, FEWEST_PER_LOOK, REDRAWS
 
 METRICS = ("orders", "revenue_cents")
 # All of it placed before the customer's own instant, whatever became of it since.
@@ -30,11 +30,11 @@ class ProofPlan:
     days: int
     holdout: float
     metrics: tuple[str, ...] = METRICS
-    level: float = LEVEL
+    level: float = ERROR_LEVEL
     spending: str = SPENDING
     redraws: int = REDRAWS
     covariates: tuple[str, ...] = COVARIATES
-    fewest_with_outcome: int = FEWEST_WITH_OUTCOME
+    fewest_with_outcome: int = FEWEST_PER_LOOK
 
     def as_json(self) -> dict[str, object]:
         """Return it for scripts."""

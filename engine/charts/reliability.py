@@ -9,7 +9,7 @@ from typing import Any
 from engine.charts.svg import drawing, element, svg_text
 from engine.charts.unit_square import UnitSquare
 
-SQUARE = UnitSquare(size=360, margin=48)
+_SQUARE = UnitSquare(size=360, margin=48)
 
 
 def reliability_svg(quality: Mapping[str, Any]) -> str:
@@ -21,18 +21,18 @@ def reliability_svg(quality: Mapping[str, Any]) -> str:
     most = max((float(each["n"]) for each in bins), default=1.0)
     days, tested = quality["horizon_days"], quality["tested_from"]
     title = f"An order within {days} days: forecast and outcome, {quality['customers']:,} customers from {tested}"
-    size = SQUARE.size
+    size = _SQUARE.size
     return svg_text(
         drawing(
             size,
             size,
             element("rect", width=size, height=size, fill="white"),
             element("text", title, x=8, y=18, font_size=10),
-            SQUARE.diagonal(stroke="#bbb", stroke_dasharray=4),
-            SQUARE.frame(fill="none", stroke="#444"),
-            *SQUARE.ticks("g"),
+            _SQUARE.diagonal(stroke="#bbb", stroke_dasharray=4),
+            _SQUARE.frame(fill="none", stroke="#444"),
+            *_SQUARE.ticks("g"),
             element("g", *(_circle(each, most) for each in bins), fill="#1f6f78", fill_opacity=".8"),
-            *SQUARE.titles("forecast chance", "observed share"),
+            *_SQUARE.titles("forecast chance", "observed share"),
             font_family="sans-serif",
             font_size=11,
         )
@@ -42,5 +42,5 @@ def reliability_svg(quality: Mapping[str, Any]) -> str:
 def _circle(row: Mapping[str, float], most: float) -> ET.Element:
     forecast, observed, n = row["forecast"], row["observed"], row["n"]
     about = f"forecast {forecast:.3f}, observed {observed:.3f}, {n:,} customers"
-    x, y, r = SQUARE.x(forecast), SQUARE.y(observed), 3 + 4 * n / most
+    x, y, r = _SQUARE.x(forecast), _SQUARE.y(observed), 3 + 4 * n / most
     return element("circle", element("title", about), cx=f"{x:.1f}", cy=f"{y:.1f}", r=f"{r:.1f}")

@@ -50,24 +50,24 @@ class UnitSquare:
         yield element("text", up, x=12, y=half, text_anchor="middle", **turned)
 
 
-SQUARE = UnitSquare(size=380, margin=46)
+_SQUARE = UnitSquare(size=380, margin=46)
 
 
 def curve(lines: Sequence[tuple[str, Sequence[float]]], title: str, across: str, up: str) -> ET.Element:
     """Draw curves from (0, 0) to (1, 1); the first is the one that matters. Colours come from the page's style."""
     drawn: list[Child] = [
         element("title", title),
-        SQUARE.frame(class_="frame"),
-        SQUARE.diagonal(class_="held"),
-        *SQUARE.ticks(".0%", class_="tick"),
+        _SQUARE.frame(class_="frame"),
+        _SQUARE.diagonal(class_="held"),
+        *_SQUARE.ticks(".0%", class_="tick"),
     ]
     for i, (name, shares) in enumerate(lines):
         steps = max(len(shares) - 1, 1)
-        points = " ".join(f"{SQUARE.x(n / steps):.1f},{SQUARE.y(share):.1f}" for n, share in enumerate(shares))
+        points = " ".join(f"{_SQUARE.x(n / steps):.1f},{_SQUARE.y(share):.1f}" for n, share in enumerate(shares))
         kind = "curve strong" if i == 0 else "curve"
-        legend, left = SQUARE.margin + 12 + i * 18, SQUARE.margin
+        legend, left = _SQUARE.margin + 12 + i * 18, _SQUARE.margin
         drawn.append(element("polyline", points=points, class_=kind))
         drawn.append(element("line", x1=left + 10, x2=left + 34, y1=legend, y2=legend, class_=kind))
         drawn.append(element("text", shortened(name, 30), x=left + 40, y=legend + 4))
-    drawn += SQUARE.titles(across, up, class_="tick")
-    return drawing(SQUARE.size, SQUARE.size, *drawn, role="img", class_="square")
+    drawn += _SQUARE.titles(across, up, class_="tick")
+    return drawing(_SQUARE.size, _SQUARE.size, *drawn, role="img", class_="square")

@@ -14,7 +14,7 @@ from engine.database.session import BIG_KEY, Base, Instant
 
 ANY_CHANNEL = "any"
 # What a consent may be given for one by one.
-CHANNELS = frozenset({"push", "sms", "email"})
+CONSENT_CHANNELS = frozenset({"push", "sms", "email"})
 MARKETING = "marketing"
 LOOKUP_BATCH = 500
 
@@ -58,8 +58,8 @@ def latest_consents(
     """Return each customer's latest statement for `channel` or for any; customers without one are not in it.
 
     `channel` None is a channel that cannot say what carries its messages and so needs the consent of all: a refusal by
-    any channel is then a refusal, and only a yes to any channel, or to each of CHANNELS, is a yes. `customer_ids` None
-    means everyone in the log. The order is that in which statements arrived.
+    any channel is then a refusal, and only a yes to any channel, or to each of CONSENT_CHANNELS, is a yes.
+    `customer_ids` None means everyone in the log. The order is that in which statements arrived.
     """
     latest = _latest_all if channel is None else partial(_latest, channel=channel)
     if customer_ids is None:
@@ -125,6 +125,6 @@ def _latest_all(session: Session, *, purpose: str, customer_ids: Sequence[str] |
     for customer_id, own in words.items():
         if not all(own.values()):
             found[customer_id] = False
-        elif ANY_CHANNEL in own or own.keys() >= CHANNELS:
+        elif ANY_CHANNEL in own or own.keys() >= CONSENT_CHANNELS:
             found[customer_id] = True
     return found

@@ -6,10 +6,8 @@ from datetime import datetime
 
 import polars as pl
 
-from engine.columns import UTC_INSTANT
+from engine.columns import DAY_S, UTC_INSTANT
 from engine.customers.columns import TABLE_COLUMNS, DType
-
-DAY_S = 86_400.0
 
 _KNOWN = [each for each in TABLE_COLUMNS if each.known_from != "table" or each.name == "customer_id"]
 FIGURES: dict[str, DType] = {each.name: each.dtype for each in _KNOWN}

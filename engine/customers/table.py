@@ -30,7 +30,7 @@ from engine.customers.config import CustomerConfig
 from engine.customers.moment import Moment
 from engine.customers.value import rfm
 
-Progress = Callable[[str], None]
+ReportStage = Callable[[str], None]
 
 # Computed in this order; a group sees the columns of all groups before it.
 FIGURE_GROUPS: list[FigureGroup] = [
@@ -71,7 +71,7 @@ def customer_table(
     *,
     horizon_days: int,
     config: CustomerConfig,
-    report: Progress = lambda _: None,
+    report: ReportStage = lambda _: None,
     seed: int = 0,
 ) -> CustomerTable:
     """Build every column as of `moment`; forecasts look `horizon_days` ahead. Equal data and seed give equal tables."""

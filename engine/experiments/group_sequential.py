@@ -26,12 +26,12 @@ from scipy.sparse import csr_array
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-LEVEL = 0.05
+ERROR_LEVEL = 0.05
 REDRAWS = 2_000
-FEWEST_WITH_OUTCOME = 5
+FEWEST_PER_LOOK = 5
 RIDGE = 1e-3
 # Re-draws held in memory at once.
-BATCH = 50
+REDRAW_BATCH = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Look:
     """What a launch has earned per customer up to the end of one day of its window.
 
     `estimate` is treated minus held-out; `low` to `high` holds the truth at all looks together with 95 %. `enough` is
-    False, and the figures are None, while an arm has fewer than FEWEST_WITH_OUTCOME customers with an outcome.
+    False, and the figures are None, while an arm has fewer than FEWEST_PER_LOOK customers with an outcome.
     `plain_half_width` is that of an interval for a single look, in comparison; `variance_kept` is the share of variance
     that the covariates left.
     """
@@ -69,7 +69,7 @@ def looks_at(
     before: Floats | None = None,
     seed: int = 0,
     redraws: int = REDRAWS,
-    level: float = LEVEL,
+    level: float = ERROR_LEVEL,
 ) -> tuple[Look, ...]:
     """Return a look per day so far.
 
@@ -166,8 +166,8 @@ def _redrawn(values: Floats, held: int, redraws: int, seed: int) -> _Path:
     rng = np.random.default_rng(seed)
     total = values.sum(axis=0)
     paths = []
-    for begin in range(0, redraws, BATCH):
-        count = min(BATCH, redraws - begin)
+    for begin in range(0, redraws, REDRAW_BATCH):
+        count = min(REDRAW_BATCH, redraws - begin)
         chosen = np.concatenate([rng.choice(len(values), held, replace=False, shuffle=False) for _ in range(count)])
         start = np.arange(0, count * held + 1, held)
         drawn = csr_array((np.ones(len(chosen)), chosen, start), shape=(count, len(values)))
@@ -185,7 +185,7 @@ def _path(values: Floats, total: Floats, held_out: csr_array, held: int) -> _Pat
     enough = np.ones(means[0].shape, dtype=bool)
     for part, mean, size in zip(sums, means, (treated, held), strict=True):
         error2 += np.maximum(part[:, looks : 2 * looks] / size - mean**2, 0.0) / max(size - 1, 1)
-        enough &= np.round(part[:, 2 * looks :]) >= FEWEST_WITH_OUTCOME
+        enough &= np.round(part[:, 2 * looks :]) >= FEWEST_PER_LOOK
     return _Path(means[0] - means[1], np.sqrt(error2), enough & (error2 > 0))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from engine.experiments.group_sequential import Bools, Floats, Look, looks_at
 
 Metric = Literal["orders", "spend"]
-METRICS: tuple[Metric, ...] = ("orders", "spend")
+SIMULATED_METRICS: tuple[Metric, ...] = ("orders", "spend")
 DAYS_BEFORE = 90
 # Log-normal spending an order: heavy enough that a few large baskets carry a small arm.
 SPEND_MEAN, SPEND_SIGMA = 3.0, 1.0
@@ -51,7 +51,7 @@ class SimulatedPromise:
     silent: float
 
 
-def simulate(
+def simulate_promise(
     plan: SimulationPlan, *, campaigns: int, seed: int, report: Callable[[int], None] | None = None
 ) -> SimulatedPromise:
     """Simulate campaigns and count how often daily intervals held the truth; `report` gets the number done so far."""

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from engine.columns import UTC_INSTANT
+from engine.customers.columns import DAYPARTS
 from engine.customers.config import Dayparts
 from engine.segments.properties import BY_MENU, SEGMENT_EVENTS
 from engine.segments.rule import (
@@ -33,7 +34,6 @@ from engine.segments.rule import (
 )
 
 HOURS_OF_DAY = range(24)
-NAMES = ("breakfast", "lunch", "afternoon", "dinner", "late")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,10 @@ class Clock:
 
     def hours_of(self, daypart: str) -> list[int]:
         """Return the local hours of `daypart`; late runs past midnight."""
-        starts = [getattr(self.dayparts, name) for name in NAMES]
-        return [h for h in HOURS_OF_DAY if NAMES[(sum(start <= h for start in starts) - 1) % len(NAMES)] == daypart]
+        starts = [getattr(self.dayparts, name) for name in DAYPARTS]
+        return [
+            h for h in HOURS_OF_DAY if DAYPARTS[(sum(start <= h for start in starts) - 1) % len(DAYPARTS)] == daypart
+        ]
 
 
 def expression(rule: Rule, clock: Clock) -> pl.Expr:

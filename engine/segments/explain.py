@@ -11,7 +11,8 @@ import polars as pl
 
 from engine.errors import NotFound
 from engine.segments.compile import bucket_column, expression, measure_column
-from engine.segments.facts import IS_REGISTERED, REGISTERED, SegmentSources, gather
+from engine.segments.facts import IS_REGISTERED, REGISTERED, gather
+from engine.segments.inputs import SegmentSources
 from engine.segments.rule import (
     SEGMENT_FIELDS,
     All,

@@ -5,28 +5,22 @@ Nothing after `as_of` is seen; the instant itself still counts, as in `engine.cu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import reduce
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
 
-from engine.columns import UTC_INSTANT
-from engine.customers.config import Dayparts
 from engine.customers.figures import FIGURES, figures_query
 from engine.experiments.assignment import bucket
 from engine.segments.compile import (
     Clock,
     bucket_column,
-    earliest_instant,
-    event_filter,
-    event_value,
     expression,
-    measure_column,
 )
-from engine.segments.properties import BY_CLOCK, BY_MENU, FROM_HISTORY, SEGMENT_EVENTS
+from engine.segments.inputs import RuleInputs, SegmentSources
+from engine.segments.measures import join_measures, measured_events, required_clauses
+from engine.segments.properties import BY_CLOCK
 from engine.segments.rule import (
     SEGMENT_FIELDS,
     All,
@@ -46,39 +40,6 @@ NEVER_NULL = tuple(CONTACTS)
 ALL_BUCKETS = 10_000
 # Beside one customer's figures: whether they are registered, and since when.
 IS_REGISTERED, REGISTERED = "registration:known", "registration:registered_at"
-
-
-FrameSince = Callable[[datetime | None], pl.LazyFrame]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentSources:
-    """Where facts come from; frames as `engine.columns` has them, `customers` naming each customer once.
-
-    `orders` and `lines` are asked for an instant (None: all) before which nothing need be in the frame.
-
-    `menu` returns item_id, category, cuisine (the vendor's where the dish has none) and vendor_id. `table` returns the
-    customer table as of an instant, `inbox` the events of a type (customer_id, at, item_id, rating) from an instant on
-    (None: all) of one customer (None: all), `consents` customer_id and stated as of an instant.
-    """
-
-    orders: FrameSince
-    lines: FrameSince
-    customers: pl.LazyFrame
-    menu: Callable[[], pl.DataFrame]
-    table: Callable[[datetime], pl.LazyFrame]
-    inbox: Callable[[str, datetime | None, str | None], pl.DataFrame]
-    consents: Callable[[datetime, str | None], pl.DataFrame]
-    zone: str
-    dayparts: Dayparts = field(default_factory=Dayparts)
-
-
-@dataclass(frozen=True, slots=True)
-class RuleInputs:
-    """One row per customer with every column the rule's expression reads, and the clock it reads them by."""
-
-    frame: pl.LazyFrame
-    clock: Clock
 
 
 def needs_figures_only(rule: Rule) -> bool:
@@ -116,11 +77,11 @@ def gather(
     frame = _with_others(frame, fields, sources, as_of, customer_id)
     for event in dict.fromkeys(each.event for each in measures):
         same = [each for each in measures if each.event == event]
-        measured = _measured(event, same, sources, clock, customer_id)
-        must = [each for each in _required(rule) if each.measure in same] if matching else []
+        measured = measured_events(event, same, sources, clock, customer_id)
+        must = [each for each in required_clauses(rule) if each.measure in same] if matching else []
         if must:
             measured = measured.filter([expression(each, clock) for each in must])
-        frame = _joined(frame, measured, same, must=bool(must))
+        frame = join_measures(frame, measured, same, must=bool(must))
     for salt in sorted({each.salt for each in leaves if isinstance(each, Sample)}):
         frame = frame.with_columns(_buckets(salt))
     return RuleInputs(frame, clock)
@@ -238,93 +199,6 @@ def _with_others(
 
 def _widened(field: SegmentField) -> pl.Expr:
     return pl.col(field.column).cast(pl.Int64) if field.narrow else pl.col(field.column)
-
-
-def _measured(
-    event: str, measures: Sequence[Measure], sources: SegmentSources, clock: Clock, customer_id: str | None
-) -> pl.LazyFrame:
-    """Return one row per customer with an event: a column per measure, and how many events each counted."""
-    clauses = [clause for each in measures for clause in each.where]
-    by_menu = any(each.field in BY_MENU or (each.field == "vendor" and event not in FROM_HISTORY) for each in clauses)
-    menu = sources.menu() if by_menu else pl.DataFrame(schema={"item_id": pl.String})
-    starts = [earliest_instant(each, clock) for each in measures]
-    earliest = None if None in starts else min(each for each in starts if each is not None)
-    frame = _events(event, sources, earliest, customer_id)
-    if customer_id is not None:
-        # The customer's few rows first, by id alone: nothing is then read or compared for anyone else.
-        frame = frame.select(_columns(event, measures, frame)).collect().lazy()
-    if earliest is not None and len(measures) > 1:
-        # Each has its own window; this one, around all, is what the files can be skipped by.
-        frame = frame.filter(pl.col("at") >= pl.lit(earliest).cast(UTC_INSTANT))
-    if len(clock.zones) > 1 and any(each.field in BY_CLOCK for each in clauses):
-        frame = frame.join(sources.customers.select("customer_id", "timezone"), on="customer_id", how="left")
-    filters = [event_filter(each, clock, menu) for each in measures]
-    frame = frame.filter(reduce(lambda a, b: a | b, filters))
-    aggregates: list[pl.Expr] = []
-    for measure, counted in zip(measures, filters, strict=True):
-        alone = len(measures) == 1
-        aggregates += _aggregates(measure, None if alone else counted)
-    return frame.group_by("customer_id").agg(aggregates)
-
-
-def _columns(event: str, measures: Sequence[Measure], frame: pl.LazyFrame) -> list[str]:
-    """Return the columns of the event's frame that its measures look at."""
-    properties = SEGMENT_EVENTS[event].properties
-    named = {each.field for measure in measures for each in measure.where} | {each.of for each in measures if each.of}
-    wanted = {"customer_id", "at", "status", "item_id", "timezone"} | {properties[name].column for name in named}
-    return [name for name in frame.collect_schema().names() if name in wanted]
-
-
-def _aggregates(measure: Measure, counted: pl.Expr | None) -> list[pl.Expr]:
-    name = measure_column(measure)
-    n = pl.len() if counted is None else counted.sum()
-    if measure.what == "count":
-        return [n.cast(pl.Int64).alias(name)]
-    value = event_value(measure) if measure.what == "sum" else pl.col("at")
-    value = value if counted is None else value.filter(counted)
-    if measure.what == "sum":
-        total = pl.when(value.count() > 0).then(value.sum())
-        return [total.alias(name), n.cast(pl.Int64).alias(f"{name}:n")]
-    return [(value.min() if measure.what == "first" else value.max()).alias(name)]
-
-
-def _events(event: str, sources: SegmentSources, since: datetime | None, customer_id: str | None) -> pl.LazyFrame:
-    if event == "order":
-        discounted = (pl.col("discount_cents").fill_null(0) > 0).alias("discounted")
-        return sources.orders(since).rename({"ordered_at": "at"}).with_columns(discounted)
-    if event == "order_line":
-        return sources.lines(since).rename({"ordered_at": "at"})
-    return sources.inbox(event, since, customer_id).lazy()
-
-
-def _required(rule: Rule) -> list[EventClause]:
-    """Return the event clauses without which the rule fails, of those that fail for a customer without an event."""
-    match rule:
-        case All(rules):
-            return [found for each in rules for found in _required(each)]
-        case InSegment(_, inner):
-            return _required(inner)
-        case EventClause(measure, operator, value) if measure.what in ("first", "last"):
-            return [rule] if operator != "known" or value is True else []
-        case EventClause(_, "at_least", int() | float() as least) if least > 0:
-            return [rule]
-        case EventClause(_, "above", int() | float() as least) if least >= 0:
-            return [rule]
-        case _:
-            return []
-
-
-def _joined(frame: pl.LazyFrame, measured: pl.LazyFrame, measures: Sequence[Measure], *, must: bool) -> pl.LazyFrame:
-    frame = frame.join(measured, on="customer_id", how="inner" if must else "left")
-    filled = []
-    for measure in measures:
-        name = measure_column(measure)
-        if measure.what == "count":
-            filled.append(pl.col(name).fill_null(0))
-        elif measure.what == "sum":
-            nothing = pl.col(f"{name}:n").fill_null(0) == 0
-            filled.append(pl.when(nothing).then(0).otherwise(pl.col(name)).alias(name))
-    return frame.with_columns(filled)
 
 
 def _buckets(salt: str) -> pl.Expr:

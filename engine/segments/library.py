@@ -1,7 +1,6 @@
 """Segments by name: the ready ones that come with the product, and those marketers saved, with every version kept.
 
-A definition is YAML or JSON: a bare rule, or `name:` (en, zh), `about:` (en, zh), `parameters:` and `rule:`. Where a
-ready and a saved segment share a name the saved one cannot be made: ready names are taken.
+Ready names are taken: no segment can be saved under one.
 """
 
 from __future__ import annotations
@@ -10,12 +9,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import orjson
-import yaml
 from sqlalchemy import Integer, String, Text, UniqueConstraint, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -23,16 +19,16 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from engine.database import audit
 from engine.database.session import BIG_KEY, Base, Instant
 from engine.errors import BadDefinition, Conflict, NotFound, did_you_mean
-from engine.files.yaml import StrictLoader
+from engine.segments.definition import (
+    SegmentDefinition,
+    ready_segment,
+    ready_segment_names,
+    segment_definition_of,
+)
 from engine.segments.parse import Lookup, parse_rule
 from engine.segments.rule import InSegment, Rule, walk
 
-READY_SEGMENTS = Path(__file__).parent / "ready"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}")
-MAX_BYTES = 256 * 1024
-MAX_NODES = 50_000
-TOP = ("name", "about", "parameters", "rule")
-TITLE_LANGUAGES = ("en", "zh")
 
 
 class SegmentRow(Base):
@@ -53,41 +49,7 @@ class SegmentRow(Base):
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentDefinition:
-    """A segment as written: its tree, the words people know it by, and the parameters its tree fills in.
-
-    `parameters` maps a name to its default, None where one must be given; the tree names one as "$cuisine".
-    """
-
-    tree: object
-    title: Mapping[str, str]
-    about: Mapping[str, str]
-    parameters: Mapping[str, object]
-
-    def as_json(self) -> dict[str, object]:
-        """Return it as it is written, headings first where it has any."""
-        found: dict[str, object] = {"name": dict(self.title)} if self.title else {}
-        if self.about:
-            found["about"] = dict(self.about)
-        if self.parameters:
-            found["parameters"] = dict(self.parameters)
-        return found | {"rule": self.tree}
-
-    def filled(self, given: Mapping[str, object], *, where: str) -> object:
-        """Return the tree with parameters filled in. Raises BadDefinition for one unknown or missing."""
-        for name in given:
-            if name not in self.parameters:
-                known = did_you_mean(name, self.parameters) if self.parameters else "; it takes none"
-                raise BadDefinition(f"unknown parameter {name!r}{known}", where=where)
-        values = {name: given.get(name, default) for name, default in self.parameters.items()}
-        for name, value in values.items():
-            if value is None:
-                raise BadDefinition(f"needs its parameter {name!r}, such as {name}: ...", where=where)
-        return _filled(self.tree, values)
-
-
-@dataclass(frozen=True, slots=True)
-class ListedSegment:
+class SegmentListing:
     """A segment as the list shows it; version and what follows are None for a ready one."""
 
     name: str
@@ -101,52 +63,6 @@ class ListedSegment:
         found: dict[str, object] = {"segment": self.name, "ready": self.version is None, "version": self.version}
         found |= {"created_at": self.created_at, "created_by": self.created_by}
         return found | self.definition.as_json()
-
-
-def ready_segment_names() -> list[str]:
-    """Return the names of the segments that come with the product."""
-    return sorted(path.stem for path in READY_SEGMENTS.glob("*.yaml"))
-
-
-@cache
-def ready_segment(name: str) -> SegmentDefinition:
-    """Return the ready segment `name`."""
-    return read_segment_definition((READY_SEGMENTS / f"{name}.yaml").read_text(encoding="utf-8"))
-
-
-def read_segment_definition(text: str) -> SegmentDefinition:
-    """Read YAML or JSON text; the rule itself is checked by `parse_rule`. Raises BadDefinition."""
-    return segment_definition_of(read_segment_tree(text))
-
-
-def read_segment_tree(text: str) -> object:
-    """Return the parsed tree of YAML or JSON text. Raises BadDefinition where it is neither, or too large."""
-    if len(text.encode()) > MAX_BYTES:
-        raise BadDefinition(f"larger than {MAX_BYTES // 1024} KB; this is no segment")
-    try:
-        tree = yaml.load(text, Loader=StrictLoader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise BadDefinition(f"broken YAML: {problem}", where=f"line {mark.line + 1}" if mark else None) from error
-    except (RecursionError, ValueError) as error:
-        raise BadDefinition(f"broken YAML: {error}") from error
-    _refuse_endless(tree)
-    return tree
-
-
-def segment_definition_of(tree: object) -> SegmentDefinition:
-    """Return the definition a parsed `tree` gives. Raises BadDefinition for a wrong heading."""
-    _refuse_endless(tree)
-    if not isinstance(tree, Mapping) or "rule" not in tree:
-        return SegmentDefinition(tree, {}, {}, {})
-    for key in tree:
-        if key not in TOP:
-            raise BadDefinition(f"unknown field{did_you_mean(str(key), TOP)}", where=str(key))
-    parameters = tree.get("parameters", {})
-    if not isinstance(parameters, Mapping) or not all(isinstance(key, str) for key in parameters):
-        raise BadDefinition("expected names, each with a default or nothing", where="parameters")
-    return SegmentDefinition(tree["rule"], _words(tree, "name"), _words(tree, "about"), dict(parameters))
 
 
 def segment_lookup(session: Session | None) -> Lookup:
@@ -218,12 +134,12 @@ def segment_versions(session: Session, name: str) -> list[SegmentRow]:
     return list(session.scalars(query))
 
 
-def list_segments(session: Session) -> list[ListedSegment]:
+def list_segments(session: Session) -> list[SegmentListing]:
     """Return the ready segments, then the newest version of every saved one, each by name."""
     newest = select(func.max(SegmentRow.id)).group_by(SegmentRow.name)
     rows = session.scalars(select(SegmentRow).where(SegmentRow.id.in_(newest)).order_by(SegmentRow.name))
-    return [ListedSegment(name, ready_segment(name)) for name in ready_segment_names()] + [
-        ListedSegment(
+    return [SegmentListing(name, ready_segment(name)) for name in ready_segment_names()] + [
+        SegmentListing(
             row.name, segment_definition_of(orjson.loads(row.definition)), row.version, row.created_at, row.created_by
         )
         for row in rows
@@ -275,36 +191,3 @@ def _check_saved(session: Session, name: str, definition: SegmentDefinition, cur
 def _newest(session: Session, name: str) -> SegmentRow | None:
     query = select(SegmentRow).where(SegmentRow.name == name).order_by(SegmentRow.version.desc()).limit(1)
     return session.scalar(query)
-
-
-def _refuse_endless(tree: object) -> None:
-    """Refuse what is small in the file and endless when read, as YAML aliases within aliases make it."""
-    left, waiting = MAX_NODES, [tree]
-    while waiting:
-        left -= 1
-        if left < 0:
-            raise BadDefinition(f"too large; at most {MAX_NODES:,} names and values")
-        each = waiting.pop()
-        if isinstance(each, Mapping):
-            waiting += each.values()
-        elif isinstance(each, list):
-            waiting += each
-
-
-def _words(tree: Mapping[object, object], key: str) -> dict[str, str]:
-    value = tree.get(key, {})
-    if isinstance(value, str):
-        value = dict.fromkeys(TITLE_LANGUAGES, value)
-    if not isinstance(value, Mapping) or not all(k in TITLE_LANGUAGES and isinstance(v, str) for k, v in value.items()):
-        raise BadDefinition("expected text, or `en:` and `zh:`", where=key)
-    return dict(value)
-
-
-def _filled(tree: object, values: Mapping[str, object]) -> object:
-    if isinstance(tree, Mapping):
-        return {key: _filled(inner, values) for key, inner in tree.items()}
-    if isinstance(tree, list):
-        return [_filled(each, values) for each in tree]
-    if isinstance(tree, str) and tree.startswith("$") and tree[1:] in values:
-        return values[tree[1:]]
-    return tree

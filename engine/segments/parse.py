@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
 from typing import Literal, cast
 
-from engine.customers.columns import DAYPARTS
 from engine.errors import BadDefinition, NotFound, did_you_mean
-from engine.money import minor_units
 from engine.segments.properties import SEGMENT_EVENTS, EventKind
 from engine.segments.rule import (
-    DAY_OPERATORS,
-    LIST_OPERATORS,
     OPERATORS,
     SEGMENT_FIELDS,
     All,
@@ -24,20 +19,17 @@ from engine.segments.rule import (
     Not,
     Rule,
     Sample,
-    Scalar,
-    Value,
     ValueKind,
     Window,
 )
+from engine.segments.values import example_of, read_days, read_instant, read_value
 
 MAX_DEPTH = 20
 MAX_CLAUSES = 500
 BUCKETS = 10_000
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MEASURES = ("count", "sum", "first", "last", "absent")
 NODES = ("all", "any", "not", *MEASURES, "segment", "sample")
 WINDOWS = ("last_days", "before_days", "between", "before")
-MOST_WINDOW_DAYS = 36_500
 
 # Given a segment's name and parameters, its tree as written. Raises NotFound or BadDefinition.
 Lookup = Callable[[str, Mapping[str, object]], object]
@@ -122,61 +114,17 @@ class _Parser:
     def comparisons(self, name: str, kind: ValueKind, inner: object, where: str) -> tuple[Clause, ...]:
         if not isinstance(inner, Mapping):
             if kind not in ("word", "boolean", "weekday", "daypart"):
-                raise BadDefinition(f"expected a comparison such as {{{_example(kind)}}}", where=where)
+                raise BadDefinition(f"expected a comparison such as {{{example_of(kind)}}}", where=where)
             inner = {"equals": inner}
         if not inner:
-            raise BadDefinition(f"expected a comparison such as {{{_example(kind)}}}", where=where)
+            raise BadDefinition(f"expected a comparison such as {{{example_of(kind)}}}", where=where)
         return tuple(self.clause(name, kind, op, value, f"{where}.{op}") for op, value in inner.items())
 
     def clause(self, name: str, kind: ValueKind, operator: object, value: object, where: str) -> Clause:
         valid = (*OPERATORS[kind], "known")
         if not isinstance(operator, str) or operator not in valid:
             raise BadDefinition(f"unknown comparison{did_you_mean(str(operator), valid)}", where=where)
-        return Clause(name, operator, self.value(kind, operator, value, where))
-
-    def value(self, kind: ValueKind, operator: str, value: object, where: str) -> Value:
-        if operator == "known":
-            if not isinstance(value, bool):
-                raise BadDefinition("expected true or false", where=where)
-            return value
-        if operator in DAY_OPERATORS or operator == "anniversary_within_days":
-            return _days(value, where, whole=operator not in DAY_OPERATORS)
-        if operator in LIST_OPERATORS:
-            if not isinstance(value, list) or not value or len(value) > 10_000:
-                raise BadDefinition("expected a list of 1 to 10,000 values", where=where)
-            return tuple(self.scalar(kind, each, f"{where}[{i}]") for i, each in enumerate(value))
-        if operator == "between":
-            if not isinstance(value, list) or len(value) != 2:
-                raise BadDefinition("expected two values, the lower first", where=where)
-            low, high = (self.scalar(kind, each, f"{where}[{i}]") for i, each in enumerate(value))
-            if low > high:  # type: ignore[operator]
-                raise BadDefinition("the first value is above the second", where=where)
-            return (low, high)
-        return self.scalar(kind, value, where)
-
-    def scalar(self, kind: ValueKind, value: object, where: str) -> Scalar:
-        if kind == "money":
-            cents = minor_units(value, self.currency)
-            if cents is None:
-                raise BadDefinition(f"expected an amount in {self.currency} such as 50", where=where)
-            return cents
-        if kind == "number":
-            if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e15:
-                raise BadDefinition("expected a number such as 30", where=where)
-            return value
-        if kind == "boolean":
-            if not isinstance(value, bool):
-                raise BadDefinition("expected true or false", where=where)
-            return value
-        if kind in ("word", "words", "daypart"):
-            if not isinstance(value, str) or not value:
-                raise BadDefinition('expected text; put quotes around it if it looks like a number ("12")', where=where)
-            if kind == "daypart" and value not in DAYPARTS:
-                raise BadDefinition(f"unknown daypart{did_you_mean(value, DAYPARTS)}", where=where)
-            return value
-        if kind == "weekday":
-            return _weekday(value, where)
-        return _date(value, where) if kind == "date" else _instant(value, where)
+        return Clause(name, operator, read_value(kind, operator, value, currency=self.currency, where=where))
 
     def event(self, what: str, inner: object, where: str) -> Rule:
         if not isinstance(inner, Mapping):
@@ -203,11 +151,15 @@ class _Parser:
                 raise BadDefinition(f"unknown name{did_you_mean(str(key), names)}", where=f"{where}.{key}")
             at = f"{where}.{key}"
             self.count(at, 0)
-            found.append(EventClause(measure, str(key), self.value(measure.kind, str(key), value, at)))
+            found.append(
+                EventClause(
+                    measure, str(key), read_value(measure.kind, str(key), value, currency=self.currency, where=at)
+                )
+            )
         if what == "absent":
             return EventClause(measure, "equals", 0)
         if not found:
-            raise BadDefinition(f"expected a comparison such as {_example(measure.kind)}", where=where)
+            raise BadDefinition(f"expected a comparison such as {example_of(measure.kind)}", where=where)
         return found[0] if len(found) == 1 else All(tuple(found))
 
     def summed(self, what: str, kind: EventKind, of: object, where: str) -> str:
@@ -233,8 +185,8 @@ class _Parser:
 
 
 def _window(inner: Mapping[object, object], where: str) -> Window:
-    last = _days(inner["last_days"], f"{where}.last_days") if "last_days" in inner else None
-    ago = _days(inner["before_days"], f"{where}.before_days") if "before_days" in inner else None
+    last = read_days(inner["last_days"], f"{where}.last_days") if "last_days" in inner else None
+    ago = read_days(inner["before_days"], f"{where}.before_days") if "before_days" in inner else None
     if last is not None and ago is not None and ago >= last:
         raise BadDefinition("leaves nothing; before_days must be below last_days", where=f"{where}.before_days")
     start = end = None
@@ -242,11 +194,11 @@ def _window(inner: Mapping[object, object], where: str) -> Window:
         both = inner["between"]
         if not isinstance(both, list) or len(both) != 2:
             raise BadDefinition("expected two instants, the earlier first", where=f"{where}.between")
-        start, end = (_instant(each, f"{where}.between[{i}]") for i, each in enumerate(both))
+        start, end = (read_instant(each, f"{where}.between[{i}]") for i, each in enumerate(both))
         if start >= end:
             raise BadDefinition("the first instant is not before the second", where=f"{where}.between")
     if "before" in inner:
-        before = _instant(inner["before"], f"{where}.before")
+        before = read_instant(inner["before"], f"{where}.before")
         end = before if end is None else min(end, before)
     return Window(last, ago, start, end)
 
@@ -270,53 +222,3 @@ def _sample(inner: object, where: str) -> Sample:
     if not ends[1] or sum(ends) > BUCKETS:
         raise BadDefinition("the share is empty or runs past 1", where=f"{where}.share")
     return Sample(salt, ends[0], sum(ends))
-
-
-def _days(value: object, where: str, *, whole: bool = False) -> float:
-    most = 366 if whole else MOST_WINDOW_DAYS
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
-        raise BadDefinition(f"expected days above 0, at most {most}, such as 30", where=where)
-    if whole and value != int(value):
-        raise BadDefinition("expected whole days such as 7", where=where)
-    return value
-
-
-def _weekday(value: object, where: str) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 7:
-        return value
-    if isinstance(value, str) and value.lower() in WEEKDAYS:
-        return WEEKDAYS.index(value.lower()) + 1
-    raise BadDefinition(f"unknown weekday{did_you_mean(str(value).lower(), WEEKDAYS)}", where=where)
-
-
-def _date(value: object, where: str) -> date:
-    try:
-        if isinstance(value, datetime):
-            return value.date()
-        if isinstance(value, date):
-            return value
-        if isinstance(value, str):
-            return date.fromisoformat(value)
-    except ValueError:
-        pass
-    raise BadDefinition("expected a date such as 1990-03-01", where=where)
-
-
-def _instant(value: object, where: str) -> datetime:
-    # YAML reads 2026-03-01 as a date and 2026-03-01T10:00:00Z as an instant; JSON has only text.
-    try:
-        if isinstance(value, str):
-            value = datetime.fromisoformat(value)
-        if isinstance(value, date) and not isinstance(value, datetime):
-            value = datetime(value.year, value.month, value.day, tzinfo=UTC)
-        if isinstance(value, datetime):
-            return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
-    raise BadDefinition("expected an instant such as 2026-03-01 or 2026-03-01T10:00:00Z", where=where)
-
-
-def _example(kind: ValueKind) -> str:
-    return {"instant": "within_days: 30", "date": "anniversary_within_days: 7", "words": "contains: Sichuan"}.get(
-        kind, "at_least: 2"
-    )

@@ -10,11 +10,12 @@ import polars as pl
 
 from engine.customers.consents import latest_consents
 from engine.experiments.assignment import bucket
-from engine.segments.facts import CONTACTS, SegmentSources, members
+from engine.segments.facts import CONTACTS, members
+from engine.segments.inputs import SegmentSources
 from engine.segments.rule import Rule
 from engine.segments.sources import OpenSession
 
-CHANNELS = {"push": "push_reachable", "sms": "sms_reachable", "email": "email_reachable"}
+REACHABLE_BY = {"push": "push_reachable", "sms": "sms_reachable", "email": "email_reachable"}
 SAMPLE_COLUMNS = ("language", "zone", "birthday", "registered_at")
 
 
@@ -69,7 +70,7 @@ def preview_segment(
     addresses = [pl.col(column).is_not_null().alias(name) for name, column in CONTACTS.items()]
     cards = sources.customers.select("customer_id", "marketing_consent", *SAMPLE_COLUMNS, *addresses)
     known = ids.lazy().join(cards, on="customer_id", how="left").collect()
-    reach = {name: _reach(known, name, column, reading) for name, column in CHANNELS.items()}
+    reach = {name: _reach(known, name, column, reading) for name, column in REACHABLE_BY.items()}
     drawn = sorted(ids["customer_id"], key=lambda each: bucket("preview", each))[:sample]
     order = pl.DataFrame({"customer_id": drawn}, schema={"customer_id": pl.String})
     shown = order.join(

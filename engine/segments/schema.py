@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from engine.customers.columns import DAYPARTS
-from engine.segments.parse import MAX_CLAUSES, MAX_DEPTH, MEASURES, MOST_WINDOW_DAYS, WEEKDAYS
+from engine.segments.parse import MAX_CLAUSES, MAX_DEPTH, MEASURES
 from engine.segments.properties import SEGMENT_EVENTS, EventKind
 from engine.segments.rule import DAY_OPERATORS, LIST_OPERATORS, OPERATORS, SEGMENT_FIELDS, ValueKind
+from engine.segments.values import MOST_WINDOW_DAYS, WEEKDAY_NAMES
 
 JsonSchema = dict[str, object]
 VALUE_SCHEMAS: dict[ValueKind, JsonSchema] = {
@@ -16,7 +17,7 @@ VALUE_SCHEMAS: dict[ValueKind, JsonSchema] = {
     "boolean": {"type": "boolean"},
     "instant": {"type": "string", "description": "2026-03-01 (UTC midnight) or 2026-03-01T10:00:00Z."},
     "date": {"type": "string", "format": "date"},
-    "weekday": {"enum": [*range(1, 8), *WEEKDAYS]},
+    "weekday": {"enum": [*range(1, 8), *WEEKDAY_NAMES]},
     "daypart": {"enum": list(DAYPARTS)},
 }
 PLAIN: tuple[ValueKind, ...] = ("word", "boolean", "weekday", "daypart")

@@ -23,7 +23,7 @@ from engine.errors import BadFile, NoHistory
 from engine.events.inbox import EventRow
 from engine.history.orders import History
 from engine.history.tables import TableName, read_table, table_file
-from engine.segments.facts import SegmentSources
+from engine.segments.inputs import SegmentSources
 from engine.settings import Settings
 
 # A stored customer table answers for "now" until it is a day and a half old: one missed night is forgiven.

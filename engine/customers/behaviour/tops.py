@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from engine.columns import DAY_S
+
 Ints = npt.NDArray[np.int64]
 SHIFT = 2**31
 BITS = 63
@@ -95,7 +97,7 @@ def most_frequent(pairs: Pairs, n: int, *, keep: int = 3) -> Ints:
     found = np.full((n, keep), -1, np.int64)
     if not len(pairs.customer):
         return found
-    day = pairs.last // 86_400
+    day = pairs.last // DAY_S
     newest = int(day.max())
     # Counts past a thousand and silences past 89 years change no order that anybody would notice.
     rank = (1_023 - np.minimum(pairs.times, 1_023)) * 2**15 + np.minimum(newest - day, 2**15 - 1)

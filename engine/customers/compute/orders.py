@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from engine.columns import UTC_INSTANT
+from engine.columns import DAY_S, UTC_INSTANT
 from engine.customers.behaviour import habits
 from engine.customers.behaviour.purchases import Purchases
 from engine.customers.compute.inputs import Columns, Floats, GroupResult, TableInputs, TableSources, null_for_nan
 
-DAY_US = 86_400_000_000
+DAY_US = DAY_S * 1_000_000
 
 
 def dish_figures(sources: TableSources, purchases: Purchases, since_s: int) -> tuple[Columns, Floats, Floats]:

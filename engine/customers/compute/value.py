@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from engine.columns import UTC_INSTANT
+from engine.columns import DAY_S, UTC_INSTANT
 from engine.customers.behaviour import cadence
 from engine.customers.compute.inputs import Columns, Floats, GroupResult, Ints, TableInputs, null_for_nan, spread
 from engine.customers.value import rfm, tiers
@@ -58,13 +58,13 @@ def cadence_figures(inputs: TableInputs, _: Columns) -> GroupResult:
     mean, deviation = cadence.posterior_log_gap(population, gaps.n[there], gaps.log_sum[there])
     silences = [cadence.gap_quantile(mean, deviation, share, config)
                 for share in (config.slowing, config.likely_lapsed, config.lapsed)]  # fmt: skip
-    elapsed = (purchases.moment.at.timestamp() - last) / 86_400
+    elapsed = (purchases.moment.at.timestamp() - last) / DAY_S
     age = inputs.moment.day - days.day[days.start[there]]
     won_back = cadence.was_won_back(population, gaps, config)[there]
     states = cadence.lifecycles(elapsed, age, (silences[0], silences[1], silences[2]), won_back, config)
     following = cadence.median_next_gap(mean, deviation, elapsed)
     instants = {
-        name: spread(((last + days_later * 86_400) * 1e6).astype(np.int64), there, n).cast(UTC_INSTANT)
+        name: spread(((last + days_later * DAY_S) * 1e6).astype(np.int64), there, n).cast(UTC_INSTANT)
         for name, days_later in zip(
             ("slowing_at", "likely_lapsed_at", "lapsed_at", "next_order_at"), [*silences, following], strict=True
         )

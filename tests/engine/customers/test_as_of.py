@@ -15,7 +15,8 @@ from engine.customers.figures import customer_figures
 from engine.customers.moment import Moment, end_of
 from engine.customers.table import customer_table
 from engine.market.low_rated import vendor_and_dish_ratings
-from engine.segments.facts import SegmentSources, members
+from engine.segments.facts import members
+from engine.segments.inputs import SegmentSources
 from engine.segments.parse import parse_rule
 from tests.engine.customers.histories import customers, feedback, items, lines_of, opinion, order, orders, sources
 

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.experiments.group_sequential import (
-    FEWEST_WITH_OUTCOME,
+    FEWEST_PER_LOOK,
     Bools,
     Floats,
     calibrated_bounds,
     looks_at,
     spending,
 )
-from engine.experiments.simulation import SimulationPlan, simulate
+from engine.experiments.simulation import SimulationPlan, simulate_promise
 from engine.experiments.statistics import Difference, compare_arms
 
 
@@ -77,8 +77,8 @@ def test_the_same_launch_gives_the_same_looks() -> None:
 
 def test_there_is_no_number_before_each_arm_has_five_customers_with_an_outcome() -> None:
     outcomes, held = np.zeros((200, 4)), np.arange(200) < 40
-    outcomes[: FEWEST_WITH_OUTCOME - 1, 1:] = 1
-    outcomes[FEWEST_WITH_OUTCOME - 1, 2:] = 1
+    outcomes[: FEWEST_PER_LOOK - 1, 1:] = 1
+    outcomes[FEWEST_PER_LOOK - 1, 2:] = 1
     outcomes[40:80, :] = 1
     looks = looks_at(outcomes, held, days=4)
     assert [look.enough for look in looks] == [False, False, True, True]
@@ -116,7 +116,7 @@ def test_what_is_no_launch_is_refused(outcomes: Floats, held: Bools, days: int) 
 
 def test_daily_looks_at_nothing_raise_few_false_alarms_where_the_sequence_over_customers_raises_many() -> None:
     plan = SimulationPlan(customers=600, holdout=0.1, days=14, rate=0.01)
-    kept = simulate(plan, campaigns=200, seed=7)
+    kept = simulate_promise(plan, campaigns=200, seed=7)
     assert kept.false_positive_any_look <= 0.085  # .05 and two standard errors of 200 campaigns
     alarms = 0
     for number in range(200):
@@ -130,7 +130,7 @@ def test_daily_looks_at_nothing_raise_few_false_alarms_where_the_sequence_over_c
 
 def test_a_true_effect_is_inside_at_all_looks_and_found_at_the_end() -> None:
     plan = SimulationPlan(customers=6_000, holdout=0.2, days=10, rate=0.05, effect=0.4)
-    kept = simulate(plan, campaigns=80, seed=3)
+    kept = simulate_promise(plan, campaigns=80, seed=3)
     assert kept.coverage_all_looks >= 0.9
     assert kept.false_positive_last > 0.9
     assert kept.width_ratio is not None

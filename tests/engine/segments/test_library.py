@@ -1,4 +1,4 @@
-"""Segments by name: parameters, versions, circles, and a name's meaning written out for good."""
+"""Segments by name: versions, circles, and a name's meaning written out for good."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from sqlalchemy import Engine, select
 from engine.database.audit import AuditRow
 from engine.database.session import connect, transaction
 from engine.errors import BadDefinition, Conflict, NotFound
+from engine.segments.definition import ready_segment_names
 from engine.segments.library import (
     find_segment_definition,
     inline_segments,
     list_segments,
-    read_segment_definition,
-    ready_segment_names,
     save_segment,
     segment_lookup,
     segment_versions,
@@ -25,8 +24,6 @@ from engine.segments.parse import parse_rule
 from engine.segments.rule import Clause, InSegment
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-STEPS = zip("abcdef", "bcdefg", strict=True)
-ALIASES = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(f"{c}: &{c} [{','.join([f'*{p}'] * 9)}]\n" for p, c in STEPS)
 TWO = {"orders": {"at_least": 2}}
 
 
@@ -86,18 +83,6 @@ def test_segments_that_name_each_other_in_a_circle_are_refused(database: Engine)
         inline_segments("a", each_other)
 
 
-def test_parameters_are_filled_in_and_checked() -> None:
-    definition = read_segment_definition(
-        "parameters: {least: 2, zone: }\nrule: {all: [{orders: {at_least: $least}}, {zone: $zone}]}"
-    )
-    filled = definition.filled({"zone": "north"}, where="x")
-    assert filled == {"all": [{"orders": {"at_least": 2}}, {"zone": "north"}]}
-    with pytest.raises(BadDefinition, match="needs its parameter 'zone'"):
-        definition.filled({}, where="x")
-    with pytest.raises(BadDefinition, match="unknown parameter 'zon'; did you mean 'zone'"):
-        definition.filled({"zon": "north"}, where="x")
-
-
 def test_a_name_written_out_means_the_same_whatever_is_saved_later(database: Engine) -> None:
     put(database, "mine", TWO)
     with transaction(database) as session:
@@ -110,23 +95,3 @@ def test_a_name_written_out_means_the_same_whatever_is_saved_later(database: Eng
 def test_a_name_nobody_knows_is_not_found(database: Engine) -> None:
     with transaction(database) as session, pytest.raises(NotFound, match="no ready or saved segment 'ghosts'"):
         find_segment_definition(session, "ghosts")
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("rule: [", "broken YAML"),
-        ("orders: {at_least: 1}\norders: {at_least: 2}", "given twice"),
-        ("rule: {orders: {at_least: 1}}\ntitle: x", "title: unknown field"),
-        ("rule: {orders: {at_least: 1}}\nparameters: [x]", "parameters: expected names"),
-        ("rule: {orders: {at_least: 1}}\nname: 3", "name: expected text"),
-        ("x" * 300_000, "larger than"),
-        (
-            ALIASES,
-            "too large",
-        ),
-    ],
-)  # fmt: skip
-def test_text_that_is_no_definition_says_why(text: str, message: str) -> None:
-    with pytest.raises(BadDefinition, match=message):
-        read_segment_definition(text)

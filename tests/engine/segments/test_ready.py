@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 from engine.customers.consents import record_consent
 from engine.customers.store import read_customer_table
 from engine.database.session import connect, transaction
+from engine.segments.definition import ready_segment, ready_segment_names
 from engine.segments.facts import members
-from engine.segments.library import ready_segment, ready_segment_names, segment_lookup
+from engine.segments.library import segment_lookup
 from engine.segments.parse import parse_rule
 from engine.segments.sources import OpenSession, home_segment_sources
 from engine.settings import Settings

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from engine.columns import CUSTOMERS, LINES, ORDERS
 from engine.segments.explain import ExplainedRule, explain_membership
-from engine.segments.facts import SegmentSources, needs_figures_only
 from engine.segments.facts import members as compiled_members
+from engine.segments.facts import needs_figures_only
+from engine.segments.inputs import SegmentSources
 from engine.segments.properties import SEGMENT_EVENTS
 from engine.segments.rule import (
     DAY_OPERATORS,
