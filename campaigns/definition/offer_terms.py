@@ -8,6 +8,7 @@ from typing import cast
 
 import polars as pl
 
+from engine.columns import LANGUAGES
 from engine.errors import BadDefinition, did_you_mean
 from engine.offers.kinds.discount import kind_named
 from engine.offers.kinds.fields import amount_of
@@ -66,14 +67,14 @@ def parse_terms(tree: object, *, campaign_id: str, currency: str) -> OfferTerms 
         return OfferTerms(None, offer_id, valid_days)
     kind = kind_named(tree.get("kind"), "offer.kind")
     _refuse_unknown(tree, (*SHARED, *(each.name for each in kind.fields.values() if each.in_definition)))
-    min_spend = tree.get("min_spend")
+    min_spend = None if tree.get("min_spend") is None else amount_of(tree["min_spend"], currency, "min_spend")
     name, name_zh = _names(tree.get("name"))
     offer = Offer(
         offer_id=f"campaign:{campaign_id}",
         currency=currency,
         audience="issued",
         max_per_customer=1,
-        min_spend_cents=0 if min_spend is None else amount_of(min_spend, currency, "min_spend"),
+        min_spend_cents=min_spend or 0,
         name=name,
         name_zh=name_zh,
         discount=kind.from_definition(tree, currency),
@@ -88,7 +89,7 @@ def _names(value: object) -> tuple[str | None, str | None]:
         return value.strip(), None
     if isinstance(value, Mapping) and value and all(isinstance(each, str) and each for each in value.values()):
         for language in value:
-            if language not in ("en", "zh"):
+            if language not in LANGUAGES:
                 raise BadDefinition("unknown language; valid are en, zh", where=f"offer.name.{language}")
         return cast("str | None", value.get("en")), cast("str | None", value.get("zh"))
     raise BadDefinition("expected text, or `en:` and `zh:`", where="offer.name")

@@ -20,8 +20,8 @@ class Percent(Discount):
 
     kind: ClassVar[str] = "percent"
     fields: ClassVar[Mapping[str, TermField]] = {
-        "percent_points": PercentField(name="percent", column="percent", required=True),
         "cap_cents": CAP,
+        "percent_points": PercentField(name="percent", column="percent", required=True),
     }
     percent_points: int
     cap_cents: int | None = None
