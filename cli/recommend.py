@@ -255,7 +255,7 @@ def for_segment(
     context = {"allergens": allergen, "diets": diet, "vendor_id": vendor}
     opened = _open(home, None, limit, at, zone, exclude, language, explain=False, **context)
     with opened_segment(segment, home, None, with_) as found:
-        sources = home_segment_sources(found.settings, found.reading, exact=False)
+        sources = home_segment_sources(found.settings, found.open_session, exact=False)
         ids = members(found.rule, sources, found.at).collect()["customer_id"].to_list()
     answer = feature_dishes(opened.served, opened.catalog, opened.request, ids)
     notes = (*answer.notes, *opened.notes)

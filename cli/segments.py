@@ -60,7 +60,7 @@ class Opened:
     exact: bool
 
     @property
-    def reading(self) -> OpenSession:
+    def open_session(self) -> OpenSession:
         """Open short transactions for each look at the database."""
         from engine.database.session import transaction  # noqa: PLC0415 - with the others below: help need not load them
 
@@ -100,7 +100,7 @@ def count(
     from engine.segments.sources import home_segment_sources  # noqa: PLC0415
 
     with opened_segment(target, home, as_of, with_) as opened:
-        sources = home_segment_sources(opened.settings, opened.reading, exact=opened.exact)
+        sources = home_segment_sources(opened.settings, opened.open_session, exact=opened.exact)
         found = previews.count_members(opened.rule, sources, opened.at)
     said = f"{found:,} customers in {target} as of {_when(opened.at)}"
     _tell({"segment": target, "as_of": opened.at, "customers": found}, said, json=json)
@@ -123,8 +123,10 @@ def preview(
     from engine.segments.sources import home_segment_sources  # noqa: PLC0415
 
     with opened_segment(target, home, as_of, with_) as opened:
-        sources = home_segment_sources(opened.settings, opened.reading, exact=opened.exact)
-        found = previews.preview_segment(opened.rule, sources, opened.at, reading=opened.reading, sample=sample)
+        sources = home_segment_sources(opened.settings, opened.open_session, exact=opened.exact)
+        found = previews.preview_segment(
+            opened.rule, sources, opened.at, open_session=opened.open_session, sample=sample
+        )
     if json:
         print_json({"segment": target, **found.as_json()})
         return
@@ -159,7 +161,7 @@ def explain(
     from engine.segments.sources import home_segment_sources  # noqa: PLC0415
 
     with opened_segment(target, home, as_of, with_) as opened:
-        sources = home_segment_sources(opened.settings, opened.reading, exact=opened.exact)
+        sources = home_segment_sources(opened.settings, opened.open_session, exact=opened.exact)
         found = explain_one(opened.rule, sources, opened.at, customer)
     if json:
         print_json({"segment": target, "customer_id": customer, "as_of": opened.at, "matched": found.matched,
@@ -260,8 +262,8 @@ def diff(
         earlier = read_moment(since, opened.settings.timezone, where="--since").at
         if earlier >= opened.at:
             raise BadRequest("must be before the later one", where="--since")
-        old = home_segment_sources(opened.settings, opened.reading)
-        new = home_segment_sources(opened.settings, opened.reading, exact=opened.exact)
+        old = home_segment_sources(opened.settings, opened.open_session)
+        new = home_segment_sources(opened.settings, opened.open_session, exact=opened.exact)
         found = previews.membership_change(opened.rule, old, new, since=earlier, until=opened.at)
     facts = {"since": earlier, "until": opened.at, "before": found.before, "after": found.after}
     if json:

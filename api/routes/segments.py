@@ -156,7 +156,7 @@ async def save(request: Request, name: Name, body: Saved, caller: MayUse) -> Res
 async def count(request: Request, body: Asked, _caller: MayUse) -> Response:
     """Count the customers in a segment."""
 
-    def counted(rule: Rule, sources: SegmentSources, at: datetime, _reading: OpenSession) -> dict[str, object]:
+    def counted(rule: Rule, sources: SegmentSources, at: datetime, _open_session: OpenSession) -> dict[str, object]:
         return {"as_of": at, "customers": preview.count_members(rule, sources, at)}
 
     return as_bytes(await _asked(request, body, counted))
@@ -170,8 +170,8 @@ async def count(request: Request, body: Asked, _caller: MayUse) -> Response:
 async def previewed(request: Request, body: PreviewAsked, _caller: MayUse) -> Response:
     """Return how many are in a segment, how many each channel reaches, and a sample drawn by hash."""
 
-    def shown(rule: Rule, sources: SegmentSources, at: datetime, reading: OpenSession) -> dict[str, object]:
-        return preview.preview_segment(rule, sources, at, reading=reading, sample=body.sample).as_json()
+    def shown(rule: Rule, sources: SegmentSources, at: datetime, open_session: OpenSession) -> dict[str, object]:
+        return preview.preview_segment(rule, sources, at, open_session=open_session, sample=body.sample).as_json()
 
     return as_bytes(await _asked(request, body, shown))
 
@@ -184,7 +184,7 @@ async def previewed(request: Request, body: PreviewAsked, _caller: MayUse) -> Re
 async def explained(request: Request, body: ExplainAsked, _caller: MayUse) -> Response:
     """Return every clause of a segment with the value one customer met it with."""
 
-    def explanation(rule: Rule, sources: SegmentSources, at: datetime, _reading: OpenSession) -> dict[str, object]:
+    def explanation(rule: Rule, sources: SegmentSources, at: datetime, _open_session: OpenSession) -> dict[str, object]:
         found = explain_membership(rule, sources, at, body.customer_id)
         return {"as_of": at, "customer_id": body.customer_id, "matched": found.matched, "explained": found.as_json()}
 
@@ -200,11 +200,11 @@ async def _asked(
         rule = rule_asked(live.engine, live.settings, body.segment, body.parameters)
         at = segment_instant(live.settings, body.as_of, now=utc_now(), where="as_of")
 
-        def reading() -> Any:
+        def open_session() -> Any:
             return transaction(live.engine)
 
-        sources = home_segment_sources(live.settings, reading, exact=body.as_of is not None)
-        return answer(rule, sources, at, reading)
+        sources = home_segment_sources(live.settings, open_session, exact=body.as_of is not None)
+        return answer(rule, sources, at, open_session)
 
     return await _answer(found)
 

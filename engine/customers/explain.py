@@ -61,7 +61,7 @@ def _tier(row: CustomerRow, table: pl.DataFrame, config: CustomerConfig) -> str:
         return f"{row['tier']}: no margin in the newest {config.rfm.window_days} days"
     ordered = table.filter(pl.col("orders") > 0)["tier_value"]
     above = int((ordered > value).sum())
-    return f"{row['tier']}: {above:,} of {len(ordered):,} customers bring more than their {value:.2f}"
+    return f"{row['tier']}: {above:,} of {len(ordered):,} customers bring more than this one's {value:.2f}"
 
 
 def _abcd(row: CustomerRow, config: CustomerConfig) -> str:

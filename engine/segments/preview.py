@@ -63,14 +63,14 @@ def count_members(rule: Rule, sources: SegmentSources, as_of: datetime) -> int:
 
 
 def preview_segment(
-    rule: Rule, sources: SegmentSources, as_of: datetime, *, reading: OpenSession, sample: int = 20
+    rule: Rule, sources: SegmentSources, as_of: datetime, *, open_session: OpenSession, sample: int = 20
 ) -> SegmentPreview:
     """Return count, reach per channel and a sample; consent is the log's latest, else what was imported."""
     ids = members(rule, sources, as_of).collect()
     addresses = [pl.col(column).is_not_null().alias(name) for name, column in CONTACTS.items()]
     cards = sources.customers.select("customer_id", "marketing_consent", *SAMPLE_COLUMNS, *addresses)
     known = ids.lazy().join(cards, on="customer_id", how="left").collect()
-    reach = {name: _reach(known, name, column, reading) for name, column in REACHABLE_BY.items()}
+    reach = {name: _reach(known, name, column, open_session) for name, column in REACHABLE_BY.items()}
     drawn = sorted(ids["customer_id"], key=lambda each: bucket("preview", each))[:sample]
     order = pl.DataFrame({"customer_id": drawn}, schema={"customer_id": pl.String})
     shown = order.join(
@@ -90,8 +90,8 @@ def membership_change(
     return MembershipChange(old.height, new.height, came, left)
 
 
-def _reach(known: pl.DataFrame, channel: str, column: str, reading: OpenSession) -> ChannelReach:
-    with reading() as session:
+def _reach(known: pl.DataFrame, channel: str, column: str, open_session: OpenSession) -> ChannelReach:
+    with open_session() as session:
         stated = latest_consents(session, channel=channel)
     logged = pl.DataFrame(
         {"customer_id": list(stated), "stated": list(stated.values())},

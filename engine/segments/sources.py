@@ -40,8 +40,8 @@ OpenSession = Callable[[], AbstractContextManager[Session]]
 LATEST_CONSENTS = {"customer_id": pl.String, "stated": pl.Boolean}
 
 
-def home_segment_sources(settings: Settings, reading: OpenSession, *, exact: bool = True) -> SegmentSources:
-    """Return what segments read of the home; each look at the database is one `reading`, so that none holds it long.
+def home_segment_sources(settings: Settings, open_session: OpenSession, *, exact: bool = True) -> SegmentSources:
+    """Return what segments read of the home; each look at the database is a short session of its own.
 
     A column of the customer table is computed as of the very instant asked, unless the stored table is of that instant
     and history. With `exact` False (the instant is "now") a stored table of the last 36 hours answers in its place.
@@ -59,14 +59,14 @@ def home_segment_sources(settings: Settings, reading: OpenSession, *, exact: boo
 
     @cache
     def table(as_of: datetime) -> pl.LazyFrame:
-        stored = _stored_table(settings, reading, as_of, exact=exact)
+        stored = _stored_table(settings, open_session, as_of, exact=exact)
         if stored is not None:
             return stored
         moment = Moment(as_of, settings.timezone)
         if history.window() is None and read_table(settings, "customers").is_empty():
             return pl.LazyFrame(schema=CUSTOMER_TABLE)
         return store.compute_customer_table(
-            settings, moment, horizon_days=None, config=config, database=reading
+            settings, moment, horizon_days=None, config=config, database=open_session
         ).table.lazy()
 
     return SegmentSources(
@@ -75,8 +75,8 @@ def home_segment_sources(settings: Settings, reading: OpenSession, *, exact: boo
         customers=_scan(settings, "customers", CUSTOMERS),
         menu=menu,
         table=table,
-        inbox=lambda kind, since, customer_id: _inbox(reading, kind, since, customer_id),
-        consents=lambda as_of, customer_id: _consents(reading, as_of, customer_id),
+        inbox=lambda kind, since, customer_id: _inbox(open_session, kind, since, customer_id),
+        consents=lambda as_of, customer_id: _consents(open_session, as_of, customer_id),
         zone=settings.timezone,
         dayparts=config.dayparts,
     )
@@ -110,7 +110,9 @@ def _scan(settings: Settings, name: TableName, schema: FrameSchema) -> pl.LazyFr
     )
 
 
-def _stored_table(settings: Settings, reading: OpenSession, as_of: datetime, *, exact: bool) -> pl.LazyFrame | None:
+def _stored_table(
+    settings: Settings, open_session: OpenSession, as_of: datetime, *, exact: bool
+) -> pl.LazyFrame | None:
     path = store.customer_table_file(settings)
     try:
         facts = orjson.loads(path.with_suffix(".json").read_bytes())
@@ -121,20 +123,20 @@ def _stored_table(settings: Settings, reading: OpenSession, as_of: datetime, *, 
     # A table of another release lacks columns; one built before a complaint would call its customer content.
     if facts.get("format") != store.TABLE_FORMAT or not store.has_all_columns(settings):
         return None
-    if feedback_received_since(reading, built_at):
+    if feedback_received_since(open_session, built_at):
         return None
     same = at == as_of and fingerprint == History(settings.history_folder).fingerprint()
     fresh = not exact and timedelta(0) <= as_of - at <= FRESH
     return pl.scan_parquet(path, glob=False) if same or fresh else None
 
 
-def _inbox(reading: OpenSession, kind: str, since: datetime | None, customer_id: str | None) -> pl.DataFrame:
+def _inbox(open_session: OpenSession, kind: str, since: datetime | None, customer_id: str | None) -> pl.DataFrame:
     query = select(EventRow.customer_id, EventRow.at, EventRow.body).where(EventRow.type == kind)
     if since is not None:
         query = query.where(EventRow.at >= since)
     if customer_id is not None:
         query = query.where(EventRow.customer_id == customer_id)
-    with reading() as session:
+    with open_session() as session:
         found = session.execute(query).all()
     rows = []
     for customer, at, body in found:
@@ -146,12 +148,12 @@ def _inbox(reading: OpenSession, kind: str, since: datetime | None, customer_id:
     return pl.DataFrame(rows, schema=INBOX_EVENTS, orient="row")
 
 
-def _consents(reading: OpenSession, as_of: datetime, customer_id: str | None) -> pl.DataFrame:
+def _consents(open_session: OpenSession, as_of: datetime, customer_id: str | None) -> pl.DataFrame:
     newest = select(func.max(ConsentRow.id)).where(ConsentRow.purpose == MARKETING, ConsentRow.at <= as_of)
     if customer_id is not None:
         newest = newest.where(ConsentRow.customer_id == customer_id)
     query = select(ConsentRow.customer_id, ConsentRow.granted).where(
         ConsentRow.id.in_(newest.group_by(ConsentRow.customer_id))
     )
-    with reading() as session:
+    with open_session() as session:
         return pl.DataFrame([tuple(row) for row in session.execute(query)], schema=LATEST_CONSENTS, orient="row")

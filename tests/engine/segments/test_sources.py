@@ -29,18 +29,18 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def reading(settings: Settings, database_url: str) -> Iterator[OpenSession]:
+def open_session(settings: Settings, database_url: str) -> Iterator[OpenSession]:
     database = connect(replace(settings, database_url=database_url))
     yield lambda: transaction(database)
     database.dispose()
 
 
 def found(
-    settings: Settings, reading: OpenSession, tree: object, at: datetime = NOW, *, exact: bool = True
+    settings: Settings, open_session: OpenSession, tree: object, at: datetime = NOW, *, exact: bool = True
 ) -> list[str]:
     rule = parse_rule(tree, currency="USD")
     return (
-        members(rule, home_segment_sources(settings, reading, exact=exact), at)
+        members(rule, home_segment_sources(settings, open_session, exact=exact), at)
         .collect()["customer_id"]
         .sort()
         .to_list()
@@ -48,7 +48,7 @@ def found(
 
 
 def test_events_of_the_inbox_count_within_their_window_and_by_the_menu(
-    settings: Settings, reading: OpenSession
+    settings: Settings, open_session: OpenSession
 ) -> None:
     upsert_table(settings, "customers", pl.DataFrame({"customer_id": ["a", "b", "c"]}))
     dishes = {"item_id": ["d1", "d2"], "category": ["soup", "rice"], "cuisine": [None, "Thai"], "vendor_id": ["v", "v"]}
@@ -62,20 +62,20 @@ def test_events_of_the_inbox_count_within_their_window_and_by_the_menu(
         Event("5", "rating", "c", NOW - DAY, {"order_id": "o", "rating": 2}),
         Event("6", "rating", "b", NOW - DAY, {"order_id": "p", "rating": 5}),
     ]
-    with reading() as session:
+    with open_session() as session:
         store(session, told, NOW)
     view = {"event": "view", "at_least": 1}
-    assert found(settings, reading, {"count": view}) == ["a", "b"]
-    assert found(settings, reading, {"count": {**view, "at_least": 2}}) == ["a"]
-    assert found(settings, reading, {"count": {**view, "at_least": 2, "last_days": 9}}) == []
-    assert found(settings, reading, {"count": {**view, "where": {"category": "rice"}}}) == ["b"]
-    assert found(settings, reading, {"count": {**view, "where": {"cuisine": "Korean"}}}) == ["a"]
-    assert found(settings, reading, {"absent": {"event": "view"}}) == ["c"]
+    assert found(settings, open_session, {"count": view}) == ["a", "b"]
+    assert found(settings, open_session, {"count": {**view, "at_least": 2}}) == ["a"]
+    assert found(settings, open_session, {"count": {**view, "at_least": 2, "last_days": 9}}) == []
+    assert found(settings, open_session, {"count": {**view, "where": {"category": "rice"}}}) == ["b"]
+    assert found(settings, open_session, {"count": {**view, "where": {"cuisine": "Korean"}}}) == ["a"]
+    assert found(settings, open_session, {"absent": {"event": "view"}}) == ["c"]
     assert found(
-        settings, reading, {"count": {"event": "rating", "where": {"rating": {"at_most": 2}}, "at_least": 1}}
+        settings, open_session, {"count": {"event": "rating", "where": {"rating": {"at_most": 2}}, "at_least": 1}}
     ) == ["c"]
     rule = parse_rule({"last": {"event": "view", "within_days": 2}}, currency="USD")
-    told_of = explain_membership(rule, home_segment_sources(settings, reading), NOW, "a")
+    told_of = explain_membership(rule, home_segment_sources(settings, open_session), NOW, "a")
     assert (told_of.matched, told_of.value) == (True, NOW - DAY)
 
 
@@ -121,26 +121,26 @@ def test_the_table_is_of_the_very_instant_unless_now_is_asked(home: Path, monkey
 
 
 def test_a_complaint_told_after_the_table_was_stored_is_seen_by_the_next_question(
-    settings: Settings, reading: OpenSession
+    settings: Settings, open_session: OpenSession
 ) -> None:
     order = {"order_id": "o", "customer_id": "a", "ordered_at": NOW - DAY, "status": "delivered", "order_cents": 900}
     orders = pl.DataFrame([{name: order.get(name) for name in ORDERS}], schema=ORDERS, orient="row")
     History(settings.history_folder).append(orders, pl.DataFrame(schema=LINES))
     complained = {"complaints": {"at_least": 1}}
-    customer_store.build_customer_table(settings, now=NOW, database=reading)
-    assert found(settings, reading, complained, exact=False) == []
-    with reading() as session:
+    customer_store.build_customer_table(settings, now=NOW, database=open_session)
+    assert found(settings, open_session, complained, exact=False) == []
+    with open_session() as session:
         store(session, [Event("1", "complaint", "a", NOW - timedelta(hours=1), {"reason": "cold"})], NOW)
-    assert found(settings, reading, complained, exact=False) == ["a"]
+    assert found(settings, open_session, complained, exact=False) == ["a"]
 
 
-def test_a_table_of_another_release_is_not_read(settings: Settings, reading: OpenSession) -> None:
+def test_a_table_of_another_release_is_not_read(settings: Settings, open_session: OpenSession) -> None:
     order = {"order_id": "o", "customer_id": "a", "ordered_at": NOW - DAY, "status": "delivered", "order_cents": 900}
     orders = pl.DataFrame([{name: order.get(name) for name in ORDERS}], schema=ORDERS, orient="row")
     History(settings.history_folder).append(orders, pl.DataFrame(schema=LINES))
-    customer_store.build_customer_table(settings, now=NOW, database=reading)
+    customer_store.build_customer_table(settings, now=NOW, database=open_session)
     path = customer_store.customer_table_file(settings)
     path.write_bytes(b"from a release that wrote another format")
     manifest = path.with_suffix(".json")
     manifest.write_text(manifest.read_text(encoding="utf-8").replace('"format": 2', '"format": 1'), encoding="utf-8")
-    assert found(settings, reading, {"lifecycle": {"equals": "new"}}, exact=False) == ["a"]
+    assert found(settings, open_session, {"lifecycle": {"equals": "new"}}, exact=False) == ["a"]
