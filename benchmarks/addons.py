@@ -25,7 +25,7 @@ import polars as pl
 from scipy import sparse
 
 from benchmarks.quality import DATA, frames, ncr, tafeng
-from engine.models.base import Baskets
+from engine.models.baskets import Baskets
 from engine.models.together import Together
 from engine.recommend.lists.addons import OWN_SHRINK, OWN_WEIGHT
 from training.data.split import split_last_basket

@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.quality import DATA, ncr, tafeng
-from engine.models.base import Query
-from engine.recommend.catalog.filters import Allowed
+from engine.models.query import Query
+from engine.recommend.scoring.allowed import Allowed
 from engine.recommend.scoring.blend import DEFAULT_WEIGHTS, Blend
 from engine.recommend.scoring.scorer import Scorer
 from training.data.split import split_last_basket

@@ -29,7 +29,7 @@ from benchmarks.training import Shape, make
 from engine.artifact import live_version, load
 from engine.history.tables import read_table
 from engine.models.als import Als
-from engine.models.base import user_items
+from engine.models.baskets import user_items
 from engine.models.kernels.nearest import Nearest
 from engine.recommend.batch.everyone import Menus, best_by_factors, best_by_models
 from engine.recommend.batch.list_file import PART

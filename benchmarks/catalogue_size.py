@@ -26,8 +26,8 @@ import numpy as np
 from benchmarks.measured import circumstances
 from engine.artifact import live_version, load
 from engine.models.als import Als
-from engine.models.base import user_items
-from engine.models.board import FloatArray, IntArray, Rows
+from engine.models.arrays import FloatArray, IntArray, Rows
+from engine.models.baskets import user_items
 from engine.models.kernels.nearest import Nearest
 from engine.recommend.batch.everyone import customers_of
 from engine.recommend.published.model import open_served

@@ -15,7 +15,9 @@ import numpy as np
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from engine.models.base import Baskets, FloatArray, Query, user_items
+from engine.models.arrays import FloatArray
+from engine.models.baskets import Baskets, user_items
+from engine.models.query import Query
 
 
 def counts_of(baskets: Baskets) -> sparse.csr_array:

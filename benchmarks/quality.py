@@ -27,8 +27,8 @@ import polars as pl
 
 from benchmarks.known_recommenders import peers
 from engine.columns import ITEMS, LINES, ORDERS
-from engine.models.base import Place
 from engine.models.kernels.top import top_k
+from engine.models.query import Place
 from engine.runtime.threads import one_blas_thread
 from training.data.matrices import DAY_S, TrainingSet, queries_for, training_set
 from training.data.split import Split, Target, split_by_time, split_last_basket

@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality import DATA, ncr, tafeng
-from engine.models.base import Query
+from engine.models.query import Query
 from engine.models.together import Together
-from engine.recommend.catalog.filters import Allowed
 from engine.recommend.options import SignalOptions
 from engine.recommend.published.extras import Extras
 from engine.recommend.rerank.signals import Signals, moving, stand_in, steer
+from engine.recommend.scoring.allowed import Allowed
 from engine.recommend.scoring.blend import DEFAULT_WEIGHTS, Blend
 from engine.recommend.scoring.scorer import Scorer
 from training.data.split import Target, split_last_basket

@@ -179,7 +179,7 @@ def save_matrix(home: Path) -> None:
     """Write the matrix that models learn from beside a home."""
     from scipy import sparse  # noqa: PLC0415 - in a process of its own, not in the one that measures
 
-    from engine.models.base import user_items  # noqa: PLC0415
+    from engine.models.baskets import user_items  # noqa: PLC0415
     from engine.settings import Settings  # noqa: PLC0415
     from training.run import load_training_set  # noqa: PLC0415
 

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 
 from engine.columns import ITEMS, LINES, ORDERS
-from engine.models.base import Baskets, Place, Query
+from engine.models.baskets import Baskets
+from engine.models.query import Place, Query
 from training.data.matrices import BASKET_CLOCK_START, TrainingSet, training_set
 
 START = datetime(2025, 1, 1, 12, tzinfo=UTC)

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from engine.artifact import live_version
 from engine.errors import BadFile, NoHistory
 from engine.history.orders import History
-from engine.models.base import Baskets
+from engine.models.baskets import Baskets
 from engine.runtime.threads import one_blas_thread
 from engine.settings import Settings
 from training.data.future import read_future

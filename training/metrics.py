@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from engine.models.base import IntArray, LongArray
+from engine.models.arrays import IntArray, LongArray
 from engine.runtime.compiled import compiled
 from training.data.split import Target
 

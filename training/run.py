@@ -18,7 +18,9 @@ import polars as pl
 
 from engine.artifact import activate, live_version, manifest_of, prune, write
 from engine.columns import LANGUAGES
+from engine.customers.config import read_customer_config
 from engine.errors import CandidateRefused, Conflict, RegularsError
+from engine.history.dayparts import Dayparts
 from engine.history.orders import History
 from engine.history.tables import read_table
 from engine.ids import IdMap
@@ -71,10 +73,16 @@ def load_training_set(settings: Settings) -> TrainingSet:
     baskets = replace(
         data.baskets,
         timezone=_usual_timezone(settings) if timed else "",
+        dayparts=read_customer_config(None, home=settings.home).dayparts,
         language=_numbered(own["language"], pl.Series(LANGUAGES)).astype(np.int8),
         referrer=_others(own["referred_by"], data.customers),
     )
     return replace(data, baskets=baskets)
+
+
+def _dayparts(dayparts: Dayparts) -> dict[str, dict[str, int]]:
+    """Return what the manifest says of dayparts: nothing of the usual ones."""
+    return {} if dayparts == Dayparts() else {"dayparts": dayparts.starts()}
 
 
 def _numbered(names: pl.Series, known: pl.Series) -> npt.NDArray[np.int32]:
@@ -131,9 +139,10 @@ def train(
     with alone(root):
         live = _live_manifest(settings)
         # With nothing set the recipe reads as it always did, so that an update alone trains nothing anew.
-        recipe = {"horizon_days": horizon_days, "seed": seed} | (
-            {"model_settings": chosen.as_dict()} if chosen.as_dict() else {}
-        )
+        recipe: dict[str, Any] = {"horizon_days": horizon_days, "seed": seed}
+        if chosen.as_dict():
+            recipe["model_settings"] = chosen.as_dict()
+        recipe |= _dayparts(read_customer_config(None, home=settings.home).dayparts)
         fingerprint = History(settings.history_folder).fingerprint()
         if live and not force and _same(live, fingerprint, recipe, inbox_through):
             return Trained(str(live["version"]), False, True, None, live)
@@ -221,6 +230,7 @@ def _manifest(
             "fingerprint": fingerprint,
             "clock": data.clock,
             "hours": bool(data.baskets.timezone),
+            **_dayparts(data.baskets.dayparts),
             "repeats": data.repeats,
             "first_at": datetime.fromtimestamp(data.first_at, UTC).isoformat(),
             "last_at": datetime.fromtimestamp(data.last_at, UTC).isoformat(),

@@ -14,6 +14,7 @@ import yaml
 from engine.errors import BadDefinition, MissingFile
 from engine.files.sections import key as _key
 from engine.files.sections import mapping, section
+from engine.history.dayparts import Dayparts
 
 CUSTOMER_CONFIG_FILE = "customers.yaml"
 
@@ -76,17 +77,6 @@ class Churn:
 
     horizon_days: int = _key(90, "N where the command names none.", 1, 3_650)
     sample: int = _key(60_000, "At most so many customers train and test the churn model.", 1_000, 10_000_000)
-
-
-@dataclass(frozen=True, slots=True)
-class Dayparts:
-    """The local hour each daypart starts; late runs past midnight until breakfast."""
-
-    breakfast: int = _key(5, "Hour.", 0, 23)
-    lunch: int = _key(11, "Hour.", 0, 23)
-    afternoon: int = _key(14, "Hour.", 0, 23)
-    dinner: int = _key(17, "Hour.", 0, 23)
-    late: int = _key(22, "Hour.", 0, 23)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +158,7 @@ def customer_config_keys() -> list[tuple[str, object, str]]:
 
 def _check_together(config: CustomerConfig, where: str) -> None:
     tiers, abcd, cadence, groups = config.tiers, config.abcd, config.cadence, config.groups
-    hours = [getattr(config.dayparts, f.name) for f in fields(Dayparts)]
+    hours = list(config.dayparts.starts().values())
     checks = (
         (tiers.platinum + tiers.gold + tiers.iron <= 1, "tiers", "the three shares together are more than 1"),
         (abcd.a + abcd.b <= 1, "abcd", "the two shares together are more than 1"),

@@ -12,10 +12,14 @@ import numpy.typing as npt
 from scipy import sparse
 
 from engine.errors import NoHistory
-from engine.models.base import Arrays, Baskets, FloatArray, IntArray, Query, Recommender, user_items
-from engine.models.board import COUNT, Board, LongArray, Rows, sealed
+from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray, Rows, read_only
+from engine.models.base import Recommender
+from engine.models.baskets import Baskets, user_items
+from engine.models.board import Board
+from engine.models.kernels.board_rows import COUNT
 from engine.models.kernels.factorise import factorise, first_guess
 from engine.models.kernels.nearest import Nearest
+from engine.models.query import Query
 from engine.runtime.compiled import compiled
 from engine.runtime.threads import cores
 
@@ -34,7 +38,7 @@ class Als(Recommender):
     there is none.
     """
 
-    costly = True
+    scores_candidates_only = True
 
     name: str = "als"
     factors: int = 64
@@ -70,7 +74,7 @@ class Als(Recommender):
             users[drawn], items = self._factorise(matrix[drawn], (users[drawn], items), math.ceil(rounds / 2))
             rounds = last
         self.user_factors, items = self._factorise(matrix, (users, items), rounds)
-        self.item_factors = sealed(items)
+        self.item_factors = read_only(items)
         self.gram = self._gram()
         return self
 
@@ -79,20 +83,20 @@ class Als(Recommender):
     ) -> tuple[FloatArray, FloatArray]:
         return factorise(matrix, start, regularization=self.regularization, alpha=self.alpha, rounds=rounds)
 
-    def go_on_from(self, earlier: Recommender) -> None:
+    def warm_start(self, earlier: Recommender) -> None:
         """Start the next `fit` from the factors of an earlier one, of as many customers and items."""
         if isinstance(earlier, Als):
             self.user_factors, self.item_factors = earlier.user_factors, earlier.item_factors
 
-    def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
+    def propose(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
         """Bring no dish of its own: a vector says something of every one, see `fill`."""
 
-    def fill(self, query: Query, board: Board, part: int, rows: IntArray) -> None:
+    def score_candidates(self, query: Query, board: Board, part: int, rows: IntArray) -> None:
         """Write the predicted preference, about 0 to 1, for dishes that others brought; nothing for a stranger."""
         if query.known:
             own = board.own_columns()
             factors = self.fold_in(own, board.own[: board.n_own, COUNT].copy())
-            board.parts[rows, part] = self.item_factors[board.columns[rows]] @ factors
+            board.model_scores[rows, part] = self.item_factors[board.columns[rows]] @ factors
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
         """Return (queries, items) float32: predicted preference, about 0 to 1; a row of NaN for an unknown customer."""
@@ -158,7 +162,7 @@ class Als(Recommender):
 
     def _gram(self) -> FloatArray:
         gram = self.item_factors.T @ self.item_factors
-        return sealed((gram + self.regularization * np.eye(gram.shape[0])).astype(np.float32))
+        return read_only((gram + self.regularization * np.eye(gram.shape[0])).astype(np.float32))
 
 
 @compiled

@@ -10,8 +10,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from engine.models.base import Baskets, FloatArray, IntArray, LongArray
-from engine.models.board import Rows, sealed
+from engine.models.arrays import FloatArray, IntArray, LongArray, Rows, read_only
+from engine.models.baskets import Baskets
 from engine.models.kernels.sums import dense_sums, held, sums
 from engine.runtime.compiled import compiled
 
@@ -57,7 +57,7 @@ class Counted:
         overall = dense_sums(everywhere, 1, weight, baskets.basket_start, baskets.items, baskets.n_items)[0]
         levels = dict(_levels(baskets, weight, on_map=on_map))
         zones = levels.pop(ZONE_LEVEL, None)
-        return cls(total, sealed((overall / total).astype(np.float32)), list(levels.values()), zones)
+        return cls(total, read_only((overall / total).astype(np.float32)), list(levels.values()), zones)
 
 
 def weights_of(at: LongArray, now: int, half_life_days: float) -> FloatArray:

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from engine.models.base import Arrays, FloatArray, IntArray, LongArray
+from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray
 from engine.models.kernels.links import links
 
 WORD = re.compile(r"[^\W\d_]+")

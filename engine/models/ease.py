@@ -10,8 +10,11 @@ import numpy.typing as npt
 from scipy import sparse
 
 from engine.errors import NoHistory
-from engine.models.base import Arrays, Baskets, Query, Recommender, user_items
-from engine.models.board import Board, Rows
+from engine.models.arrays import Arrays, Rows
+from engine.models.base import Recommender
+from engine.models.baskets import Baskets, user_items
+from engine.models.board import Board
+from engine.models.query import Query
 
 
 @dataclass(slots=True)
@@ -48,7 +51,7 @@ class Ease(Recommender):
         self.links = Rows.of(_largest(coefficients, taking_part, self.kept, baskets.n_items))
         return self
 
-    def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
+    def propose(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
         """Write, about 0 to 1, how much she would be expected to order each dish; below 0 where hers speak against."""
         seeds = board.own_columns().copy()
         board.add_rows(part, self.links, seeds, np.ones(len(seeds), dtype=np.float32))

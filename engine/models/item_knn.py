@@ -10,9 +10,13 @@ import numpy.typing as npt
 from scipy import sparse
 
 from engine.errors import NoHistory
-from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Query, Recommender, user_items
-from engine.models.board import COUNT, Board, Rows, sealed
+from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray, Rows, read_only
+from engine.models.base import Recommender
+from engine.models.baskets import Baskets, user_items
+from engine.models.board import Board
+from engine.models.kernels.board_rows import COUNT
 from engine.models.kernels.sums import told
+from engine.models.query import Query
 from engine.runtime.compiled import compiled
 
 
@@ -39,15 +43,15 @@ class ItemKnn(Recommender):
         said /= np.sqrt(np.bincount(counts.indices, said.astype(np.float64) ** 2, baskets.n_items))[counts.indices]
         by_customer = sparse.csr_matrix((said, counts.indices, counts.indptr), shape=counts.shape)
         found = _neighbours(*_parts(by_customer), *_parts(by_customer.T.tocsr()), self.neighbours)
-        self.links = Rows(*(sealed(array) for array in found))
+        self.links = Rows(*(read_only(array) for array in found))
         return self
 
-    def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
+    def propose(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
         """Write a closeness in (0, 1], her best 1, for what she ordered and its neighbours."""
         # Similarity is symmetric but each row keeps only its own nearest: walk from what she ordered outwards.
         seeds = board.own_columns().copy()
         board.add_rows(part, self.links, seeds, _log_counts(board.own, board.n_own))
-        _to_best(board.parts, board.n, part)
+        _to_best(board.model_scores, board.n, part)
 
     def strongest_seed(self, query: Query, column: int) -> int:
         """Return the item of her baskets that speaks most for `column`; -1 where none does."""
@@ -70,7 +74,7 @@ class ItemKnn(Recommender):
 
 def _parts(matrix: sparse.csr_matrix) -> tuple[LongArray, IntArray, FloatArray]:
     kinds = (matrix.indptr, np.int64), (matrix.indices, np.int32), (matrix.data, np.float32)
-    start, columns, values = (sealed(array.astype(kind, copy=False)) for array, kind in kinds)
+    start, columns, values = (read_only(array.astype(kind, copy=False)) for array, kind in kinds)
     return start, columns, values
 
 

@@ -11,10 +11,13 @@ import numpy.typing as npt
 
 from engine.columns import LANGUAGES
 from engine.errors import NoHistory
-from engine.models.base import Arrays, Baskets, FloatArray, IntArray, Query, Recommender, user_items
-from engine.models.board import Board, sealed
+from engine.models.arrays import Arrays, FloatArray, IntArray, read_only
+from engine.models.base import Recommender
+from engine.models.baskets import Baskets, user_items
+from engine.models.board import Board
 from engine.models.kernels.sums import dense_sums
 from engine.models.popular import Popular, weigh_rows
+from engine.models.query import Query
 from engine.models.repeat import basket_shares
 
 
@@ -38,14 +41,14 @@ class PopularByLanguage(Popular):
         Raises NoHistory if there is no basket.
         """
         Popular.fit(self, baskets, now=now, rng=rng)
-        self.factors = sealed(self._weighed_by_language(baskets, now))
+        self.factors = read_only(self._weighed_by_language(baskets, now))
         return self
 
-    def fill(self, query: Query, board: Board, part: int, rows: IntArray) -> None:
+    def score_candidates(self, query: Query, board: Board, part: int, rows: IntArray) -> None:
         """Add everywhere's share, then weigh all of it by the language."""
-        Popular.fill(self, query, board, part, rows)
+        Popular.score_candidates(self, query, board, part, rows)
         if query.language >= 0:
-            weigh_rows(self.factors, query.language, rows, board.columns, board.parts, part)
+            weigh_rows(self.factors, query.language, rows, board.columns, board.model_scores, part)
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
         """Return (queries, items) float32: the expected share of her language's baskets with the item."""
@@ -102,10 +105,10 @@ class Referral(Recommender):
         if not baskets.n_baskets:
             raise NoHistory("no basket to learn from; import orders with items first")
         counts = np.bincount(user_items(baskets).indices, minlength=baskets.n_items)
-        self.customers = sealed(counts.astype(np.float32))
+        self.customers = read_only(counts.astype(np.float32))
         return self
 
-    def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
+    def propose(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
         """Write a share in (0, 1] for the dishes of who brought her."""
         other = query.brought_by
         if query.known or other is None:
@@ -113,11 +116,11 @@ class Referral(Recommender):
         baskets = np.repeat(basket_shares(len(other.at), self.decay), np.diff(other.start))
         told = self.customers[other.items] >= self.least_customers
         columns, place = np.unique(other.items[told], return_inverse=True)
-        board.add_columns(sealed(columns), mask, len(columns))
+        board.add_columns(read_only(columns), mask, len(columns))
         rows = board.row_of[columns]
         # What may not be shown has no row.
         shares = np.bincount(place, weights=baskets[told], minlength=len(columns))
-        board.parts[rows[rows >= 0], part] = shares[rows >= 0]
+        board.model_scores[rows[rows >= 0], part] = shares[rows >= 0]
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return each item's number of customers, and the settings."""

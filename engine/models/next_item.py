@@ -9,9 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import NoHistory
-from engine.models.base import Arrays, Baskets, FloatArray, LongArray, Query, Recommender
-from engine.models.board import Board, Rows, sealed
+from engine.models.arrays import Arrays, FloatArray, LongArray, Rows, read_only
+from engine.models.base import Recommender
+from engine.models.baskets import Baskets
+from engine.models.board import Board
 from engine.models.kernels.sums import transitions
+from engine.models.query import Query
 from engine.runtime.compiled import compiled
 
 NO_ENTRIES = np.empty(0, np.int32), np.empty(0, np.float32)
@@ -53,15 +56,15 @@ class NextItem(Recommender):
         )
         self.links, self._counted = follows, np.diff(baskets.customer_start)
         shares = follows.values / self._per_row(self._total)
-        self.links = Rows(sealed(follows.start), sealed(follows.columns), sealed(shares))
+        self.links = Rows(read_only(follows.start), read_only(follows.columns), read_only(shares))
         return self
 
-    def go_on_from(self, earlier: Recommender) -> None:
+    def warm_start(self, earlier: Recommender) -> None:
         """Let the next `fit` count only what follows the baskets that an earlier one has counted."""
         if isinstance(earlier, NextItem):
             self._earlier = earlier
 
-    def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
+    def propose(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
         """Write a share in (0, 1] for every dish that ever followed one of her last baskets."""
         start = query.start[-1 - self.last :]
         board.add_rows(part, self.links, query.items[start[0] :], _seed_weights(start, self.decay))

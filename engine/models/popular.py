@@ -10,10 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import NoHistory
-from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Place, Query, Recommender
-from engine.models.board import Board, best_of, sealed
+from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray, read_only
+from engine.models.base import Recommender
+from engine.models.baskets import Baskets
+from engine.models.board import Board
 from engine.models.cells import ZONE_LEVEL, Counted, cell_of, cells_around, weights_of
+from engine.models.kernels.best import best_of
 from engine.models.kernels.top import top_k
+from engine.models.query import Place, Query
 from engine.runtime.compiled import compiled
 
 KM_PER_DEGREE = 111.2
@@ -43,7 +47,7 @@ class Links:
 
 
 NO_CELL = (-1, -1)
-NOWHERE = Links(sealed(np.empty(0, np.int64)), sealed(np.empty(0, np.float32)), 1.0)
+NOWHERE = Links(read_only(np.empty(0, np.int64)), read_only(np.empty(0, np.float32)), 1.0)
 
 
 @dataclass(slots=True)
@@ -94,7 +98,7 @@ class Popular(Recommender):
         self._zones.clear()
         return self
 
-    def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
+    def propose(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
         """Write what is ordered at the place, and give what is liked everywhere a row; `fill` adds how much."""
         links = self._links_of(query.place)
         board.n, found = _add_places(
@@ -109,18 +113,18 @@ class Popular(Recommender):
             board.n,
             board.row_of,
             board.columns,
-            board.parts,
+            board.model_scores,
         )
         if found < MOST and not board.add_columns(self._best, mask, MOST):
             # At night little of what is liked everywhere may be shown: only what may be is looked at, not all there is.
             shown = np.flatnonzero(mask).astype(np.int32)
             best = best_of(self.overall[shown], shown, MOST, -np.inf)
-            board.add_columns(sealed(shown[best]), mask, MOST)
+            board.add_columns(read_only(shown[best]), mask, MOST)
 
-    def fill(self, query: Query, board: Board, part: int, rows: IntArray) -> None:
+    def score_candidates(self, query: Query, board: Board, part: int, rows: IntArray) -> None:
         """Add the share of everywhere's baskets with the dish, as far as the place does not know better."""
         everywhere = np.float32(self._links_of(query.place).everywhere)
-        _add_everywhere(self.overall, everywhere, rows, board.columns, board.parts, part)
+        _add_everywhere(self.overall, everywhere, rows, board.columns, board.model_scores, part)
 
     def top(self, place: Place) -> tuple[float, bool]:
         """Return about the share of the most popular item at the place, and whether anybody ordered near there."""
@@ -178,7 +182,7 @@ class Popular(Recommender):
         """Return (baskets,) what each counts; not to be changed."""
         found = baskets.shared.get((weights_of, self.half_life_days, now))
         if not isinstance(found, np.ndarray):
-            found = sealed(weights_of(baskets.at, now, self.half_life_days))
+            found = read_only(weights_of(baskets.at, now, self.half_life_days))
             baskets.shared[weights_of, self.half_life_days, now] = found
         return found
 
@@ -186,15 +190,15 @@ class Popular(Recommender):
         zones = [counted.zones] if counted.zones else []
         levels = counted.cells + zones if self.on_map else [zone.most_ordered() for zone in zones]
         # A key's level stands in front, so keys of all levels one after another are in order.
-        self.keys = sealed(np.concatenate([np.empty(0, np.int64), *(level.keys for level in levels)]))
-        self.baskets = sealed(np.concatenate([np.empty(0), *(level.baskets for level in levels)]).astype(np.float32))
+        self.keys = read_only(np.concatenate([np.empty(0, np.int64), *(level.keys for level in levels)]))
+        self.baskets = read_only(np.concatenate([np.empty(0), *(level.baskets for level in levels)]).astype(np.float32))
         sizes = [np.diff(level.ordered.start) for level in levels]
-        self.start = sealed(np.cumsum(np.concatenate([np.zeros(1, np.int64), *sizes])))
-        self.items = sealed(np.concatenate([np.empty(0, np.int32), *(level.ordered.columns for level in levels)]))
-        self.counts = sealed(np.concatenate([np.empty(0, np.float32), *(level.ordered.values for level in levels)]))
+        self.start = read_only(np.cumsum(np.concatenate([np.zeros(1, np.int64), *sizes])))
+        self.items = read_only(np.concatenate([np.empty(0, np.int32), *(level.ordered.columns for level in levels)]))
+        self.counts = read_only(np.concatenate([np.empty(0, np.float32), *(level.ordered.values for level in levels)]))
 
     def _ranked(self) -> IntArray:
-        return sealed(top_k(self.overall[None], MOST_RANKED)[0])
+        return read_only(top_k(self.overall[None], MOST_RANKED)[0])
 
     def _links_of(self, place: Place) -> Links:
         # Addresses are many, zones few: where the zone stands for itself nothing is worked out for an address.
@@ -241,7 +245,7 @@ class Popular(Recommender):
         near = self.baskets[places].astype(np.float64)
         far = float(self._kernel(np.array([FAR_DEGREES]))[0]) * max(self.weight - near.sum(), 0.0)
         total = (counted * near).sum() + far
-        return Links(sealed(places.astype(np.int64)), sealed((counted / total).astype(np.float32)), far / total)
+        return Links(read_only(places.astype(np.int64)), read_only((counted / total).astype(np.float32)), far / total)
 
     def _kernel(self, degrees: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return np.asarray((1 + degrees * (KM_PER_DEGREE / self.reach_km)) ** -2)
@@ -257,8 +261,8 @@ class Popular(Recommender):
             around = NOWHERE
         left = np.float32(self.shrink / (own + self.shrink))
         return Links(
-            sealed(np.append(at, around.places)),
-            sealed(np.append(np.float32(1 / (own + self.shrink)), around.weights * left)),
+            read_only(np.append(at, around.places)),
+            read_only(np.append(np.float32(1 / (own + self.shrink)), around.weights * left)),
             float(left * around.everywhere),
             MOST,
         )

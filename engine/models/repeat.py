@@ -9,8 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import NoHistory
-from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Query, Recommender
-from engine.models.board import Board, sealed
+from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray, read_only
+from engine.models.base import Recommender
+from engine.models.baskets import Baskets
+from engine.models.board import Board
+from engine.models.query import Query
 from engine.runtime.compiled import compiled
 
 TIE = 1e-4
@@ -36,12 +39,12 @@ class Repeat(Recommender):
         if not baskets.n_baskets:
             raise NoHistory("no basket to learn from; import orders with items first")
         counts = np.bincount(baskets.items, minlength=baskets.n_items)
-        self.popularity = sealed((counts / counts.max()).astype(np.float32))
+        self.popularity = read_only((counts / counts.max()).astype(np.float32))
         return self
 
-    def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
+    def propose(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
         """Write a share in (0, 1] for every dish she ordered."""
-        _shares(query.items, query.start, self.decay, self.popularity, board.row_of, board.parts, part)
+        _shares(query.items, query.start, self.decay, self.popularity, board.row_of, board.model_scores, part)
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the tie-breaking popularity and the decay."""

@@ -9,8 +9,9 @@ import numpy as np
 from scipy import sparse
 
 from engine.errors import NoHistory
-from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray
-from engine.models.board import best_of
+from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray
+from engine.models.baskets import Baskets
+from engine.models.kernels.best import best_of
 from engine.models.kernels.links import links
 from engine.runtime.compiled import compiled
 from engine.runtime.threads import side_by_side

@@ -10,9 +10,14 @@ import numpy.typing as npt
 from scipy import sparse
 
 from engine.errors import NoHistory
-from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray, Query, Recommender, user_items
-from engine.models.board import COUNT, Board, Rows, best_of, bound_of, sealed
+from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray, Rows, read_only
+from engine.models.base import Recommender
+from engine.models.baskets import Baskets, user_items
+from engine.models.board import Board
+from engine.models.kernels.best import best_of, bound_of
+from engine.models.kernels.board_rows import COUNT
 from engine.models.kernels.sums import newest_sums
+from engine.models.query import Query
 from engine.runtime.compiled import compiled
 
 
@@ -51,13 +56,13 @@ class UserKnn(Recommender):
         counts = sparse.csr_array(user_items(baskets))
         active = np.flatnonzero(np.diff(baskets.customer_start))
         newest = baskets.at[baskets.customer_start[active + 1] - 1]
-        self.members = sealed(np.sort(active[np.argsort(-newest, kind="stable")[: self.pool]]).astype(np.int32))
+        self.members = read_only(np.sort(active[np.argsort(-newest, kind="stable")[: self.pool]]).astype(np.int32))
         pool = counts[self.members]
         self.norms = np.sqrt(np.asarray(pool.multiply(pool).sum(axis=1)).ravel()).astype(np.float32)
         self._index(Rows.of(pool.T.tocsr()), self._recent_votes(baskets))
         return self
 
-    def add(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
+    def propose(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
         """Write the neighbours' mean vote for every dish that one of them ordered lately."""
         near, weights = _nearest(
             board.columns,
@@ -110,11 +115,11 @@ class UserKnn(Recommender):
         first = np.maximum(baskets.customer_start[self.members], end - self.last)
         by_age = (self.decay ** np.arange(self.last)).astype(np.float32)
         votes = newest_sums(first, end, by_age, baskets.basket_start, baskets.items, baskets.n_items)
-        return Rows(*(sealed(array) for array in (votes.start, votes.columns, votes.values)))
+        return Rows(*(read_only(array) for array in (votes.start, votes.columns, votes.values)))
 
     def _index(self, by_item: Rows, votes: Rows) -> None:
         self.by_item, self.votes = by_item, votes
-        self.reach = sealed(self.norms ** np.float32(2 - 2 * self.asymmetry))
+        self.reach = read_only(self.norms ** np.float32(2 - 2 * self.asymmetry))
 
 
 @compiled

@@ -24,12 +24,12 @@ from engine.recommend.rerank.arrange import (
     limits_of,
     reordered,
 )
-from engine.recommend.rerank.dish_habits import OwnLines
 from engine.recommend.rerank.exploration import Slot, eligible, explore
+from engine.recommend.rerank.own_lines import OwnLines
 from engine.recommend.rerank.signals import NOTHING, Signals, moving, read_signals, stand_in, steer
 from engine.recommend.response import Dish, DishAnswer, Explained
 from engine.recommend.scoring.features import names
-from engine.recommend.scoring.scorer import Pool, score_pool
+from engine.recommend.scoring.scorer import Pool
 
 __all__ = ["DishAnswer", "DishRequest", "recommend_dishes"]
 # Where a dish comes from of which no model says anything.
@@ -60,7 +60,7 @@ def recommend_dishes(served: Served, catalog: Catalog, request: DishRequest, fre
     changes: dict[int, str] = {}
 
     def pool_of(size: int) -> Pool:
-        pool = score_pool(served, query, asking.allowed, size=size)
+        pool = served.scorer.pool(query, asking.allowed, size=size)
         if request.explain:
             ranks.update((column, place) for place, column in enumerate(pool.columns.tolist(), 1))
         return steer(pool, asking, left, request.options.signals) if left else pool
@@ -147,7 +147,7 @@ def explained(
     weights = served.blend.vector(pool.names, known=known).tolist()
     adds = {
         name: round(float(part) * weight, 6)
-        for name, part, weight in zip(pool.names, pool.parts[row], weights, strict=True)
+        for name, part, weight in zip(pool.names, pool.model_scores[row], weights, strict=True)
     }
     features = None
     if pool.table is not None:

@@ -9,12 +9,14 @@ from datetime import UTC, datetime, timedelta
 from engine.columns import LANGUAGES
 from engine.errors import BadRequest
 from engine.events.inbox import Event
-from engine.models.base import IntArray, Place, Query
+from engine.models.arrays import IntArray
+from engine.models.query import Place, Query
 from engine.recommend.catalog.catalog import Catalog
 from engine.recommend.catalog.diets import understood
-from engine.recommend.catalog.filters import NO_DISH, Allowed, Limits, apply, dishes_of, disliked_dishes
+from engine.recommend.catalog.filters import Limits, apply, dishes_of, disliked_dishes
 from engine.recommend.options import Options
 from engine.recommend.published.model import Served
+from engine.recommend.scoring.allowed import NO_DISH, Allowed
 
 AHEAD = timedelta(days=366)
 # Clocks differ, and an app may repeat the request of a moment ago; older than this it asks about the past.

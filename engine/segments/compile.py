@@ -15,8 +15,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from engine.columns import UTC_INSTANT
-from engine.customers.columns import DAYPARTS
-from engine.customers.config import Dayparts
+from engine.history.dayparts import Dayparts
 from engine.segments.properties import BY_MENU, SEGMENT_EVENTS
 from engine.segments.rule import (
     SEGMENT_FIELDS,
@@ -50,10 +49,7 @@ class Clock:
 
     def hours_of(self, daypart: str) -> list[int]:
         """Return the local hours of `daypart`; late runs past midnight."""
-        starts = [getattr(self.dayparts, name) for name in DAYPARTS]
-        return [
-            h for h in HOURS_OF_DAY if DAYPARTS[(sum(start <= h for start in starts) - 1) % len(DAYPARTS)] == daypart
-        ]
+        return [hour for hour in HOURS_OF_DAY if self.dayparts.at(hour) == daypart]
 
 
 def expression(rule: Rule, clock: Clock) -> pl.Expr:

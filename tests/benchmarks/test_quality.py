@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from benchmarks.quality import DATA, SETS, dealt, next_for, page_with
-from engine.models.base import user_items
+from engine.models.baskets import user_items
 
 PAGE = "# Old head\n\nsaid\n\n## ncr, last order: 3\n\nold\n\n## akeed, x\n\nkept\n\n## What limits it\n\nwords\n"
 

@@ -9,8 +9,9 @@ import pytest
 
 from engine.artifact import activate, load, write
 from engine.errors import NoHistory
-from engine.models.base import Place, Recommender
+from engine.models.base import Recommender
 from engine.models.newcomer import Referral
+from engine.models.query import Place
 from engine.recommend.published.model import MODELS
 from engine.recommend.scoring.blend import IMPERSONAL
 from tests.baskets import asks, empty_baskets, learned_from, random_town

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.models.base import Query
 from engine.models.kernels.top import top_k
+from engine.models.query import Query
 from training.data.split import Target
 from training.metrics import (
     coverage,

@@ -11,8 +11,10 @@ import polars as pl
 
 from engine.errors import NoHistory
 from engine.history.orders import SORT
-from engine.models.base import Baskets, FloatArray, IntArray, LongArray, Place, Query, user_items
+from engine.models.arrays import FloatArray, IntArray, LongArray
+from engine.models.baskets import Baskets, user_items
 from engine.models.kernels.sums import by_number
+from engine.models.query import Place, Query
 from engine.recommend.published.places import trained_baskets
 from engine.runtime.compiled import compiled
 from engine.runtime.threads import side_by_side

@@ -9,7 +9,9 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
-from engine.models.base import Baskets, Place, Query, Recommender
+from engine.models.base import Recommender
+from engine.models.baskets import Baskets
+from engine.models.query import Place, Query
 from engine.runtime.compiled import compiled
 from training.data.matrices import TrainingSet, keep_baskets, queries_for
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.models.base import Baskets, FloatArray, IntArray, user_items
-from engine.models.board import best_of
+from engine.models.arrays import FloatArray, IntArray
+from engine.models.baskets import Baskets, user_items
+from engine.models.kernels.best import best_of
 from engine.models.kernels.top import top_k
-from engine.recommend.catalog.filters import Allowed
+from engine.recommend.scoring.allowed import Allowed
 from engine.recommend.scoring.scorer import CANDIDATES, Scorer
 from engine.runtime.threads import side_by_side
 from training.data.matrices import TrainingSet
@@ -230,12 +231,12 @@ def _lists(
     """Return (targets, k) columns by name, -1 where there are fewer; of models only where they are heard `alone`."""
     allowed, again = _items_by_vendor(data), data.repeats
     # A model that could speak of every dish is judged on every dish; of the others the few they name are all there is.
-    costly = [model for model in learned.models if model.costly]
+    scores_candidates_only = [model for model in learned.models if model.scores_candidates_only]
     free = again and all(target.query.place.vendor < 0 for target in targets)
     names = [model.name for model in learned.models] + [BLEND] + ([RANKER] if learned.ranker else [])
     lists = {name: np.full((len(targets), k), -1, dtype=np.int32) for name in names}
     if free:
-        for model in costly:
+        for model in scores_candidates_only:
             lists[model.name][alone] = model.best(
                 [target.query for target, asked in zip(targets, alone, strict=True) if asked], k
             )
@@ -244,7 +245,7 @@ def _lists(
     def look(some: npt.NDArray[np.intp]) -> None:
         own = [targets[i] for i in some]
         if alone[some[0]] and not free:
-            scores = {model.name: model.score([target.query for target in own]) for model in costly}
+            scores = {model.name: model.score([target.query for target in own]) for model in scores_candidates_only}
             for name, part in _filtered(scores, own, allowed, repeats=again).items():
                 lists[name][some] = top_k(part, k)
         for name, found in _from_one_board(learned, own, allowed, k, repeats=again, alone=bool(alone[some[0]])).items():
@@ -319,7 +320,9 @@ def _from_one_board(
         ranked = Scorer(learned.models, learned.blend, learned.ranker)
     whole = alone or (learned.ranker is not None and learned.ranker.hears_all)
     everything = Allowed.everything(learned.models[0].n_items)
-    parts = [(part, model.name) for part, model in enumerate(learned.models) if alone and not model.costly]
+    parts = [
+        (part, model.name) for part, model in enumerate(learned.models) if alone and not model.scores_candidates_only
+    ]
     names = [name for _, name in parts] + [BLEND] + ([RANKER] if ranked else [])
     lists = {name: np.full((len(targets), k), -1, dtype=np.int32) for name in names}
     for i, target in enumerate(targets):
@@ -332,7 +335,7 @@ def _from_one_board(
         columns = board.columns[: board.n]
         fine = filters.let_through(columns) if parts else np.empty(0, bool)
         for part, name in parts:
-            said = np.where(fine, board.parts[: board.n, part], np.float32(0))
+            said = np.where(fine, board.model_scores[: board.n, part], np.float32(0))
             best[name] = columns[best_of(said, columns, k, 0.0)]
         for name, chosen in best.items():
             lists[name][i, : len(chosen)] = chosen

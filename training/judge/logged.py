@@ -20,7 +20,8 @@ from sqlalchemy.orm import Session
 
 from engine.columns import UTC_INSTANT
 from engine.events.inbox import Event, read_after
-from engine.models.base import Baskets, Place, Query
+from engine.models.baskets import Baskets
+from engine.models.query import Place, Query
 from training.data.matrices import DAY_S, TrainingSet, queries_for
 from training.data.split import Target
 from training.judge.evaluate import lists_of

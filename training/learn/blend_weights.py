@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.models.base import Recommender
-from engine.recommend.catalog.filters import Allowed
+from engine.recommend.scoring.allowed import Allowed
 from engine.recommend.scoring.blend import DEFAULT_WEIGHTS, IMPERSONAL, Blend
 from engine.recommend.scoring.scorer import CANDIDATES, Scorer
 from engine.runtime.compiled import compiled
@@ -121,7 +121,7 @@ def _candidates(
             board, rows, _ = scorer.candidates(target.query, allowed, most=CANDIDATES, whole=True)
             # As lists break ties. By the order they come in, equals would be told apart by the models tried without.
             rows = rows[np.argsort(board.columns[rows])]
-            features[i, :, : len(rows)] = board.parts[rows].T
+            features[i, :, : len(rows)] = board.model_scores[rows].T
             relevant[i, : len(rows)] = target.ordered(board.columns[rows])
             ideal[i] = discount[: max(1, min(K, len(target.truth) + target.unseen))].sum()
 

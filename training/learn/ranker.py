@@ -12,8 +12,9 @@ import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
-from engine.models.base import FloatArray, LongArray, Recommender
-from engine.recommend.catalog.filters import Allowed
+from engine.models.arrays import FloatArray, LongArray
+from engine.models.base import Recommender
+from engine.recommend.scoring.allowed import Allowed
 from engine.recommend.scoring.blend import Blend
 from engine.recommend.scoring.features import ItemFacts, features, names
 from engine.recommend.scoring.ranker import Ranker

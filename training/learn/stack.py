@@ -9,7 +9,8 @@ from typing import TypeVar
 import numpy as np
 
 from engine.models.als import Als
-from engine.models.base import Baskets, Recommender, user_items
+from engine.models.base import Recommender
+from engine.models.baskets import Baskets, user_items
 from engine.models.daypart import PopularByDaypart, RepeatByDaypart
 from engine.models.ease import Ease
 from engine.models.item_knn import ItemKnn
@@ -116,7 +117,7 @@ def fit_models(
         number, model = numbered
         report(f"fit {model.name}")
         if model.name in before:
-            model.go_on_from(before[model.name])
+            model.warm_start(before[model.name])
         return model.fit(baskets, now=now, rng=np.random.default_rng([seed, number]))
 
     models = list(enumerate(models_of(settings, repeats=repeats, baskets=baskets)))

@@ -12,7 +12,7 @@ from engine.columns import UTC_INSTANT
 from engine.customers.behaviour.purchases import Purchases
 from engine.customers.behaviour.tops import count_pairs, most_frequent, name_lists, regroup
 from engine.customers.columns import DAYPARTS, PRICE_BANDS
-from engine.customers.config import Dayparts
+from engine.history.dayparts import Dayparts
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -152,8 +152,7 @@ def timing_columns(purchases: Purchases, config: Dayparts) -> dict[str, pl.Serie
     n, customer = purchases.n, purchases.customer
     hour = purchases.orders["hour"].to_numpy().astype(np.int64)
     weekday = purchases.orders["weekday"].to_numpy().astype(np.int64) - 1
-    starts = np.array([config.breakfast, config.lunch, config.afternoon, config.dinner, config.late])
-    part = (np.searchsorted(starts, hour, side="right") - 1) % len(DAYPARTS)
+    part = np.array(config.part_of_hour())[hour]
     parts = _counts(customer, part, n, len(DAYPARTS))
     weekdays = _counts(customer, weekday, n, 7)
     hours = _counts(customer, hour, n, 24)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from engine.models.board import FloatArray, IntArray, LongArray
+from engine.models.arrays import FloatArray, IntArray, LongArray
 from engine.runtime.compiled import compiled_in_any_order
 from engine.runtime.threads import side_by_side
 

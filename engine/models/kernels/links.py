@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.models.base import FloatArray, IntArray, LongArray
+from engine.models.arrays import FloatArray, IntArray, LongArray
 from engine.runtime.compiled import compiled
 
 

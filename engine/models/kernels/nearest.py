@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from engine.models.board import FloatArray, IntArray, LongArray
+from engine.models.arrays import FloatArray, IntArray, LongArray
 from engine.runtime.compiled import compiled
 
 # Customers a block and items a tile: a block's products with one tile, 256 KB, stay in the second cache.

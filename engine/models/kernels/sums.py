@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.models.board import FloatArray, IntArray, LongArray, Rows
+from engine.models.arrays import FloatArray, IntArray, LongArray, Rows
 from engine.runtime.compiled import compiled
 
 Weights = npt.NDArray[np.floating[Any]]

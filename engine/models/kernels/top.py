@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.models.board import FloatArray, IntArray
+from engine.models.arrays import FloatArray, IntArray
 
 
 def top_k(scores: FloatArray, k: int) -> IntArray:

@@ -15,14 +15,15 @@ import numpy.typing as npt
 
 from engine.errors import NotFound
 from engine.models.als import Als
-from engine.models.base import Baskets, FloatArray, IntArray, Place, user_items
-from engine.models.board import Rows
+from engine.models.arrays import FloatArray, IntArray, Rows
+from engine.models.baskets import Baskets, user_items
 from engine.models.kernels.nearest import Nearest
 from engine.models.newcomer import Referral
+from engine.models.query import Place
 from engine.recommend.catalog.catalog import Catalog
-from engine.recommend.catalog.filters import NO_DISH, Allowed
 from engine.recommend.published.extras import Cards
 from engine.recommend.published.model import Served
+from engine.recommend.scoring.allowed import NO_DISH, Allowed
 
 # Menus arranged for the factors and kept; beyond that they are arranged anew, which takes a millisecond each.
 KEPT_BYTES = 256 * 1024**2

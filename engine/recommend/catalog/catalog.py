@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -19,9 +19,7 @@ import polars as pl
 from engine.artifact import Pause, no_pause
 from engine.ids import IdMap
 from engine.recommend.catalog.diets import ALLERGENS, DIETS, NOTHING, allergens_in, plain_words
-
-if TYPE_CHECKING:
-    from engine.recommend.published.model import Served
+from engine.recommend.published.model import Served
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int32]

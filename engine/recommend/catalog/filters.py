@@ -3,61 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.events.inbox import Event
-from engine.models.base import IntArray, Query
+from engine.models.arrays import IntArray
 from engine.recommend.catalog.catalog import Catalog, columns_of
 from engine.recommend.published.model import Served
+from engine.recommend.scoring.allowed import NO_DISH, Allowed, without
 
 DISLIKED = "not_interested"
-NO_DISH = np.empty(0, np.int32)
-
-
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """The dishes that pass every hard filter.
-
-    `mask` (items) bool is shared between requests and never written to; of what it lets through only the ascending
-    columns `only` count (None: all), without the columns `blocked`.
-    """
-
-    mask: npt.NDArray[np.bool_]
-    only: IntArray | None
-    blocked: IntArray
-
-    @classmethod
-    def everything(cls, n_items: int, only: IntArray | None = None) -> Self:
-        """Return what lets through all of `n_items`, or of them the ascending columns `only`."""
-        return cls(np.ones(n_items, dtype=bool), only, NO_DISH)
-
-    def asked_by(self, query: Query, *, repeats: bool) -> Self:
-        """Return the same where customers order dishes again; where nobody `repeats`, without those she has ordered."""
-        return self if repeats else replace(self, mask=_without(self.mask, query.items))
-
-    def as_mask(self) -> npt.NDArray[np.bool_]:
-        """Return (items,) bool, a copy: what may be shown."""
-        mask = self.mask.copy()
-        if self.only is not None:
-            asked = np.zeros(len(mask), dtype=bool)
-            asked[self.only] = True
-            mask &= asked
-        mask[self.blocked] = False
-        return mask
-
-    def let_through(self, columns: IntArray) -> npt.NDArray[np.bool_]:
-        """Return, for each of `columns`, whether it may be shown."""
-        fine = self.mask[columns]
-        if self.only is not None:
-            fine &= np.isin(columns, self.only)
-        if len(self.blocked):
-            fine &= np.isin(columns, self.blocked, invert=True)
-        return fine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,38 +38,6 @@ class Limits:
     ordered: IntArray = field(default_factory=lambda: NO_DISH)
 
 
-def allowed_dishes(
-    served: Served,
-    catalog: Catalog,
-    fresh: Sequence[Event],
-    *,
-    at: datetime,
-    zone: str | None,
-    vendor_id: str | None,
-    candidates: Sequence[str] | None,
-    out: Sequence[str],
-    allergens: Sequence[str] = (),
-    diets: Sequence[str] = (),
-) -> Allowed:
-    """Return what may be shown at `at` in `zone`: orderable there and then, of the vendor and candidates asked for.
-
-    `zone`, `vendor_id` and `candidates` None mean not asked; `out` are ids never to show (excluded, or in the cart).
-    What she said is not interesting to her is out too, and so is what holds one of `allergens` (or about which nobody
-    said what it holds) or does not suit all `diets`.
-    """
-    limits = Limits(
-        at=at,
-        zone=zone,
-        vendor=None if vendor_id is None else dishes_of(served, catalog, vendor_id),
-        candidates=None if candidates is None else columns_of(served.items, candidates),
-        allergens=allergens,
-        diets=diets,
-        excluded=columns_of(served.items, out),
-        disliked=disliked_dishes(served, fresh),
-    )
-    return apply(catalog, limits)
-
-
 def apply(catalog: Catalog, limits: Limits) -> Allowed:
     """Return what passes every one of `limits`."""
     only = None if limits.candidates is None else np.unique(limits.candidates)
@@ -121,7 +47,7 @@ def apply(catalog: Catalog, limits: Limits) -> Allowed:
     if limits.allergens or limits.diets:
         mask = mask & catalog.labels.suits(limits.allergens, limits.diets)
     if len(limits.ordered):
-        mask = _without(mask, limits.ordered)
+        mask = without(mask, limits.ordered)
     blocked = [columns for columns in (limits.excluded, limits.cart, limits.disliked) if len(columns)]
     return Allowed(mask, only, np.concatenate(blocked) if blocked else NO_DISH)
 
@@ -181,13 +107,6 @@ def removed(catalog: Catalog, limits: Limits) -> dict[str, int]:
         left = left & passes
     counts["left"] = int(left.sum())
     return counts
-
-
-def _without(mask: npt.NDArray[np.bool_], columns: IntArray) -> npt.NDArray[np.bool_]:
-    # She may have had most of what is popular: out of the mask, models bring what comes after it instead.
-    mask = mask.copy()
-    mask[columns] = False
-    return mask
 
 
 def _marked(like: npt.NDArray[np.bool_], columns: IntArray) -> npt.NDArray[np.bool_]:

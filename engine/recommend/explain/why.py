@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from engine.models.base import FloatArray, IntArray, LongArray
+from engine.models.arrays import FloatArray, IntArray, LongArray
 from engine.models.kernels.links import strongest
 from engine.models.popular import Popular
+from engine.recommend.explain.dish_habits import habits, worded
 from engine.recommend.explain.reasons import Reason, about, said
 from engine.recommend.published.extras import RARE
 from engine.recommend.published.model import Served
 from engine.recommend.request import Asking
-from engine.recommend.rerank.dish_habits import habits, worded
 from engine.recommend.rerank.signals import FAINT, Signals, looked_at
 from engine.recommend.scoring.blend import IMPERSONAL
 from engine.recommend.scoring.scorer import Pool
@@ -42,7 +42,7 @@ class Sources:
 
 def sources_of(served: Served, pool: Pool, *, known: bool) -> Sources:
     """Return where the dishes of a pool of all models come from."""
-    model, adds = _loudest(pool.parts, served.scorer.weights(known=known))
+    model, adds = _loudest(pool.model_scores, served.scorer.weights(known=known))
     return Sources(model, adds, frozenset(model.tolist()))
 
 
@@ -55,7 +55,7 @@ def reasons_for(pool: Pool, asking: Asking, sources: Sources, signals: Signals) 
         # A date alone is a day of whoever wrote it down, wherever she is.
         whose = query.row if served.keeps_hours else -1
         clock = served.extras.clocks.zone_info(whose, asking.catalog.timezone)
-    times, codes, local = habits(columns, query, clock, hours=served.keeps_hours)
+    times, codes, local = habits(columns, query, clock, served.dayparts, hours=served.keeps_hours)
     looked = looked_at(served, signals, columns).tolist() if signals.looked else None
     fresh = _new(asking, columns)
     seeds = _seeds(asking, columns, sources, times)
@@ -63,7 +63,7 @@ def reasons_for(pool: Pool, asking: Asking, sources: Sources, signals: Signals) 
     found = []
     for row, (column, often, code) in enumerate(zip(columns.tolist(), times.tolist(), codes.tolist(), strict=True)):
         if code:
-            found.append(worded(code, local, language))
+            found.append(worded(code, local, language, served.dayparts))
         elif often:
             found.append(_own_reason(often, language, rated=column in signals.rated))
         elif signals.looked.get(column, 0.0) >= FAINT:
@@ -96,7 +96,9 @@ def _surely(asking: Asking, pool: Pool, sources: Sources) -> tuple[list[bool], b
             least[number], near = POPULAR * top, near or here
         else:
             least[number] = TASTE
-    return _says(pool.parts, sources.model, sources.adds, np.array(least, np.float32)).tolist(), near and asking.nearby
+    return _says(
+        pool.model_scores, sources.model, sources.adds, np.array(least, np.float32)
+    ).tolist(), near and asking.nearby
 
 
 @compiled

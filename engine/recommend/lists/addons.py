@@ -8,9 +8,8 @@ import numpy as np
 
 from engine.errors import BadRequest
 from engine.events.inbox import Event
-from engine.models.base import FloatArray, IntArray
+from engine.models.arrays import FloatArray, IntArray
 from engine.recommend.catalog.catalog import Catalog, columns_of
-from engine.recommend.catalog.filters import Allowed
 from engine.recommend.explain.reasons import Reason, reason
 from engine.recommend.explain.why import reasons_for, sources_of
 from engine.recommend.lists.build import best_allowed, shelved
@@ -18,10 +17,11 @@ from engine.recommend.lists.menus import dishes_beside
 from engine.recommend.published.model import Served
 from engine.recommend.request import Asking, DishRequest, open_request
 from engine.recommend.rerank.arrange import joined
-from engine.recommend.rerank.dish_habits import OwnLines
+from engine.recommend.rerank.own_lines import OwnLines
 from engine.recommend.rerank.signals import NOTHING
 from engine.recommend.response import DishAnswer
-from engine.recommend.scoring.scorer import Pool, score_pool
+from engine.recommend.scoring.allowed import Allowed
+from engine.recommend.scoring.scorer import Pool
 
 # What her own baskets say beside everybody's: of those with a dish of the cart, the share that holds this one too.
 OWN_WEIGHT = 0.3
@@ -71,13 +71,13 @@ def _filled(asking: Asking, pool: Pool, size: int) -> Pool:
     """Return the pool with the dishes she would be shown anyway behind it, in their order, up to `size`."""
     if len(pool.columns) >= size:
         return pool
-    usual = score_pool(asking.served, asking.query, asking.allowed, size=size).columns
+    usual = asking.served.scorer.pool(asking.query, asking.allowed, size=size).columns
     usual = usual[np.isin(usual, pool.columns, invert=True)][: size - len(pool.columns)]
     longer = joined(pool, usual)
     # They follow whatever goes with the cart, and each other: equal scores would let arranging mix them.
     scores = longer.scores.copy()
     scores[len(pool.columns) :] = -np.arange(1, len(usual) + 1, dtype=np.float32) * 1e-6
-    return Pool(longer.columns, scores, longer.parts, longer.names)
+    return Pool(longer.columns, scores, longer.model_scores, longer.names)
 
 
 def _reasons(asking: Asking, pool: Pool, cart: IntArray) -> list[Reason]:
@@ -104,4 +104,4 @@ def _reasons(asking: Asking, pool: Pool, cart: IntArray) -> list[Reason]:
 def _spoken(asking: Asking, columns: IntArray) -> Pool:
     """Return what the models say of `columns`, each once."""
     only = Allowed(asking.allowed.mask, np.sort(columns), asking.allowed.blocked)
-    return score_pool(asking.served, asking.query, only, size=len(columns))
+    return asking.served.scorer.pool(asking.query, only, size=len(columns))

@@ -9,16 +9,17 @@ import numpy as np
 
 from engine.events.inbox import Event
 from engine.recommend.catalog.catalog import Catalog
-from engine.recommend.catalog.filters import Allowed
+from engine.recommend.explain.dish_habits import DAY_S
 from engine.recommend.explain.reasons import Reason, reason, why_short
 from engine.recommend.explain.why import reasons_for, sources_of
 from engine.recommend.lists.build import shelved
 from engine.recommend.published.model import Served
 from engine.recommend.request import Asking, DishRequest, open_request
-from engine.recommend.rerank.dish_habits import DAY_S, OwnLines
+from engine.recommend.rerank.own_lines import OwnLines
 from engine.recommend.rerank.signals import read_signals, steer
 from engine.recommend.response import DishAnswer
-from engine.recommend.scoring.scorer import Pool, score_pool
+from engine.recommend.scoring.allowed import Allowed
+from engine.recommend.scoring.scorer import Pool
 
 # Due: her usual gap is nearly over, and not so long over that she gave the dish up.
 DUE_FROM, DUE_UNTIL = 0.8, 2.0
@@ -41,7 +42,7 @@ def dishes_again(served: Served, catalog: Catalog, request: DishRequest, fresh: 
     only = ordered if asking.allowed.only is None else np.intersect1d(ordered, asking.allowed.only)
     allowed = Allowed(asking.allowed.mask, only.astype(np.int32), asking.allowed.blocked)
     asking = replace(asking, allowed=allowed, limits=replace(asking.limits, candidates=only.astype(np.int32)))
-    pool = score_pool(served, asking.query, allowed, size=max(len(only), 1))
+    pool = served.scorer.pool(asking.query, allowed, size=max(len(only), 1))
     signals = read_signals(asking, request.options.signals)
     if signals:
         pool = steer(pool, asking, signals, request.options.signals)
@@ -50,8 +51,8 @@ def dishes_again(served: Served, catalog: Catalog, request: DishRequest, fresh: 
         told = reasons_for(found, asking, sources_of(served, found, known=True), signals)
         return [_due(asking, own, column) or told[row] for row, column in enumerate(found.columns.tolist())]
 
-    weighted = pool.parts * np.array([served.blend.weights.get(name, 0.0) for name in pool.names], np.float32)
-    pool = replace(pool, parts=weighted)
+    weighted = pool.model_scores * np.array([served.blend.weights.get(name, 0.0) for name in pool.names], np.float32)
+    pool = replace(pool, model_scores=weighted)
     answer = shelved(asking, lambda _size: pool, word, shortest="no_orders")
     if request.candidates is None and answer.why_short is not None and answer.why_short.code == "candidates":
         # The candidates are ours: the dishes she ordered.

@@ -8,12 +8,12 @@ from difflib import get_close_matches
 import numpy as np
 
 from engine.ids import IdMap
-from engine.models.base import FloatArray, IntArray
+from engine.models.arrays import FloatArray, IntArray
 from engine.recommend.explain.reasons import Reason
 from engine.recommend.home import answered
 from engine.recommend.request import Asking
 from engine.recommend.rerank.arrange import arrange_enough, choice, reordered
-from engine.recommend.rerank.dish_habits import OwnLines
+from engine.recommend.rerank.own_lines import OwnLines
 from engine.recommend.response import Dish, DishAnswer, Explained
 from engine.recommend.scoring.scorer import Pool
 
@@ -68,8 +68,8 @@ def shelved(
         pool = pool_of(limit)
     pool = reordered(pool, slice(limit))
     reasons = word(pool)
-    most = pool.parts.argmax(axis=1).tolist() if len(pool.columns) else []
-    says = np.any(pool.parts > 0, axis=1).tolist()
+    most = pool.model_scores.argmax(axis=1).tolist() if len(pool.columns) else []
+    says = np.any(pool.model_scores > 0, axis=1).tolist()
     dishes = []
     for row, (column, score) in enumerate(zip(pool.columns.tolist(), pool.scores.tolist(), strict=True)):
         dish = Dish(
@@ -80,7 +80,7 @@ def shelved(
             reasons[row],
         )
         if asking.request.explain:
-            adds = {name: round(float(part), 6) for name, part in zip(pool.names, pool.parts[row], strict=True)}
+            adds = {name: round(float(part), 6) for name, part in zip(pool.names, pool.model_scores[row], strict=True)}
             dish = dish._replace(explained=Explained(None, adds, None, tuple(filter(None, [changes.get(column)]))))
         dishes.append(dish)
     return answered(asking, dishes, shortest=shortest, beside=beside)

@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from engine.experiments.assignment import bucket
-from engine.models.base import IntArray
+from engine.models.arrays import IntArray
 from engine.recommend.catalog.catalog import Catalog
 from engine.recommend.catalog.filters import removed
 from engine.recommend.explain.reasons import Reason, reason, shortage, why_short
 from engine.recommend.published.model import Served
 from engine.recommend.request import Asking, DishRequest, open_request
-from engine.recommend.scoring.scorer import score_pool
 
 # A dish suits somebody when it is among so many of her best.
 SUITS_WITHIN = 20
@@ -119,7 +118,7 @@ def _fits(asking: Asking, customers: Sequence[str]) -> Counter[int]:
     for customer in customers:
         query = served.query(customer, [], now=asking.query.now, place=place)
         allowed = asking.allowed.asked_by(query, repeats=served.repeats)
-        columns: IntArray = score_pool(served, query, allowed, size=SUITS_WITHIN).columns
+        columns: IntArray = served.scorer.pool(query, allowed, size=SUITS_WITHIN).columns
         fits.update(columns.tolist())
     return fits
 

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from engine.models.base import IntArray
+from engine.models.arrays import IntArray
 from engine.recommend.catalog.catalog import Catalog
 from engine.recommend.catalog.filters import dishes_of
 from engine.recommend.published.model import Served

@@ -9,7 +9,7 @@ import numpy as np
 from engine.errors import NotFound
 from engine.events.inbox import Event
 from engine.models.als import Als
-from engine.models.base import FloatArray
+from engine.models.arrays import FloatArray
 from engine.models.item_knn import ItemKnn
 from engine.models.kernels.links import links
 from engine.recommend.catalog.catalog import Catalog
@@ -82,6 +82,6 @@ def _likeness(served: Served, column: int) -> dict[str, FloatArray]:
 
 def _reasons(asking: Asking, pool: Pool, column: int) -> list[Reason]:
     dish = asking.catalog.name(column, asking.language)
-    most = pool.parts.argmax(axis=1).tolist() if len(pool.columns) else []
+    most = pool.model_scores.argmax(axis=1).tolist() if len(pool.columns) else []
     by_customers = [pool.names[part] == "item_knn" for part in most]
     return [reason("same_customers" if told else "similar_to", asking.language, dish=dish) for told in by_customers]

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.events.inbox import UNDOING, Event
-from engine.models.base import FloatArray
+from engine.models.arrays import FloatArray
 from engine.recommend.catalog.catalog import Catalog
-from engine.recommend.catalog.filters import Allowed, removed
+from engine.recommend.catalog.filters import removed
 from engine.recommend.explain.reasons import Reason, about, reason, shortage, why_short
 from engine.recommend.explain.why import POPULAR, reasons_for, sources_of
 from engine.recommend.lists.menus import Kitchens
@@ -20,7 +20,8 @@ from engine.recommend.published.model import ORDERED, Served, delivered, order_o
 from engine.recommend.request import Asking, DishRequest, open_request
 from engine.recommend.rerank.arrange import reordered
 from engine.recommend.rerank.signals import NOTHING
-from engine.recommend.scoring.scorer import Pool, score_pool
+from engine.recommend.scoring.allowed import Allowed
+from engine.recommend.scoring.scorer import Pool
 
 # Hand-set and plain: what she orders from counts most, then what they cook for her taste, then what is usual here.
 OWN, TASTE, USUAL = 1.0, 0.3, 0.1
@@ -73,7 +74,7 @@ def recommend_vendors(served: Served, catalog: Catalog, request: DishRequest, fr
     asking = open_request(served, catalog, request, fresh)
     kitchens = Kitchens.of(asking, asking.allowed.as_mask(), only=request.vendor_id)
     n, cooks = len(kitchens.ids), np.unique(kitchens.vendor)
-    pool = score_pool(served, asking.query, asking.allowed, size=POOL)
+    pool = served.scorer.pool(asking.query, asking.allowed, size=POOL)
     best = kitchens.rows_of(pool.columns)
     own, times = _own_share(asking, kitchens)
     taste = _taste(best, pool.scores, n)
@@ -141,7 +142,7 @@ def _beyond_pool(asking: Asking, kitchens: Kitchens, vendors: list[int]) -> dict
         return {}
     only = np.unique(kitchens.column[np.isin(kitchens.vendor, vendors)])
     theirs = Allowed(asking.allowed.mask, only, asking.allowed.blocked)
-    columns = score_pool(asking.served, asking.query, theirs, size=len(only)).columns
+    columns = asking.served.scorer.pool(asking.query, theirs, size=len(only)).columns
     rows = kitchens.rows_of(columns)
     return {v: columns[rows[v][:SHOWN_DISHES]].tolist() for v in vendors}
 

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.ids import IdMap
-from engine.models.base import Arrays, Baskets, FloatArray, IntArray, LongArray
+from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray
+from engine.models.baskets import Baskets
 from engine.models.content import Content
 from engine.models.kernels.sums import held, sums
 from engine.models.together import Together
@@ -171,11 +172,6 @@ def _cards(arrays: Arrays) -> Cards:
     # An artifact of a release that did not ask who brought her.
     nobody = np.full(len(arrays["zone"]), -1, np.int32)
     return Cards(IdMap.from_arrays(dict(arrays)), arrays["language"], arrays["zone"], arrays.get("referrer", nobody))  # type: ignore[arg-type]
-
-
-def dish_counts(extras: Extras, n_items: int) -> FloatArray:
-    """Return (items,) how many baskets held each dish at training time; infinity where the artifact does not say."""
-    return np.full(n_items, np.inf, np.float32) if extras.together is None else extras.together.baskets
 
 
 def newest(columns: IntArray, extras: Extras, *, least: float = RARE) -> npt.NDArray[np.bool_]:

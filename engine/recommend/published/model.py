@@ -14,16 +14,19 @@ from engine.artifact import Artifact, Pause, no_pause
 from engine.columns import LANGUAGES
 from engine.errors import ArtifactBroken
 from engine.events.inbox import UNDOING, Event
+from engine.history.dayparts import Dayparts
 from engine.ids import IdMap
 from engine.models.als import Als
-from engine.models.base import Baskets, IntArray, LongArray, Place, Query, Recommender
-from engine.models.board import Rows
+from engine.models.arrays import IntArray, LongArray, Rows
+from engine.models.base import Recommender
+from engine.models.baskets import Baskets
 from engine.models.daypart import PopularByDaypart, RepeatByDaypart
 from engine.models.ease import Ease
 from engine.models.item_knn import ItemKnn
 from engine.models.newcomer import PopularByLanguage, Referral
 from engine.models.next_item import NextItem
 from engine.models.popular import Popular, Trending
+from engine.models.query import Place, Query
 from engine.models.repeat import Repeat
 from engine.models.user_knn import UserKnn
 from engine.recommend.published.extras import Extras
@@ -112,6 +115,12 @@ class Served:
     def keeps_time(self) -> bool:
         """Whether orders came with the time of day; where they did not, only their order means something."""
         return self._clock == "time"
+
+    @property
+    def dayparts(self) -> Dayparts:
+        """The dayparts it was trained with."""
+        starts = self.manifest.get("data", {}).get("dayparts")
+        return Dayparts(**starts) if starts else Dayparts()
 
     @property
     def keeps_hours(self) -> bool:

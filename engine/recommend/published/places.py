@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from engine.models.base import Baskets, FloatArray, IntArray, LongArray, Place
+from engine.models.arrays import FloatArray, IntArray, LongArray
+from engine.models.baskets import Baskets
+from engine.models.query import Place
 from engine.runtime.compiled import compiled
 
 # About 300 m: the same building whatever the phone says.

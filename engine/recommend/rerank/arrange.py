@@ -16,11 +16,11 @@ from math import ceil, floor
 import numpy as np
 import numpy.typing as npt
 
-from engine.models.base import FloatArray, IntArray
+from engine.models.arrays import FloatArray, IntArray
 from engine.models.content import words_of
 from engine.recommend.options import ListOptions
 from engine.recommend.request import Asking
-from engine.recommend.rerank.dish_habits import OwnLines
+from engine.recommend.rerank.own_lines import OwnLines
 from engine.recommend.scoring.scorer import Pool
 
 DAY_S = 86_400
@@ -99,7 +99,7 @@ def reordered(pool: Pool, order: npt.NDArray[np.integer] | Sequence[int] | slice
         pool,
         columns=pool.columns[order],
         scores=pool.scores[order],
-        parts=pool.parts[order],
+        model_scores=pool.model_scores[order],
         table=None if pool.table is None else pool.table[order],
     )
 
@@ -116,7 +116,9 @@ def joined(pool: Pool, columns: IntArray) -> Pool:
         pool,
         columns=np.concatenate([pool.columns, columns]).astype(np.int32),
         scores=np.concatenate([pool.scores, np.full(len(columns), lowest, np.float32)]),
-        parts=np.concatenate([pool.parts, np.zeros((len(columns), pool.parts.shape[1]), np.float32)]),
+        model_scores=np.concatenate(
+            [pool.model_scores, np.zeros((len(columns), pool.model_scores.shape[1]), np.float32)]
+        ),
         table=nothing,
     )
 

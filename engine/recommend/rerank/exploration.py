@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.experiments.assignment import bucket
-from engine.models.base import FloatArray, IntArray
+from engine.models.arrays import FloatArray, IntArray
 from engine.recommend.options import ListOptions
 from engine.recommend.published.extras import newest
 from engine.recommend.request import Asking
 from engine.recommend.rerank.arrange import Alike
-from engine.recommend.rerank.dish_habits import OwnLines
+from engine.recommend.rerank.own_lines import OwnLines
 
 MOST_ELIGIBLE = 50
 TASTED = 10

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from engine.events.inbox import Event
-from engine.models.base import FloatArray, IntArray, Query
+from engine.models.arrays import FloatArray, IntArray
 from engine.models.item_knn import ItemKnn
 from engine.models.kernels.links import links
+from engine.models.query import Query
 from engine.recommend.options import SignalOptions
 from engine.recommend.published.extras import newest
 from engine.recommend.published.model import Served, ordered_items

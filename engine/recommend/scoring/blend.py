@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from engine.models.board import FloatArray
+from engine.models.arrays import FloatArray
 
 # Where too few customers came back to learn weights from, these serve; repeats first.
 DEFAULT_WEIGHTS = {

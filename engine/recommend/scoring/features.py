@@ -9,8 +9,11 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from engine.models.base import Arrays, Baskets, Query, user_items
-from engine.models.board import COUNT, FIRST, HERE, LAST, RECENT, Board, FloatArray, IntArray, LongArray, sealed
+from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray, read_only
+from engine.models.baskets import Baskets, user_items
+from engine.models.board import Board
+from engine.models.kernels.board_rows import COUNT, FIRST, HERE, LAST, RECENT
+from engine.models.query import Query
 from engine.runtime.compiled import compiled
 
 DAY_S = 86_400
@@ -65,11 +68,11 @@ class ItemFacts:
         overall, recent = _ordered(baskets.basket_start, baskets.items, baskets.at, since, n)
         trend = np.log((recent + 1) / (recent.sum() + n)) - np.log((overall + 1) / (len(baskets.items) + n))
         return cls(
-            sealed(((again + 1) / (buyers + PRIOR_BUYERS)).astype(np.float32)),
-            sealed(np.log1p(buyers).astype(np.float32)),
-            sealed(trend.astype(np.float32)),
+            read_only(((again + 1) / (buyers + PRIOR_BUYERS)).astype(np.float32)),
+            read_only(np.log1p(buyers).astype(np.float32)),
+            read_only(trend.astype(np.float32)),
             *(
-                sealed(places)
+                read_only(places)
                 for places in _places(baskets.basket_start, baskets.items, baskets.latitude, baskets.longitude, n)
             ),
         )
@@ -205,7 +208,7 @@ def features(board: Board, rows: IntArray, blended: FloatArray, query: Query, fa
     """
     return _features(
         board.columns,
-        board.parts,
+        board.model_scores,
         board.own,
         board.n_own,
         rows,

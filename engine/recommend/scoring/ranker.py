@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.artifact import Pause, no_pause
-from engine.models.base import Arrays, Query
+from engine.models.arrays import Arrays
+from engine.models.query import Query
 from engine.recommend.scoring.features import ItemFacts
 from engine.recommend.scoring.trees import Trees
 

@@ -9,21 +9,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.models.base import Query, Recommender
-from engine.models.board import Board, FloatArray, IntArray, best_of, bound_of, sealed
+from engine.models.arrays import FloatArray, IntArray, read_only
+from engine.models.base import Recommender
+from engine.models.board import Board
+from engine.models.kernels.best import best_of, bound_of
+from engine.models.query import Query
+from engine.recommend.scoring.allowed import Allowed
 from engine.recommend.scoring.blend import Blend
 from engine.recommend.scoring.features import features
 from engine.recommend.scoring.ranker import Ranker
 from engine.runtime.compiled import compiled
-
-if TYPE_CHECKING:
-    from engine.recommend.catalog.filters import Allowed
-    from engine.recommend.published.model import Served
 
 # How many of the blend's best are worth a closer look.
 CANDIDATES = 150
@@ -33,13 +33,13 @@ CANDIDATES = 150
 class Pool:
     """Dishes that passed every hard filter, by falling score.
 
-    `columns` (n) are distinct, `scores` (n) fall, `parts` (n, models) holds what each model of `names` says, 0 where it
-    knows nothing of the dish. `table` (n, features) is what the ranker saw; None where the blend's order stands.
+    `columns` (n) are distinct, `scores` (n) fall, `model_scores` (n, models) holds the score of each model of
+    `names`, 0 where it has no opinion. `table` (n, features) is what the ranker saw; None where the blend decides.
     """
 
     columns: IntArray
     scores: FloatArray
-    parts: FloatArray
+    model_scores: FloatArray
     names: tuple[str, ...]
     table: FloatArray | None = None
 
@@ -60,9 +60,9 @@ class Asked:
     def of(cls, models: Sequence[Recommender], blend: Blend, *, known: bool) -> Self:
         """Sort the models by what the blend gives them."""
         weights = blend.vector([model.name for model in models], known=known)
-        cheap = [(part, model) for part, model in enumerate(models) if not model.costly]
-        late = [(part, model) for part, model in enumerate(models) if model.costly and weights[part]]
-        return cls(sealed(weights), cheap, [(part, model) for part, model in cheap if weights[part]], late)
+        cheap = [(part, model) for part, model in enumerate(models) if not model.scores_candidates_only]
+        late = [(part, model) for part, model in enumerate(models) if model.scores_candidates_only and weights[part]]
+        return cls(read_only(weights), cheap, [(part, model) for part, model in cheap if weights[part]], late)
 
 
 @dataclass(slots=True)
@@ -103,10 +103,10 @@ class Scorer:
             table = features(board, rows, scores, query, self.ranker.facts)
             scores = self.ranker.trees.predict(table)
             order = best_of(scores, columns, size, -np.inf)
-            columns, scores, parts, seen = _taken(order, columns, rows, scores, board.parts, table)
+            columns, scores, parts, seen = _taken(order, columns, rows, scores, board.model_scores, table)
             pool = Pool(columns, scores, parts, self.names, seen)
         else:
-            pool = Pool(columns[:size], scores[:size], board.parts[rows[:size]], self.names)
+            pool = Pool(columns[:size], scores[:size], board.model_scores[rows[:size]], self.names)
         return pool if len(columns) >= size else _with_unknown(pool, allowed, size)
 
     def candidates(
@@ -114,8 +114,8 @@ class Scorer:
     ) -> tuple[Board, IntArray, FloatArray]:
         """Return the board, its (at most `most`) rows that blend best, and their blended scores, best first.
 
-        `whole` asks models too that weigh nothing in the blend, but for costly ones. The board belongs to the calling
-        thread and holds until its next call.
+        `whole` asks also the models without weight in the blend, unless they score candidates only. The board belongs
+        to the calling thread and holds until its next call.
         """
         board = self._board()
         board.start(query)
@@ -126,18 +126,18 @@ class Scorer:
         asked = self._known if query.known else self._new
         early = asked.all_early if whole else asked.early
         for part, model in early:
-            model.add(query, board, part, mask)
+            model.propose(query, board, part, mask)
         everyone = np.arange(board.n, dtype=np.int32)
         for part, model in early:
-            model.fill(query, board, part, everyone)
+            model.score_candidates(query, board, part, everyone)
         rows, values = _best_rows(
-            board.parts, board.columns, board.row_of, board.n, asked.weights, mask, allowed.blocked, most
+            board.model_scores, board.columns, board.row_of, board.n, asked.weights, mask, allowed.blocked, most
         )
         if not asked.late:
             return board, rows, values
         for part, model in asked.late:
-            model.fill(query, board, part, rows)
-        blended = board.parts[rows] @ asked.weights
+            model.score_candidates(query, board, part, rows)
+        blended = board.model_scores[rows] @ asked.weights
         order = best_of(blended, board.columns[rows], len(rows), -np.inf)
         return board, rows[order], blended[order]
 
@@ -146,11 +146,6 @@ class Scorer:
         if board is None:
             board = self._own.board = Board(self.models[0].n_items, len(self.models))
         return board
-
-
-def score_pool(served: Served, query: Query, allowed: Allowed, *, size: int) -> Pool:
-    """Return the `size` best dishes by what is served (fewer where fewer are allowed)."""
-    return served.scorer.pool(query, allowed, size=size)
 
 
 def _with_unknown(pool: Pool, allowed: Allowed, size: int) -> Pool:
@@ -165,7 +160,7 @@ def _with_unknown(pool: Pool, allowed: Allowed, size: int) -> Pool:
     return Pool(
         np.concatenate([pool.columns, added]),
         np.concatenate([pool.scores, np.full(len(added), lowest, dtype=np.float32)]),
-        np.concatenate([pool.parts, np.zeros((len(added), pool.parts.shape[1]), dtype=np.float32)]),
+        np.concatenate([pool.model_scores, np.zeros((len(added), pool.model_scores.shape[1]), dtype=np.float32)]),
         pool.names,
         None if table is None else np.concatenate([table, np.full((len(added), table.shape[1]), np.nan, np.float32)]),
     )

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from engine.artifact import Pause, no_pause
 from engine.errors import ArtifactBroken
-from engine.models.board import FloatArray, LongArray, sealed
+from engine.models.arrays import FloatArray, LongArray, read_only
 from engine.runtime.compiled import compiled
 
 # How deep trees are taught; any depth is read.
@@ -72,7 +72,7 @@ class Trees:
         feature, threshold, keep = (np.concatenate([each[part] for each in trees]) for part in range(3))
         start = np.cumsum([0, *(len(each[0]) for each in trees)]).astype(np.int64)
         keep = keep.view(np.int64) if width > 32 else keep.astype(np.uint32).view(np.int32)
-        return cls(tuple(names), *(sealed(array) for array in (feature, threshold, keep, start, leaves)))
+        return cls(tuple(names), *(read_only(array) for array in (feature, threshold, keep, start, leaves)))
 
     def predict(self, table: FloatArray) -> FloatArray:
         """Return (rows,) float32: the sum of each row's leaves; `table` is (rows, features) without NaN."""

@@ -10,10 +10,11 @@ import pytest
 from engine.columns import UTC_INSTANT
 from engine.customers.behaviour.favourites import favourite_items
 from engine.customers.behaviour.satisfaction import feedback_as_of
-from engine.customers.config import CustomerConfig, Dayparts, Satisfaction
+from engine.customers.config import CustomerConfig, Satisfaction
 from engine.customers.figures import customer_figures
 from engine.customers.moment import Moment, end_of
 from engine.customers.table import customer_table
+from engine.history.dayparts import Dayparts
 from engine.market.low_rated import vendor_and_dish_ratings
 from engine.segments.facts import members
 from engine.segments.inputs import SegmentSources

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from engine.models.board import best_of, bound_of
+from engine.models.kernels.best import best_of, bound_of
 
 VALUES = st.floats(-2, 2, width=32) | st.sampled_from([0.0, -0.0, 0.5, 1.0, 2**-126])
 

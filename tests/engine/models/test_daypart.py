@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.models.base import Place
 from engine.models.board import Board
 from engine.models.daypart import PopularByDaypart, RepeatByDaypart, slot, slots
 from engine.models.popular import Popular
+from engine.models.query import Place
 from engine.models.repeat import Repeat
 from tests.baskets import START, asks, learned_from, random_town
 
@@ -36,9 +36,12 @@ def told(model, data, query) -> dict[str, float]:
     """Return what the model says of each dish, on a board as it is asked in answers."""
     board = Board(len(data.items), 1)
     board.start(query)
-    model.add(query, board, 0, np.ones(len(data.items), bool))
-    model.fill(query, board, 0, np.arange(board.n, dtype=np.int32))
-    return {data.items[int(column)]: float(board.parts[row, 0]) for row, column in enumerate(board.columns[: board.n])}
+    model.propose(query, board, 0, np.ones(len(data.items), bool))
+    model.score_candidates(query, board, 0, np.arange(board.n, dtype=np.int32))
+    return {
+        data.items[int(column)]: float(board.model_scores[row, 0])
+        for row, column in enumerate(board.columns[: board.n])
+    }
 
 
 @pytest.mark.parametrize(

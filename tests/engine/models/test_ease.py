@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.models.base import user_items
+from engine.models.baskets import user_items
 from engine.models.ease import Ease
 from tests.baskets import asks, learned_from, random_town
 

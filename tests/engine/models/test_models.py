@@ -9,11 +9,12 @@ import pytest
 from scipy import sparse
 
 from engine.models.als import Als
-from engine.models.base import Place, user_items
+from engine.models.baskets import user_items
 from engine.models.item_knn import ItemKnn
 from engine.models.kernels.top import top_k
 from engine.models.next_item import NextItem
 from engine.models.popular import Popular
+from engine.models.query import Place
 from engine.models.repeat import Repeat
 from engine.models.user_knn import UserKnn
 from tests.baskets import asks, learned_from, random_town
@@ -148,14 +149,14 @@ def test_next_item_goes_on_from_the_first_baskets_to_what_all_baskets_say() -> N
     data = learned_from(random_town(60, 15, seed=1))
     past = split_by_time(data, (data.first_at + data.last_at) // 2).past
     again = NextItem()
-    again.go_on_from(fit(NextItem(), replace(data, baskets=past)))
+    again.warm_start(fit(NextItem(), replace(data, baskets=past)))
     fit(again, data)
     whole = fit(NextItem(), data)
     np.testing.assert_array_equal(again.links.columns, whole.links.columns)
     np.testing.assert_allclose(again.links.values, whole.links.values, rtol=1e-5)
     # A customer who has fewer baskets than were counted is another: then all is counted.
     fewer = NextItem()
-    fewer.go_on_from(whole)
+    fewer.warm_start(whole)
     fit(fewer, replace(data, baskets=past))
     np.testing.assert_array_equal(fewer.links.values, fit(NextItem(), replace(data, baskets=past)).links.values)
 
@@ -194,7 +195,7 @@ def test_als_goes_on_from_what_an_earlier_fit_found() -> None:
     data = learned_from(random_town(60, 15, seed=1))
     once = fit(Als(factors=8), data)
     again = Als(factors=8)
-    again.go_on_from(once)
+    again.warm_start(once)
     fit(again, data)
     assert np.abs(again.item_factors - once.item_factors).max() < 0.05
     assert np.abs(fit(Als(factors=8, iterations=3), data).item_factors - once.item_factors).max() > 0.05

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.columns import LANGUAGES
-from engine.models.base import Place
 from engine.models.board import Board
 from engine.models.newcomer import PopularByLanguage, Referral
 from engine.models.popular import Popular
+from engine.models.query import Place
 from tests.baskets import asks, learned_from, random_town
 
 EN, ZH = LANGUAGES.index("en"), LANGUAGES.index("zh")
@@ -33,9 +33,12 @@ def told(model, data, query, mask=None) -> dict[str, float]:
     """Return what the model says of each dish, on a board as it is asked in answers."""
     board = Board(len(data.items), 1)
     board.start(query)
-    model.add(query, board, 0, np.ones(len(data.items), bool) if mask is None else mask)
-    model.fill(query, board, 0, np.arange(board.n, dtype=np.int32))
-    return {data.items[int(column)]: float(board.parts[row, 0]) for row, column in enumerate(board.columns[: board.n])}
+    model.propose(query, board, 0, np.ones(len(data.items), bool) if mask is None else mask)
+    model.score_candidates(query, board, 0, np.arange(board.n, dtype=np.int32))
+    return {
+        data.items[int(column)]: float(board.model_scores[row, 0])
+        for row, column in enumerate(board.columns[: board.n])
+    }
 
 
 def brought(data, *baskets) -> object:

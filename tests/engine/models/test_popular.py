@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.models.base import Place
 from engine.models.board import Board
 from engine.models.popular import Popular
+from engine.models.query import Place
 from tests.baskets import asks, learned_from, random_town
 
 
@@ -26,7 +26,7 @@ def test_where_little_may_be_shown_the_most_liked_of_it_are_candidates(seed, all
         mask = np.isin(np.arange(len(data.items)), list(allowed))
         board = Board(len(data.items), 1)
         board.start(asks(data))
-        model.add(asks(data), board, 0, mask)
+        model.propose(asks(data), board, 0, mask)
     best = [column for column in np.lexsort((np.arange(len(mask)), -model.overall)).tolist() if mask[column]][:5]
     assert sorted(board.columns[: board.n].tolist()) == sorted(best)
 
@@ -45,9 +45,11 @@ def test_where_a_zone_tells_enough_what_is_ordered_around_it_brings_nothing_of_i
         query = asks(data, place=Place(list(data.zones).index("here"), -1, 31.2, 121.4))
         board = Board(len(data.items), 1)
         board.start(query)
-        model.add(query, board, 0, np.ones(len(data.items), dtype=bool))
-        model.fill(query, board, 0, np.arange(board.n, dtype=np.int32))
-    told = {data.items[column]: board.parts[row, 0] for row, column in enumerate(board.columns[: board.n].tolist())}
+        model.propose(query, board, 0, np.ones(len(data.items), dtype=bool))
+        model.score_candidates(query, board, 0, np.arange(board.n, dtype=np.int32))
+    told = {
+        data.items[column]: board.model_scores[row, 0] for row, column in enumerate(board.columns[: board.n].tolist())
+    }
     assert ("cake" in told) == (enough > 3)
     # Of what has a row, nothing of what is ordered around is left out.
     everything = model.score([query])[0]

@@ -17,7 +17,7 @@ from engine.artifact import load
 from engine.columns import ITEMS, VENDORS
 from engine.events.inbox import Event
 from engine.history.orders import History
-from engine.models.base import Place
+from engine.models.query import Place
 from engine.recommend.catalog.catalog import build_catalog
 from engine.recommend.explain.why import _model_reason
 from engine.recommend.home import DishRequest, recommend_dishes

@@ -11,7 +11,7 @@ from engine.artifact import load
 from engine.columns import CUSTOMERS, LANGUAGES
 from engine.history.orders import History
 from engine.history.tables import read_table, upsert_table
-from engine.models.base import Place
+from engine.models.query import Place
 from engine.recommend.catalog.catalog import build_catalog
 from engine.recommend.published.extras import Extras
 from engine.recommend.published.model import open_served
@@ -102,7 +102,7 @@ def test_a_dish_of_her_friends_that_hardly_anybody_orders_is_not_passed_on(place
     assert stew in query(place, "pat").brought_by.items
     part = place.served.scorer.names.index("referral")
     pool = place.served.scorer.pool(query(place, "pat"), open_request(*place.of("pat"), []).allowed, size=50)
-    said = dict(zip(pool.columns.tolist(), pool.parts[:, part].tolist(), strict=True))
+    said = dict(zip(pool.columns.tolist(), pool.model_scores[:, part].tolist(), strict=True))
     assert said[stew] == 0
     assert said[place.served.items.row("pie")] == 1
 

@@ -10,7 +10,7 @@ import pytest
 
 from engine.columns import ITEMS, LINES, ORDERS
 from engine.history.orders import History
-from engine.models.base import Place, Query
+from engine.models.query import Place, Query
 from tests.baskets import START, learned_from, random_town, tables
 from training.data.matrices import BASKET_CLOCK_START, DAY_S, training_set
 from training.data.split import Split, Target
@@ -189,7 +189,7 @@ def test_hits_among_rare_and_common_dishes_add_up_to_all_hits(judged_town) -> No
     baskets_with = np.bincount(split.past.items, minlength=split.past.n_items)
     rare = np.array([len(t.truth) + t.unseen for t in truth_parts(town.targets, baskets_with)["rare"]])
     assert 0 < rare.sum() < sizes.sum()
-    hits = {name: np.nan_to_num(town.parts[name]["popular"].column("recall@5")) for name in ("rare", "common")}
+    hits = {name: np.nan_to_num(town.model_scores[name]["popular"].column("recall@5")) for name in ("rare", "common")}
     both = hits["rare"] * rare + hits["common"] * (sizes - rare)
     np.testing.assert_allclose(both, town.judged["popular"].column("recall@5") * sizes)
 

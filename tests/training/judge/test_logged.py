@@ -15,7 +15,7 @@ from engine.columns import UTC_INSTANT
 from engine.database.session import connect, migrate, transaction
 from engine.events.inbox import Event, store
 from engine.history.orders import History
-from engine.models.base import Place
+from engine.models.query import Place
 from tests.baskets import START, learned_from, random_town, tables
 from training.data.matrices import queries_for
 from training.data.split import Target

@@ -16,7 +16,7 @@ from engine.columns import VENDORS
 from engine.customers.behaviour import habits
 from engine.customers.behaviour.purchases import read_purchases
 from engine.customers.columns import DAYPARTS
-from engine.customers.config import Dayparts
+from engine.history.dayparts import Dayparts
 from tests.engine.customers.histories import NOW, customers, items, lines_of, order, orders
 
 MENU = items(

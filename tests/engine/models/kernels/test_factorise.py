@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from engine.models.board import FloatArray
+from engine.models.arrays import FloatArray
 from engine.models.kernels.factorise import CLOSE, factorise, first_guess
 from engine.runtime import threads
 

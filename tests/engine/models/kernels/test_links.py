@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from engine.models.board import Rows
+from engine.models.arrays import Rows
 from engine.models.kernels.links import strongest
 
 N = 12

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.models.als import Als
-from engine.models.board import Rows
+from engine.models.arrays import Rows
 from engine.models.kernels.nearest import TILE, Nearest
 from engine.runtime.threads import one_blas_thread
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from engine.models.board import Rows
+from engine.models.arrays import Rows
 from engine.models.kernels.sums import dense_sums, held, newest_sums, sums, transitions
 from tests.baskets import learned_from, random_town
 

@@ -10,7 +10,7 @@ import pytest
 from engine.errors import NotFound
 from engine.ids import IdMap
 from engine.models.als import Als
-from engine.models.base import Place
+from engine.models.query import Place
 from engine.recommend.batch.everyone import (
     Menus,
     best_by_factors,
@@ -19,8 +19,8 @@ from engine.recommend.batch.everyone import (
     customers_of,
     last_zones,
 )
-from engine.recommend.catalog.filters import NO_DISH, Allowed
 from engine.recommend.published.extras import Cards
+from engine.recommend.scoring.allowed import NO_DISH, Allowed
 from engine.runtime.threads import one_blas_thread
 from tests.engine.recommend.conftest import NOW, VENDOR
 from training.data.matrices import keep_baskets

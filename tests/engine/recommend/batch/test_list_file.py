@@ -16,10 +16,10 @@ import pytest
 
 from engine.errors import ArtifactBroken, BadRequest, Conflict, MissingFile
 from engine.files.atomic import locked
-from engine.models.base import Place
+from engine.models.query import Place
 from engine.recommend.batch.everyone import Menus
 from engine.recommend.batch.list_file import SCHEMA, Recipe, tables_digest, write_lists
-from engine.recommend.catalog.filters import NO_DISH, Allowed
+from engine.recommend.scoring.allowed import NO_DISH, Allowed
 from engine.settings import Settings
 from tests.engine.recommend.conftest import NOW, orderable
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from engine.models.base import Place, Query
+from engine.models.query import Place, Query
 from engine.recommend.explain.reasons import OTHERS, SHORT, why_short
 from engine.recommend.explain.why import NEW_S, POPULAR
 from engine.recommend.lists.vendors import recommend_vendors

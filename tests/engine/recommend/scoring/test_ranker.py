@@ -10,11 +10,11 @@ import pytest
 
 from engine.artifact import Artifact
 from engine.columns import ITEMS
-from engine.models.base import Place, Query
 from engine.models.board import Board
-from engine.recommend.catalog.filters import Allowed
+from engine.models.query import Place, Query
 from engine.recommend.published.model import _ranker
 from engine.recommend.published.places import went_to
+from engine.recommend.scoring.allowed import Allowed
 from engine.recommend.scoring.features import MOST_PLACED, ItemFacts, _median, _places, features, names
 from engine.recommend.scoring.ranker import Ranker
 from engine.recommend.scoring.scorer import Scorer

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.recommend.rerank.dish_habits import daypart, habit, shifts_of
+from engine.history.dayparts import Dayparts
+from engine.recommend.explain.dish_habits import habit, shifts_of
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 FRIDAY = datetime(2025, 3, 7, 12, 30, tzinfo=SHANGHAI)
@@ -60,7 +61,7 @@ def test_the_day_is_hers_and_not_the_servers() -> None:
     ("hour", "part"), [(4, "late"), (5, "breakfast"), (11, "lunch"), (14, "afternoon"), (17, "dinner"), (22, "late")]
 )
 def test_dayparts_are_those_of_the_customer_table(hour, part) -> None:
-    assert daypart(hour) == part
+    assert Dayparts().at(hour) == part
 
 
 @given(st.lists(st.integers(0, 400), max_size=12), st.integers(0, 500), st.integers(0, 23))

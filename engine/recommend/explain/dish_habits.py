@@ -1,17 +1,17 @@
-"""When she orders a dish: her weekday, her time of day, her own gap between two orders of it."""
+"""When a customer orders a dish: on which weekday, at which time of day, and how long apart."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from engine.customers.config import Dayparts
-from engine.models.base import IntArray, LongArray, Query
-from engine.models.board import sealed
+from engine.history.dayparts import Dayparts
+from engine.models.arrays import IntArray, LongArray, read_only
+from engine.models.query import Query
 from engine.recommend.explain.reasons import DAYPARTS, WEEKDAYS, Reason, reason
 from engine.runtime.compiled import compiled
 
@@ -21,41 +21,8 @@ DAY_S, HOUR_S, YEAR_S = 86_400, 3600, 31_556_952
 EPOCH_YEAR = 1970
 # 1970 began on a Thursday; Monday is 0.
 FIRST_WEEKDAY = 3
-DAYPART_STARTS = tuple(
-    sorted((start, name) for name, start in ((each, getattr(Dayparts(), each)) for each in Dayparts.__slots__))
-)
 ANY_PART, NEVER = -1, 2**62
 NO_HABIT, MOST_WEEKDAYS, MOSTLY_WEEKDAY, USUAL_DAYPART = range(4)
-
-
-@dataclass(frozen=True)
-class OwnLines:
-    """Her lines: `items`, oldest first, and the number of the `basket` each lies in."""
-
-    query: Query
-
-    @classmethod
-    def of(cls, query: Query) -> OwnLines:
-        """Lay her baskets end to end."""
-        return cls(query)
-
-    @property
-    def items(self) -> IntArray:
-        """Her dishes, one a line."""
-        return self.query.items
-
-    @cached_property
-    def basket(self) -> LongArray:
-        """The basket each line lies in; worked out when somebody asks."""
-        return np.repeat(np.arange(len(self.query.at)), np.diff(self.query.start))
-
-    def times(self, columns: IntArray) -> LongArray:
-        """Return how many of her baskets hold each of `columns`."""
-        return np.asarray((self.items[:, None] == columns[None, :]).sum(axis=0))
-
-    def orders_of(self, column: int) -> LongArray:
-        """Return the numbers of her baskets with `column`, ascending."""
-        return np.asarray(self.basket[self.items == column])
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +37,13 @@ class Shifts:
         return at + int(self.ahead[max(int(self.since.searchsorted(at, side="right")) - 1, 0)])
 
 
-NO_SHIFTS = Shifts(sealed(np.empty(0, np.int64)), sealed(np.empty(0, np.int64)))
+NO_SHIFTS = Shifts(read_only(np.empty(0, np.int64)), read_only(np.empty(0, np.int64)))
 
 
 def shifts_of(clock: ZoneInfo, first: int, last: int) -> Shifts:
     """Return the clock's shifts, good from a year before `first` to a year after `last` (seconds since 1970).
 
-    Her baskets may stand a little out of order: an order can be told late.
+    Baskets may be a little out of order: an order can arrive late.
     """
     # Mean years will do: there is a year to spare on both sides.
     years = sorted((EPOCH_YEAR + first // YEAR_S, EPOCH_YEAR + last // YEAR_S))
@@ -100,23 +67,18 @@ def _shifts(clock: ZoneInfo, first_year: int, last_year: int) -> Shifts:
             low, high = (middle, high) if ahead(middle) == shifts[-1] else (low, middle)
         since.append(high)
         shifts.append(ahead(high))
-    return Shifts(sealed(np.array(since, np.int64)), sealed(np.array(shifts, np.int64)))
+    return Shifts(read_only(np.array(since, np.int64)), read_only(np.array(shifts, np.int64)))
 
 
-def daypart(hour: int) -> str:
-    """Return the part of the day a local hour belongs to; before breakfast it is still late."""
-    name = "late"
-    for start, each in DAYPART_STARTS:
-        if hour >= start:
-            name = each
-    return name
+@lru_cache(maxsize=16)
+def _part_of_hour(dayparts: Dayparts) -> IntArray:
+    found: IntArray = read_only(np.array(dayparts.part_of_hour(), np.int32))
+    return found
 
 
-_PART_NAMES = tuple(DAYPARTS["en"])
-_PART_OF_HOUR: IntArray = sealed(np.array([_PART_NAMES.index(daypart(hour)) for hour in range(24)], np.int32))
-
-
-def habit(instants: LongArray, now: int, clock: ZoneInfo, language: str) -> Reason | None:
+def habit(
+    instants: LongArray, now: int, clock: ZoneInfo, language: str, dayparts: Dayparts = Dayparts()
+) -> Reason | None:
     """Return what today has to do with the orders of a dish at `instants` (ascending seconds), None where nothing.
 
     A weekday is a habit when three orders or more, on as many days, fell on it and they are at least 60 % of all; it
@@ -126,12 +88,12 @@ def habit(instants: LongArray, now: int, clock: ZoneInfo, language: str) -> Reas
     if len(instants) < LEAST_ORDERS:
         return None
     shifts = shifts_of(clock, int(instants[0]), now)
-    code = _habit(sealed(instants), now, shifts.since, shifts.ahead, _PART_OF_HOUR)
-    return worded(code, shifts.local(now), language) if code else None
+    code = _habit(read_only(instants), now, shifts.since, shifts.ahead, _part_of_hour(dayparts))
+    return worded(code, shifts.local(now), language, dayparts) if code else None
 
 
 def habits(
-    columns: IntArray, query: Query, clock: ZoneInfo | None, *, hours: bool = True
+    columns: IntArray, query: Query, clock: ZoneInfo | None, dayparts: Dayparts, *, hours: bool = True
 ) -> tuple[IntArray, IntArray, int]:
     """Return, by dish, how many of her baskets hold it and the code of its habit, and what her clock shows now.
 
@@ -139,18 +101,18 @@ def habits(
     """
     shifts = NO_SHIFTS if clock is None or not len(query.at) else shifts_of(clock, int(query.at[0]), query.now)
     times, codes, local = _habits(
-        columns, query.items, query.start, query.at, query.now, shifts.since, shifts.ahead, _PART_OF_HOUR
+        columns, query.items, query.start, query.at, query.now, shifts.since, shifts.ahead, _part_of_hour(dayparts)
     )
     if not hours:
         codes[codes == USUAL_DAYPART] = NO_HABIT
     return times, codes, local
 
 
-def worded(code: int, local: int, language: str) -> Reason:
+def worded(code: int, local: int, language: str, dayparts: Dayparts) -> Reason:
     """Return the habit with this code in words, told at `local` seconds by her clock."""
     told = "zh" if language == "zh" else "en"
     if code == USUAL_DAYPART:
-        return reason("usual_daypart", language, daypart=DAYPARTS[told][daypart(local % DAY_S // HOUR_S)])
+        return reason("usual_daypart", language, daypart=DAYPARTS[told][dayparts.at(local % DAY_S // HOUR_S)])
     name = "most_weekdays" if code == MOST_WEEKDAYS else "mostly_weekday"
     return reason(name, language, weekday=WEEKDAYS[told][(local // DAY_S + FIRST_WEEKDAY) % 7])
 
