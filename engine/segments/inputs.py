@@ -8,7 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
-from engine.customers.config import Dayparts
+from engine.history.dayparts import Dayparts
 from engine.segments.compile import Clock
 
 FrameSince = Callable[[datetime | None], pl.LazyFrame]
