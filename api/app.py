@@ -27,7 +27,7 @@ from api.routes import recommend as recommending
 from api.schemas.responses import with_shapes
 from api.serving.live import Live
 from engine.database.session import connect
-from engine.events.online.store import open_online
+from engine.events.online.open import open_online
 from engine.runtime.logs import configure_logs
 from engine.runtime.threads import one_blas_thread
 from engine.settings import Settings

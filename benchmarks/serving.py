@@ -32,7 +32,6 @@ from typing import Any
 import numpy as np
 from redis.asyncio import Redis
 
-from api.http.auth import create_key
 from benchmarks.bare import BYTES, REDIS
 from benchmarks.load import (
     QUESTION,
@@ -50,9 +49,10 @@ from benchmarks.load import (
 from demo.city import write_city
 from demo.world import CityScale
 from engine.artifact import MANIFEST, activate, live_version, load
+from engine.database.keys import create_key
 from engine.database.session import connect, transaction
 from engine.events.inbox import Event
-from engine.events.online.store import InRedis
+from engine.events.online.in_redis import RedisStore
 from engine.imports.intake import import_files
 from engine.recommend.published.model import open_served
 from engine.settings import Settings
@@ -257,7 +257,7 @@ def redis_bytes(customers: int = 20_000) -> tuple[float, float]:
         redis: Redis = Redis.from_url(REDIS_URL)
         await redis.flushall()
         empty = (await redis.info("memory"))["used_memory"]
-        store, sizes = InRedis(REDIS_URL), []
+        store, sizes = RedisStore(REDIS_URL), []
         for kind, many in (("order", 5), ("impression", 20)):
             for first in range(0, customers, 500):
                 await store.fold(_events(kind, many, range(first, first + 500)))

@@ -28,7 +28,8 @@ from sqlalchemy import (
 from sqlalchemy import text as sql_text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from engine.database.session import BIG_KEY, Base, Instant
+from engine.database.session import Base
+from engine.database.types import BIG_KEY, Instant
 
 
 class CampaignRow(Base):

@@ -15,11 +15,11 @@ import campaigns
 import cli
 import engine
 import training
-from api.http.auth import SCOPES
 from cli.app import app
 from cli.output import HomeOption, JsonOption, print_facts, print_json
 from engine.columns import CUSTOMER_COLUMNS, ITEM_COLUMNS, LINE_COLUMNS, OFFER_COLUMNS, ORDER_COLUMNS, VENDOR_COLUMNS
 from engine.customers.columns import TABLE_COLUMNS
+from engine.database.keys import SCOPES
 from engine.errors import RegularsError
 from engine.events.inbox import EVENT_TYPES
 from engine.settings import described

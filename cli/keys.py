@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 from sqlalchemy.orm import Session
 
-from api.http.auth import SCOPES, create_key, list_keys, revoke_key
 from cli.app import app
 from cli.output import HomeOption, JsonOption, actor, print_facts, print_json, print_table, settings_for
+from engine.database.keys import SCOPES, create_key, list_keys, revoke_key
 from engine.database.session import connect, transaction
 
 keys = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Make, list and revoke API keys.")

@@ -328,14 +328,16 @@ def _events(settings: Settings, customer: str | None) -> Sequence[Event]:
     """Return what the service's cache would hold of her, oldest first, from the inbox."""
     from engine.database.session import connect, transaction  # noqa: PLC0415
     from engine.events.inbox import events_of  # noqa: PLC0415
-    from engine.events.online.store import as_kept, forgiven  # noqa: PLC0415
+    from engine.events.online.kept import kept_events, without_expired_dislikes  # noqa: PLC0415
 
     if customer is None:
         return []
     engine = connect(settings)
     try:
         with transaction(engine) as session:
-            return forgiven(as_kept(events_of(session, customer, limit=MOST_READ)[::-1]), datetime.now(UTC))
+            return without_expired_dislikes(
+                kept_events(events_of(session, customer, limit=MOST_READ)[::-1]), datetime.now(UTC)
+            )
     finally:
         engine.dispose()
 

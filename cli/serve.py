@@ -15,7 +15,7 @@ from cli.app import app
 from cli.output import HomeOption, JsonOption, err, print_json, settings_for
 from engine.database.session import connect
 from engine.errors import Conflict, InputError
-from engine.events.online.store import open_online
+from engine.events.online.open import open_online
 
 BACKLOG = 2048
 

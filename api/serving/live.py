@@ -30,7 +30,8 @@ from engine.artifact import Artifact, Pause, live_version, load, no_pause, unmap
 from engine.database.session import transaction
 from engine.errors import OnlineUnavailable, RegularsError
 from engine.events.inbox import Event, last_seq, read_after
-from engine.events.online.store import KEPT_DAYS, OnlineStore, forgiven
+from engine.events.online.kept import KEPT_DAYS, without_expired_dislikes
+from engine.events.online.store import OnlineStore
 from engine.history.tables import read_table, table_file
 from engine.recommend.catalog.catalog import Catalog, catalog_of
 from engine.recommend.home import DishRequest, recommend_dishes
@@ -129,7 +130,7 @@ class Live:
     async def catch_up(self) -> None:
         """Fold what the inbox has and the online store lacks; after a flush, everything of the last 90 days."""
         try:
-            through = await self.online.through()
+            through = await self.online.watermark()
             if through is None:
                 self.online_state = "rebuilding"
             await self._fold_after(through)
@@ -151,10 +152,10 @@ class Live:
             return []
         try:
             if session_id is None or session_id == asked:
-                return forgiven(await self.online.recent(asked), datetime.now(UTC))
+                return without_expired_dislikes(await self.online.recent(asked), datetime.now(UTC))
             # Asked together they share a round trip.
             both = await asyncio.gather(self.online.recent(asked), self.online.recent(session_id))
-            return forgiven(sorted((*both[0], *both[1]), key=attrgetter("seq")), datetime.now(UTC))
+            return without_expired_dislikes(sorted((*both[0], *both[1]), key=attrgetter("seq")), datetime.now(UTC))
         except OnlineUnavailable:
             self.online_state = "down"
             self._spare_until = time.monotonic() + SPARE_S
@@ -190,7 +191,7 @@ class Live:
                 await self.online.fold(batch)
             seq = batch[-1].seq if len(batch) == FOLD_BATCH else max(seq, end)
             if batch or through is None:
-                await self.online.move_through(seq)
+                await self.online.advance(seq)
             if len(batch) < FOLD_BATCH:
                 return
 

@@ -17,7 +17,6 @@ import orjson
 import polars as pl
 from sqlalchemy import Engine
 
-from api.http.auth import create_key
 from campaigns.channels.registry import configured_channels, require_channel
 from campaigns.definition.find import load_definition
 from campaigns.delivery.worker import Worker
@@ -28,6 +27,7 @@ from cli.demo.server import Client
 from cli.output import actor
 from demo.city import DAYS, write_city
 from demo.world import TIMEZONE
+from engine.database.keys import create_key
 from engine.database.session import transaction
 from engine.errors import NoHistory
 from engine.files.encryption import seal_of

@@ -10,7 +10,8 @@ from typing import Literal
 from sqlalchemy import Boolean, Index, String, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from engine.database.session import BIG_KEY, Base, Instant
+from engine.database.session import Base
+from engine.database.types import BIG_KEY, Instant
 
 ANY_CHANNEL = "any"
 # What a consent may be given for one by one.

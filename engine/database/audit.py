@@ -9,7 +9,8 @@ import orjson
 from sqlalchemy import String, Text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from engine.database.session import BIG_KEY, Base, Instant
+from engine.database.session import Base
+from engine.database.types import BIG_KEY, Instant
 
 
 class AuditRow(Base):

@@ -11,18 +11,12 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     Connection,
-    DateTime,
-    Dialect,
     Engine,
-    Integer,
-    TypeDecorator,
     create_engine,
     event,
     inspect,
@@ -38,34 +32,10 @@ from engine.settings import Settings
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 15
 """How long SQLite's other writers are waited for."""
-BIG_KEY = BigInteger().with_variant(Integer, "sqlite")
-"""A key counted up by the database: SQLite counts plain integers only."""
 
 
 class Base(DeclarativeBase):
     """Parent of every row class."""
-
-
-class Instant(TypeDecorator[datetime]):
-    """A UTC instant; SQLite keeps none of the zone, so it is put back on reading."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse instants without a zone: they would mean another moment on each machine."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("an instant needs a time zone")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the instant in UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def database_url(settings: Settings) -> str:

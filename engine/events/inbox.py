@@ -16,7 +16,8 @@ from sqlalchemy import String, Table, Text, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from engine.database.session import BIG_KEY, Base, Instant
+from engine.database.session import Base
+from engine.database.types import BIG_KEY, Instant
 
 # One lock for all writers of the inbox: see `store`.
 INBOX_LOCK = 727_275

@@ -17,7 +17,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from engine.database import audit
-from engine.database.session import BIG_KEY, Base, Instant
+from engine.database.session import Base
+from engine.database.types import BIG_KEY, Instant
 from engine.errors import BadDefinition, Conflict, NotFound, did_you_mean
 from engine.segments.definition import (
     SegmentDefinition,

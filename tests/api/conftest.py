@@ -18,8 +18,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.app import build
-from api.http.auth import create_key
 from engine.columns import CUSTOMERS, ITEMS, OFFERS, VENDORS
+from engine.database.keys import create_key
 from engine.database.session import connect, transaction
 from engine.history.orders import History
 from engine.history.tables import upsert_table

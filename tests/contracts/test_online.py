@@ -11,7 +11,10 @@ from redis.asyncio import Redis
 
 from engine.errors import InputError, OnlineUnavailable
 from engine.events.inbox import Event
-from engine.events.online.store import KEPT_EVENTS, InProcess, InRedis, open_online
+from engine.events.online.in_process import InProcessStore
+from engine.events.online.in_redis import RedisStore
+from engine.events.online.kept import KEPT_EVENTS
+from engine.events.online.open import open_online
 from tests.servers import free_port
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -19,7 +22,7 @@ AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 @pytest.fixture(params=["in_process", "redis"])
 async def store(request: pytest.FixtureRequest):
-    made = InProcess() if request.param == "in_process" else InRedis(request.getfixturevalue("redis_url"))
+    made = InProcessStore() if request.param == "in_process" else RedisStore(request.getfixturevalue("redis_url"))
     yield made
     await made.close()
 
@@ -89,17 +92,17 @@ async def test_customers_whose_ids_look_like_keys_do_not_mix(store) -> None:
 
 
 async def test_a_new_store_says_it_must_be_rebuilt_and_progress_never_moves_back(store) -> None:
-    assert await store.through() is None
-    await store.move_through(0)
-    assert await store.through() == 0
-    await store.move_through(9)
-    await store.move_through(4)
-    assert await store.through() == 9
+    assert await store.watermark() is None
+    await store.advance(0)
+    assert await store.watermark() == 0
+    await store.advance(9)
+    await store.advance(4)
+    assert await store.watermark() == 9
 
 
 async def test_redis_that_does_not_answer_is_unavailable_not_a_crash() -> None:
-    store = InRedis(f"redis://127.0.0.1:{free_port()}/0")
-    for call in (store.fold([event(1)]), store.recent("ann"), store.through(), store.move_through(1)):
+    store = RedisStore(f"redis://127.0.0.1:{free_port()}/0")
+    for call in (store.fold([event(1)]), store.recent("ann"), store.watermark(), store.advance(1)):
         with pytest.raises(OnlineUnavailable, match="REGULARS_REDIS_URL"):
             await call
     await store.close()
@@ -111,7 +114,7 @@ def test_a_url_that_is_none_is_refused_in_one_line() -> None:
 
 
 def test_without_a_url_the_store_is_this_process() -> None:
-    assert isinstance(open_online(None), InProcess)
+    assert isinstance(open_online(None), InProcessStore)
 
 
 async def test_many_who_ask_at_once_each_get_their_own(store) -> None:
@@ -129,10 +132,10 @@ async def test_who_stops_waiting_takes_nobody_else_along(store) -> None:
 
 
 async def test_connections_are_kept_and_those_that_redis_closed_are_replaced(redis_url) -> None:
-    store = InRedis(redis_url)
+    store = RedisStore(redis_url)
     await store.fold([event(1, "ann"), event(2, "bob")])
     first = asyncio.ensure_future(store.recent("ann"))
-    while not store._asking:
+    while not store._fetching:
         await asyncio.sleep(0)
     both = await asyncio.gather(first, store.recent("bob"))
     assert [e.seq for own in both for e in own] == [1, 2]
@@ -151,7 +154,7 @@ async def test_connections_are_kept_and_those_that_redis_closed_are_replaced(red
 
 async def test_a_redis_that_accepts_and_says_nothing_is_given_up_soon_every_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel accepts, and nobody reads
-        store = InRedis(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        store = RedisStore(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
         for _ in range(2):
             with pytest.raises(OnlineUnavailable):
                 await asyncio.wait_for(store.recent("ann"), 5)
@@ -159,7 +162,7 @@ async def test_a_redis_that_accepts_and_says_nothing_is_given_up_soon_every_time
 
 
 async def test_one_spoilt_key_spoils_no_other_answer(redis_url) -> None:
-    store = InRedis(redis_url)
+    store = RedisStore(redis_url)
     await store.fold([event(1, "ann")])
     await store._redis.set("regulars:recent:{bob}", "no set")
     spoilt, fine = await asyncio.gather(store.recent("bob"), store.recent("ann"), return_exceptions=True)
@@ -170,7 +173,7 @@ async def test_one_spoilt_key_spoils_no_other_answer(redis_url) -> None:
 
 
 async def test_a_connection_that_redis_has_closed_is_made_anew(redis_url) -> None:
-    store, other = InRedis(redis_url), Redis.from_url(redis_url)
+    store, other = RedisStore(redis_url), Redis.from_url(redis_url)
     await store.fold([event(1, "ann")])
     assert [e.seq for e in await store.recent("ann")] == [1]
     await other.client_kill_filter(_type="normal", skipme=True)
@@ -216,7 +219,7 @@ async def test_an_order_its_status_and_its_rating_still_find_each_other(store) -
 
 
 async def test_an_order_an_earlier_release_kept_is_cancelled_by_a_status_told_now(redis_url) -> None:
-    store = InRedis(redis_url)
+    store = RedisStore(redis_url)
     old = b'[7,"","order",1767323045000,{"order_id":"o1","status":"placed","items":[{"item_id":"soup"}]}]'
     await store._redis.zadd("regulars:recent:{zoe}", {old: 7})
     cancelled = Event("e8", "order_status", "zoe", AT, {"order_id": "o1", "status": "cancelled"}, 8)
@@ -231,7 +234,7 @@ async def test_an_order_an_earlier_release_kept_is_cancelled_by_a_status_told_no
 
 
 async def test_what_only_a_later_release_understands_is_passed_over(redis_url) -> None:
-    store = InRedis(redis_url)
+    store = RedisStore(redis_url)
     await store.fold([event(1, "zoe")])
     (own,) = await store._redis.zrange("regulars:recent:{zoe}", 0, -1)
     await store._redis.zadd("regulars:recent:{zoe}", {b"\x1e" + own[1:]: 2, own + b"\x7f": 3})
@@ -241,7 +244,7 @@ async def test_what_only_a_later_release_understands_is_passed_over(redis_url) -
 
 
 async def test_what_an_earlier_release_kept_is_still_read(redis_url) -> None:
-    store = InRedis(redis_url)
+    store = RedisStore(redis_url)
     old = b'[7,"e7","view","2026-01-02T03:04:05+00:00",{"item_id":"soup","more":1}]'
     await store._redis.zadd("regulars:recent:{zoe}", {old: 7 - 2**51})
     assert await store.recent("zoe") == [Event("e7", "view", "zoe", AT, {"item_id": "soup", "more": 1}, 7)]

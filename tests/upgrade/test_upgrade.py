@@ -12,11 +12,11 @@ from sqlalchemy import Engine, func, select
 from starlette.testclient import TestClient
 
 from api.app import build
-from api.http.auth import create_key
 from campaigns.rewards.coupons import open_coupons
 from campaigns.rewards.terms import promised_offers
 from campaigns.rows import CouponRow
 from engine.artifact import live_version
+from engine.database.keys import create_key
 from engine.database.session import connect, transaction
 from engine.history.compaction import compact_inbox
 from engine.history.tables import read_table

@@ -12,7 +12,8 @@ from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
 from api.app import build
-from api.http.auth import SCOPES, STALE_S, KeyRing, create_key, revoke_key
+from api.http.auth import STALE_S, KeyRing
+from engine.database.keys import SCOPES, create_key, revoke_key
 from engine.database.session import connect, transaction
 from engine.errors import BadRequest, DatabaseUnavailable
 from tests.api.conftest import key_for

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from api.serving import live
 from api.serving.live import Live, in_turn
 from engine.database.session import connect
-from engine.events.online.store import open_online
+from engine.events.online.open import open_online
 from training import run
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from engine.database.session import Instant
+from engine.database.types import BIG_KEY, Instant
 
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
-
-BIG_KEY = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:

@@ -1,4 +1,4 @@
-"""What the online state keeps of an event, in few bytes: Redis packs a customer's events only while each is small.
+"""A kept event as bytes and back; Redis stores a customer's events compactly only while each is small.
 
 A sorted set whose members have at most 64 bytes (`zset-max-listpack-value`) lies in one block; a longer member makes
 Redis keep the whole set as a list and a table of pointers, five times as large.
@@ -9,77 +9,40 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
 from uuid import UUID
 
 import orjson
 
-from engine.events.inbox import UNDOING, Event
+from engine.events.inbox import Event
+from engine.events.online.kept import PLACED, POSITION_FORMAT, with_hashed_order
 
-# By type: the properties that lists look at; of other types the dish.
-LOOKED_AT = {
-    "order": ("order_id", "status", "zone", "latitude", "longitude", "vendor_id", "items"),
-    "order_status": ("order_id", "status"),
-    "rating": ("order_id", "item_id", "rating"),
-}
-DISH = ("item_id",)
-ORDERS = frozenset({"order", "order_status"})
 # The first byte of a member. Numbers are never given anew; `[` begins the JSON of earlier releases.
 KINDS = (None, "order", "order_status", "view", "click", "cart", "rating", "not_interested", "impression")
 CODES = {kind: code for code, kind in enumerate(KINDS) if kind is not None}
 AS_JSON, OLD_JSON = 0, ord("[")
 STATUSES = ("cancelled", "rejected", "refunded")
-PLACED = "placed"
 EPOCH, FIRST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)
 # Milliseconds since 2020 in five bytes: until 2054.
 AT_BYTES = 5
-MOST_DEGREES = 180
 MS = timedelta(milliseconds=1)
 # What comes next in a member.
 EVENT_ID, ORDER_ID, STATUS, ZONE, POSITION, VENDOR, ITEM, ITEMS, RATING, ON_ITS_WAY = range(1, 11)
 TEXTS = {"zone": ZONE, "vendor_id": VENDOR, "item_id": ITEM}
 UUID_LETTERS, AS_UUID = 36, 1
-POSITION_FORMAT = struct.Struct("<ff")
 
 
-def slim(event: Event) -> Event | None:
-    """Return the event as it is kept: what lists look at, to the millisecond; None where they look at nothing of it.
-
-    Order ids become short hashes, for they are only compared with each other; positions are as exact as in history
-    (float32). The inbox has the rest.
-    """
-    told = event.properties
-    if event.type not in CODES or (event.type == "order_status" and str(told.get("status")) not in UNDOING):
-        return None
-    properties = {name: told[name] for name in LOOKED_AT.get(event.type, DISH) if told.get(name) is not None}
-    lines = properties.get("items")
-    if isinstance(lines, list):
-        properties["items"] = [{"item_id": line.get("item_id")} for line in lines if isinstance(line, dict)]
-    # An order on its way while training runs is not learned then: of all statuses that count, it alone must be told.
-    if str(properties.get("status")) not in {*UNDOING, PLACED}:
-        properties.pop("status", None)
-    place = [properties.get("latitude"), properties.get("longitude")]
-    if all(isinstance(degrees, int | float) and abs(degrees) <= MOST_DEGREES for degrees in place):
-        properties["latitude"], properties["longitude"] = POSITION_FORMAT.unpack(POSITION_FORMAT.pack(*place))
-    # An order without an id of its own goes by the event's.
-    event_id = event.event_id if event.type in ORDERS and "order_id" not in properties else ""
-    at = event.at.replace(microsecond=event.at.microsecond // 1000 * 1000).astimezone(UTC)
-    return replace(event, event_id=event_id, at=at, properties=_hashed(properties))
-
-
-def pack(event: Event) -> bytes:
-    """Return a slim event as bytes; what does not fit their form, as JSON in them."""
+def encode(event: Event) -> bytes:
+    """Return a kept event as bytes: the compact form, or JSON where an event does not fit it."""
     try:
-        return _packed(event)
+        return _compact(event)
     except (TypeError, AttributeError, KeyError, ValueError, OverflowError, struct.error):
         told = [event.seq, event.event_id, event.type, (event.at - EPOCH) // MS, dict(event.properties)]
         return bytes([AS_JSON]) + orjson.dumps(told)
 
 
-def unpack(customer_id: str, member: bytes) -> Event:
-    """Return the event of a member that `pack` made, in this release or an earlier one.
+def decode(customer_id: str, member: bytes) -> Event:
+    """Return the event of a member that `encode` made, in this release or an earlier one.
 
     Raises ValueError for what only a later release understands.
     """
@@ -87,7 +50,7 @@ def unpack(customer_id: str, member: bytes) -> Event:
         seq, event_id, kind, at, told = orjson.loads(member[member[0] == AS_JSON :])
         # Members of earlier releases hold the instant as text, and order ids as told; they age out.
         instant = datetime.fromisoformat(at) if isinstance(at, str) else EPOCH + at * MS
-        properties: Mapping[str, object] = told if member[0] == AS_JSON else _hashed(told)
+        properties: Mapping[str, object] = told if member[0] == AS_JSON else with_hashed_order(told)
         return Event(event_id, kind, customer_id, instant, properties, seq)
     if member[0] >= len(KINDS):
         raise ValueError("a type of a later release")
@@ -98,14 +61,7 @@ def unpack(customer_id: str, member: bytes) -> Event:
     return Event(event_id, str(KINDS[member[0]]), customer_id, at, found, seq)
 
 
-def _hashed(properties: Mapping[str, object]) -> dict[str, object]:
-    found = dict(properties)
-    if "order_id" in found:
-        found["order_id"] = blake2b(str(found["order_id"]).encode(errors="replace"), digest_size=8).hexdigest()
-    return found
-
-
-def _packed(event: Event) -> bytes:
+def _compact(event: Event) -> bytes:
     """Raises one of many errors for what does not fit."""
     parts = [bytes([CODES[event.type]]), _varint(event.seq), ((event.at - FIRST) // MS).to_bytes(AT_BYTES, "big")]
     if event.event_id:

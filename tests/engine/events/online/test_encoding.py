@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.events.inbox import EVENT_TYPES, Event
-from engine.events.online.packing import pack, slim, unpack
+from engine.events.online.encoding import decode, encode
+from engine.events.online.kept import to_kept
 
 LISTPACK = 64
 texts = st.one_of(st.text(max_size=40), st.uuids().map(str), st.uuids().map(lambda each: str(each).upper()))
@@ -35,11 +36,11 @@ instants = st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1), timezones=st
 
 @given(st.sampled_from(sorted(EVENT_TYPES)), texts, instants, told, st.integers(1, 2**40))
 def test_whatever_is_kept_comes_back_as_it_was(kind, event_id, at, properties, seq) -> None:
-    kept = slim(Event(event_id, kind, "ann", at, properties, seq))
+    kept = to_kept(Event(event_id, kind, "ann", at, properties, seq))
     if kept is not None:
-        assert unpack("ann", pack(kept)) == kept
+        assert decode("ann", encode(kept)) == kept
         # Folded again, an event must be the same member: it counts once.
-        assert pack(kept) == pack(unpack("ann", pack(kept)))
+        assert encode(kept) == encode(decode("ann", encode(kept)))
 
 
 def typical(**more) -> Event:
@@ -53,21 +54,21 @@ def typical(**more) -> Event:
     [{}, {"zone": "riverside", "status": "placed"}, {"zone": "z-001", "latitude": 31.2, "longitude": 121.4}],
 )
 def test_a_common_order_fits_the_block_redis_keeps(more) -> None:
-    assert len(pack(slim(typical(**more)))) <= LISTPACK
+    assert len(encode(to_kept(typical(**more)))) <= LISTPACK
 
 
 def test_dishes_with_uuids_fit_it_too() -> None:
     items = [{"item_id": f"0b6f1c62-8a53-4c9e-9a4e-5f0f0e6b7a1{n}"} for n in range(2)]
-    assert len(pack(slim(typical(items=items, zone="z-001")))) <= LISTPACK
+    assert len(encode(to_kept(typical(items=items, zone="z-001")))) <= LISTPACK
 
 
 def test_positions_are_as_exact_as_in_history() -> None:
-    kept = slim(typical(latitude=31.2345678, longitude=121.4567891)).properties
+    kept = to_kept(typical(latitude=31.2345678, longitude=121.4567891)).properties
     assert abs(kept["latitude"] - 31.2345678) < 1e-5
     assert abs(kept["longitude"] - 121.4567891) < 1e-5
 
 
 def test_an_instant_that_fits_no_five_bytes_is_kept_all_the_same() -> None:
     for at in (datetime(1999, 1, 1, tzinfo=UTC), datetime(2070, 1, 1, tzinfo=UTC) + timedelta(milliseconds=7)):
-        kept = slim(Event("", "view", "ann", at, {"item_id": "soup"}, 1))
-        assert unpack("ann", pack(kept)) == kept
+        kept = to_kept(Event("", "view", "ann", at, {"item_id": "soup"}, 1))
+        assert decode("ann", encode(kept)) == kept
