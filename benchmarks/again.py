@@ -28,7 +28,7 @@ from training.data.split import split_last_basket
 from training.learn.stack import fit_models
 
 RESULT = Path(__file__).parent / "results" / "again.md"
-MOST, LEAST_BASKETS, DAY_S = 1_500, 3, 86_400
+MOST, LEAST_BASKETS = 1_500, 3
 Orders = npt.NDArray[np.int64]
 
 

@@ -26,11 +26,11 @@ import numpy as np
 import polars as pl
 
 from benchmarks.known_recommenders import peers
-from engine.columns import ITEMS, LINES, ORDERS
+from engine.columns import DAY_S, ITEMS, LINES, ORDERS
 from engine.models.kernels.top import top_k
 from engine.models.query import Place
 from engine.runtime.threads import one_blas_thread
-from training.data.matrices import DAY_S, TrainingSet, queries_for, training_set
+from training.data.matrices import TrainingSet, queries_for, training_set
 from training.data.split import Split, Target, split_by_time, split_last_basket
 from training.judge.evaluate import evaluate
 from training.learn.stack import learn, learn_before

@@ -13,10 +13,10 @@ import polars as pl
 from demo import coupons
 from demo.coupons import Outcomes, Received
 from demo.lottery import Floats, Ints
-from demo.orders import COUPON_KINDS, DAY_S, WHAT_STREAM, fill, midnight, past_moments
+from demo.orders import COUPON_KINDS, WHAT_STREAM, fill, midnight, past_moments
 from demo.people import BLOCK, FAVOURITES, SEGMENTS, People, customers_frame, draw_people, instants
 from demo.world import CUISINES, DAYPARTS, CityScale, World, build_world
-from engine.columns import UTC_INSTANT
+from engine.columns import DAY_S, UTC_INSTANT
 from engine.errors import BadColumns, InputError
 
 DAYS = 365

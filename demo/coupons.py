@@ -15,8 +15,9 @@ import numpy.typing as npt
 from scipy.special import gammainc
 
 from demo.lottery import Floats, Ints
-from demo.orders import COUPON_KINDS, DAY_S, GAP_SHAPE, Granted, Moments, gap_times, within_day
+from demo.orders import COUPON_KINDS, GAP_SHAPE, Granted, Moments, gap_times, within_day
 from demo.people import People
+from engine.columns import DAY_S
 
 COUPON_STREAM, NEXT_STREAM = 8, 9
 EFFECT_DAYS = 14

@@ -12,12 +12,11 @@ import polars as pl
 from demo.lottery import Bools, Floats, Ints, draw_column
 from demo.people import COMPANIONS, People, pick_dish
 from demo.world import CURRENCY, DAYPARTS, TIMEZONE, World
-from engine.columns import LINES, ORDERS, UTC_INSTANT
+from engine.columns import DAY_S, LINES, ORDERS, UTC_INSTANT
 
 WHEN_STREAM, WHAT_STREAM = 6, 7
 # Gaps between a customer's orders are gamma with this shape: more regular than chance, less than a clock.
 GAP_SHAPE = 2.0
-DAY_S = 86_400
 CANCELLED, REFUSED, REFUNDED = 0.02, 0.004, 0.004
 RATED = 0.3
 

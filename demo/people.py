@@ -16,7 +16,7 @@ import polars as pl
 from demo.lottery import Bools, Floats, Ints, draw_column
 from demo.words import FIRST_NAMES, GIVEN_ZH, LAST_NAMES, SURNAMES_ZH
 from demo.world import CUISINES, TIMEZONE, World
-from engine.columns import CUSTOMERS, UTC_INSTANT
+from engine.columns import CUSTOMERS, DAY_S, UTC_INSTANT
 
 BLOCK = 10_000
 FAVOURITES = 6
@@ -262,5 +262,5 @@ def _birthdays(n: int, rng: np.random.Generator) -> pl.Series:
 
 def instants(start: datetime, days: Floats) -> pl.Series:
     """Return instants so many days after `start`, in whole seconds."""
-    seconds = np.floor(days * 86_400).astype(np.int64)
+    seconds = np.floor(days * DAY_S).astype(np.int64)
     return pl.Series((round(start.timestamp()) + seconds) * 1_000_000).cast(UTC_INSTANT)

@@ -13,13 +13,14 @@ import numpy as np
 from sqlalchemy import Engine
 
 from engine.artifact import live_version
+from engine.columns import DAY_S
 from engine.errors import BadFile, NoHistory
 from engine.history.orders import History
 from engine.models.baskets import Baskets
 from engine.runtime.threads import one_blas_thread
 from engine.settings import Settings
 from training.data.future import read_future
-from training.data.matrices import DAY_S, TrainingSet
+from training.data.matrices import TrainingSet
 from training.data.split import Target, sample
 from training.judge.evaluate import evaluate
 from training.judge.groups import standing_at

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from engine.artifact import activate, live_version, manifest_of, prune, write
-from engine.columns import LANGUAGES
+from engine.columns import DAY_S, LANGUAGES
 from engine.customers.config import read_customer_config
 from engine.errors import CandidateRefused, Conflict, RegularsError
 from engine.history.dayparts import Dayparts
@@ -31,7 +31,7 @@ from engine.recommend.published.model import arrays_of
 from engine.runtime.memory import give_memory_back
 from engine.runtime.threads import Lanes, beside, one_blas_thread
 from engine.settings import Settings
-from training.data.matrices import DAY_S, TrainingSet, training_set_of
+from training.data.matrices import TrainingSet, training_set_of
 from training.data.split import sample
 from training.judge.evaluate import Evaluation, evaluate
 from training.judge.gate import Protection, Verdict, judge_candidate

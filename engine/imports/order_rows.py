@@ -8,7 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
-from engine.columns import STATUSES, UTC_INSTANT
+from engine.columns import DAY_S, STATUSES, UTC_INSTANT
 from engine.imports import fields
 from engine.imports.mapped import Mapped
 from engine.imports.mapping import ImportMap, is_currency, is_zone
@@ -129,7 +129,7 @@ def _read_instants(
         refusals.add((position != position.round(0)) | (position.abs() > 2**31 - 1), "unreadable_number")
         baskets = position.cast(pl.Int32, strict=False)
         read["basket_no"] = baskets
-        days = (baskets.cast(pl.Int64) * 86_400_000_000).cast(pl.Duration("us"))
+        days = (baskets.cast(pl.Int64) * (DAY_S * 1_000_000)).cast(pl.Duration("us"))
         counted = pl.Series([fields.BASKET_ZERO], dtype=UTC_INSTANT).new_from_index(0, file.height) + days
         at = at.zip_with(at.is_not_null(), counted)
     refusals.add(at.is_null(), "missing_ordered_at")

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import polars as pl
 
+from engine.columns import DAY_S
 from engine.imports.order_rows import LINE_GRAIN
 
 PREFIX = ".import-"
-ABANDONED_S = 86_400
+ABANDONED_S = DAY_S
 MONTH = pl.col("ordered_at").dt.year() * 12 + pl.col("ordered_at").dt.month().cast(pl.Int32)
 
 

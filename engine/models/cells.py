@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from engine.columns import DAY_S
 from engine.models.arrays import FloatArray, IntArray, LongArray, Rows, read_only
 from engine.models.baskets import Baskets
 from engine.models.kernels.sums import dense_sums, held, sums
@@ -21,7 +22,6 @@ CELL_DEGREES = (0.16, 0.08, 0.04, 0.02, 0.01, 0.005)
 ZONE_LEVEL = 15
 # A cell, and a time of day in a zone, speaks for at most so many dishes, those ordered there most.
 MOST_IN_CELL = 300
-DAY_S = 86_400
 FORGOTTEN = 2.0**-10
 
 

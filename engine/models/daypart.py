@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from engine.columns import DAY_S
 from engine.history.dayparts import Dayparts
 from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray, read_only
 from engine.models.baskets import Baskets
@@ -23,7 +24,7 @@ from engine.models.query import Query
 from engine.models.repeat import Repeat, add_shares
 from engine.runtime.compiled import compiled
 
-QUARTER_S, HOUR_S, DAY_S = 900, 3_600, 86_400
+QUARTER_S, HOUR_S = 900, 3_600
 PARTS, WEEKDAYS = len(Dayparts.names()), 7
 THURSDAY = 3  # 1970-01-01 was one
 # A table of quarters is looked up where there are at most so many of them for each instant.

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from engine.columns import DAY_S
 from engine.errors import NoHistory
 from engine.history.orders import SORT
 from engine.models.arrays import FloatArray, IntArray, LongArray
@@ -22,7 +23,6 @@ from engine.runtime.threads import side_by_side
 BASKET_CLOCK_START = 946_857_600  # 2000-01-03T00:00Z: where a source has only basket numbers, they count days from here
 # How far apart a customer's baskets are taken to be where only their numbers are known: as far as lists look ahead.
 BASKET_DAYS = 28
-DAY_S = 86_400
 # Below this share of what returning customers order, a dish ordered twice is a slip, not a habit; fewer lines than
 # these show no habit either way.
 RARELY, LEAST_LINES = 0.01, 1_000

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from engine.columns import LINES
+from engine.columns import DAY_S, LINES
 from engine.customers.config import read_customer_config
 from engine.customers.moment import Moment
 from engine.customers.store import table_sources
 from engine.customers.table import customer_groups
 from engine.settings import Settings
-from training.data.matrices import DAY_S, TrainingSet
+from training.data.matrices import TrainingSet
 from training.data.split import Target
 
 Bools = npt.NDArray[np.bool_]

@@ -18,11 +18,11 @@ import polars as pl
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from engine.columns import UTC_INSTANT
+from engine.columns import DAY_S, UTC_INSTANT
 from engine.events.inbox import Event, read_after
 from engine.models.baskets import Baskets
 from engine.models.query import Place, Query
-from training.data.matrices import DAY_S, TrainingSet, queries_for
+from training.data.matrices import TrainingSet, queries_for
 from training.data.split import Target
 from training.judge.evaluate import lists_of
 from training.judge.off_policy import Slots, estimate

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from engine.columns import DAY_S
 from engine.models.als import Als
 from engine.models.base import Recommender
 from engine.models.baskets import Baskets, user_items
@@ -23,7 +24,7 @@ from engine.recommend.scoring.blend import Blend
 from engine.recommend.scoring.features import ItemFacts
 from engine.recommend.scoring.ranker import Ranker
 from engine.runtime.threads import Lanes, side_by_side
-from training.data.matrices import DAY_S, TrainingSet
+from training.data.matrices import TrainingSet
 from training.data.split import Lesson, Split, Target, sample, split_by_time, split_last_basket
 from training.learn.blend_weights import learn_blend
 from training.learn.ranker import learn_ranker

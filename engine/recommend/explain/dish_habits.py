@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from engine.columns import DAY_S
 from engine.history.dayparts import Dayparts
 from engine.models.arrays import IntArray, LongArray, read_only
 from engine.models.query import Query
@@ -17,7 +18,7 @@ from engine.runtime.compiled import compiled
 
 LEAST_ORDERS = 3
 MOST_OF = 0.6
-DAY_S, HOUR_S, YEAR_S = 86_400, 3600, 31_556_952
+HOUR_S, YEAR_S = 3600, 31_556_952
 EPOCH_YEAR = 1970
 # 1970 began on a Thursday; Monday is 0.
 FIRST_WEEKDAY = 3

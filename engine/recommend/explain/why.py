@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from engine.columns import DAY_S
 from engine.models.arrays import FloatArray, IntArray, LongArray
 from engine.models.kernels.links import strongest
 from engine.models.popular import Popular
@@ -25,7 +26,7 @@ SEEDS = 60
 # Of the share that the most popular dish of a place has, what makes another popular; and of taste, what makes a match.
 POPULAR, TASTE = 0.2, 0.1
 # How long a dish is new.
-NEW_S = 30 * 86_400
+NEW_S = 30 * DAY_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from engine.columns import DAY_S
 from engine.events.inbox import Event
 from engine.recommend.catalog.catalog import Catalog
-from engine.recommend.explain.dish_habits import DAY_S
 from engine.recommend.explain.reasons import Reason, reason, why_short
 from engine.recommend.explain.why import reasons_for, sources_of
 from engine.recommend.lists.build import shelved

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from engine.columns import DAY_S
 from engine.events.inbox import UNDOING, Event
 from engine.models.arrays import FloatArray
 from engine.recommend.catalog.catalog import Catalog
@@ -15,7 +16,7 @@ from engine.recommend.catalog.filters import removed
 from engine.recommend.explain.reasons import Reason, about, reason, shortage, why_short
 from engine.recommend.explain.why import POPULAR, reasons_for, sources_of
 from engine.recommend.lists.menus import Kitchens
-from engine.recommend.published.extras import DAY_S, HALF_LIFE_DAYS
+from engine.recommend.published.extras import HALF_LIFE_DAYS
 from engine.recommend.published.model import ORDERED, Served, delivered, order_of
 from engine.recommend.request import Asking, DishRequest, open_request
 from engine.recommend.rerank.arrange import reordered

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
+from engine.columns import DAY_S
 from engine.ids import IdMap
 from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray
 from engine.models.baskets import Baskets
@@ -17,7 +18,6 @@ from engine.models.content import Content
 from engine.models.kernels.sums import held, sums
 from engine.models.together import Together
 
-DAY_S = 86_400
 HALF_LIFE_DAYS = 60.0
 # Fewer baskets than this say little of a dish.
 RARE = 5.0

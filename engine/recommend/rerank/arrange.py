@@ -16,6 +16,7 @@ from math import ceil, floor
 import numpy as np
 import numpy.typing as npt
 
+from engine.columns import DAY_S
 from engine.models.arrays import FloatArray, IntArray
 from engine.models.content import words_of
 from engine.recommend.options import ListOptions
@@ -23,7 +24,6 @@ from engine.recommend.request import Asking
 from engine.recommend.rerank.own_lines import OwnLines
 from engine.recommend.scoring.scorer import Pool
 
-DAY_S = 86_400
 IMPRESSION = "impression"
 # A list that is arranged chooses from this many times what was asked for, and at least from this many; where these do
 # not suffice, from so many times more.

@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from engine.columns import DAY_S
 from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray, read_only
 from engine.models.baskets import Baskets, user_items
 from engine.models.board import Board
@@ -16,7 +17,6 @@ from engine.models.kernels.board_rows import COUNT, FIRST, HERE, LAST, RECENT
 from engine.models.query import Query
 from engine.runtime.compiled import compiled
 
-DAY_S = 86_400
 # Smooths shares of dishes that few customers ordered.
 PRIOR_BUYERS = 10.0
 RECENT_DAYS = 14
@@ -232,13 +232,13 @@ def features(board: Board, rows: IntArray, blended: FloatArray, query: Query, fa
 def _own_features(table: FloatArray, own: FloatArray, at: LongArray, now: int, n_baskets: int, went: int) -> None:
     """Write OWN, in its order."""
     count, last, first = own[COUNT], int(own[LAST]), int(own[FIRST])
-    days = (now - at[last]) / 86_400
+    days = (now - at[last]) / DAY_S
     table[0] = count
     table[1] = count / n_baskets
     table[2] = n_baskets - last
     table[3] = days
     if count > 1:
-        table[4] = days / max((at[last] - at[first]) / 86_400 / (count - 1), 0.5)
+        table[4] = days / max((at[last] - at[first]) / DAY_S / (count - 1), 0.5)
     table[5] = own[RECENT]
     table[6] = own[HERE]
     if went:
@@ -286,7 +286,7 @@ def _features(
         if n_baskets:
             lines = start[-1] - start[0]
             table[i, base + 9] = lines / n_baskets
-            table[i, base + 10] = (now - at[-1]) / 86_400
+            table[i, base + 10] = (now - at[-1]) / DAY_S
             table[i, base + 11] = n_own / lines
         column = columns[row]
         table[i, base + 13] = rebuy_rate[column]

@@ -18,9 +18,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, select, text
 from sqlalchemy.orm import Session
 
-import api.http.auth
 import campaigns.rows
 import engine.customers.consents
+import engine.database.keys
 import engine.events.inbox
 import engine.segments.library
 from engine.database.audit import AuditRow, record
@@ -28,7 +28,7 @@ from engine.database.session import MIGRATIONS, Base, _configure_sqlite, connect
 from engine.errors import DatabaseUnavailable, InputError
 from tests.servers import free_port
 
-assert api.http.auth
+assert engine.database.keys
 assert campaigns.rows
 assert engine.customers.consents
 assert engine.segments.library

@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from engine.columns import ITEMS, LINES, ORDERS
+from engine.columns import DAY_S, ITEMS, LINES, ORDERS
 from engine.history.orders import History
 from engine.models.query import Place, Query
 from tests.baskets import START, learned_from, random_town, tables
-from training.data.matrices import BASKET_CLOCK_START, DAY_S, training_set
+from training.data.matrices import BASKET_CLOCK_START, training_set
 from training.data.split import Split, Target
 from training.evaluate_home import evaluate_home
 from training.judge.evaluate import Evaluation, evaluate

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.columns import ITEMS, LINES, ORDERS
+from engine.columns import DAY_S, ITEMS, LINES, ORDERS
 from engine.errors import NoHistory
 from engine.history.orders import History
 from engine.recommend.scoring.blend import DEFAULT_WEIGHTS, Blend
 from tests.baskets import START, learned_from, random_town, tables, without_clock
-from training.data.matrices import DAY_S, keep_baskets, training_set, training_set_of
+from training.data.matrices import keep_baskets, training_set, training_set_of
 from training.data.split import Lesson, sample, split_by_time, split_last_basket
 from training.learn.blend_weights import learn_blend
 from training.learn.stack import Course, _lessons, fit_models, hold_out, learn, tuning_sample
