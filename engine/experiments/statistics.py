@@ -33,8 +33,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 ALPHA = 0.05
-TIGHTEST_AT = 2_000  # customers; a win-back of a mid-sized city
-FEWEST_WITH_OUTCOME = 100  # below it the central limit theorem behind the interval has not set in
+TIGHTEST_AT = 2_000  # customers, as a win-back campaign of a mid-sized city has
+FEWEST_WITH_OUTCOME = 100  # below it the central limit theorem does not hold well enough
 SRM_ALARM = 0.001
 
 
@@ -55,7 +55,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class NotEnoughData:
-    """There is no honest number yet; `reason` says what is missing."""
+    """Too few customers or outcomes for an estimate; `reason` is what is missing."""
 
     reason: str
 

@@ -1,1 +1,1 @@
-"""How is the city doing? Trends, drops, and what displeases."""
+"""How is the city doing? Trends, drops, and what is rated low."""

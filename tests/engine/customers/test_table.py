@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,22 +21,34 @@ from engine.customers.columns import (
 )  # fmt: skip
 from engine.customers.config import CustomerConfig, LifetimeValue, Rfm
 from engine.customers.figures import customer_figures
-from engine.customers.table import customer_groups, customer_table
+from engine.customers.moment import Moment
+from engine.customers.table import CustomerTable, customer_groups, customer_table
 from tests.engine.customers.histories import NOW, customers, drawn_town, items, lines_of, moment, order, orders, sources
 
+Town = tuple[CustomerTable, pl.DataFrame, pl.DataFrame]
 
-def build(placed: pl.DataFrame, known: pl.DataFrame | None = None, *, at=NOW, horizon: int = 30, config=None, **more):
+
+def build(
+    placed: pl.DataFrame,
+    known: pl.DataFrame | None = None,
+    *,
+    at: Moment = NOW,
+    horizon: int = 30,
+    config: CustomerConfig | None = None,
+    **more: pl.DataFrame | None,
+) -> CustomerTable:
     data = sources(placed, known=known, **more)
     return customer_table(data, at, horizon_days=horizon, config=config or CustomerConfig())
 
 
-def row_of(built, who: str) -> dict[str, object]:
+def row_of(built: CustomerTable, who: str) -> dict[str, Any]:
+    row: dict[str, Any]
     (row,) = built.table.filter(pl.col("customer_id") == who).iter_rows(named=True)
     return row
 
 
 @pytest.fixture(scope="module")
-def town():
+def town() -> Town:
     placed = drawn_town(1500, seed=3)
     rng = np.random.default_rng(0)
     lines = lines_of(placed, [[f"d{int(i)}"] for i in rng.integers(0, 12, placed.height)])
@@ -47,7 +60,7 @@ def town():
     return build(placed, known, lines=lines, menu=menu, horizon=60), placed, known
 
 
-def test_every_column_is_there_with_its_dtype_unit_and_source(town) -> None:
+def test_every_column_is_there_with_its_dtype_unit_and_source(town: Town) -> None:
     built, _, _ = town
     assert dict(built.table.schema) == CUSTOMER_TABLE
     assert all(column.unit and column.source and column.about.endswith(".") for column in TABLE_COLUMNS)
@@ -55,7 +68,7 @@ def test_every_column_is_there_with_its_dtype_unit_and_source(town) -> None:
     assert built.table["customer_id"].is_unique().all()
 
 
-def test_words_are_among_those_documented_and_shares_between_zero_and_one(town) -> None:
+def test_words_are_among_those_documented_and_shares_between_zero_and_one(town: Town) -> None:
     frame = town[0].table
     for name, words in (("rfm_group", RFM_GROUPS), ("tier", TIERS), ("abcd", ABCD), ("lifecycle", LIFECYCLES),
                         ("favourite_daypart", DAYPARTS), ("price_band", PRICE_BANDS)):  # fmt: skip
@@ -68,7 +81,7 @@ def test_words_are_among_those_documented_and_shares_between_zero_and_one(town) 
             assert frame[column.name].drop_nulls().is_finite().all(), column.name
 
 
-def test_figures_equal_those_that_campaigns_use(town) -> None:
+def test_figures_equal_those_that_campaigns_use(town: Town) -> None:
     built, placed, known = town
     figures = customer_figures(placed.lazy(), known, as_of=NOW.at)
     assert figures["customer_id"].equals(built.table["customer_id"])
@@ -80,7 +93,7 @@ def test_figures_equal_those_that_campaigns_use(town) -> None:
             assert ours.equals(theirs, null_equal=True), name
 
 
-def test_forecasts_are_for_the_horizon_asked_and_longer_ones_expect_more(town) -> None:
+def test_forecasts_are_for_the_horizon_asked_and_longer_ones_expect_more(town: Town) -> None:
     frame = town[0].table.filter(pl.col("orders") > 0)
     between = frame.filter(pl.col("expected_orders").is_between("expected_orders_30d", "expected_orders_90d"))
     assert between.height == frame.height
@@ -90,7 +103,7 @@ def test_forecasts_are_for_the_horizon_asked_and_longer_ones_expect_more(town) -
     assert frame.select(pl.corr("p_no_order", "expected_orders")).item() < -0.5
 
 
-def test_prospects_have_no_figures_but_a_rank(town) -> None:
+def test_prospects_have_no_figures_but_a_rank(town: Town) -> None:
     frame = town[0].table.filter(pl.col("orders") == 0)
     assert frame.height == 40
     assert set(frame["lifecycle"]) == {"prospect"}
@@ -99,21 +112,21 @@ def test_prospects_have_no_figures_but_a_rank(town) -> None:
     assert sorted(frame["prospect_rank"]) == list(range(1, 41))
 
 
-def test_equal_data_give_an_equal_table(town) -> None:
+def test_equal_data_give_an_equal_table(town: Town) -> None:
     built, placed, known = town
     again = build(placed.sample(fraction=1.0, shuffle=True, seed=1), known, horizon=60)
     for name in ("customer_id", "expected_orders", "p_no_order", "r", "lifecycle", "slowing_at"):
         assert again.table[name].equals(built.table[name], null_equal=True), name
 
 
-def test_a_table_of_then_is_the_same_whatever_happened_since(town) -> None:
+def test_a_table_of_then_is_the_same_whatever_happened_since(town: Town) -> None:
     _, placed, known = town
     then = moment("2026-01-01")
     past = placed.filter(pl.col("ordered_at") <= then.at)
     assert build(placed, known, at=then).table.equals(build(past, known, at=then).table, null_equal=True)
 
 
-def test_the_facts_name_the_window_the_models_and_their_calibration(town) -> None:
+def test_the_facts_name_the_window_the_models_and_their_calibration(town: Town) -> None:
     facts = town[0].facts
     assert facts["as_of"] == NOW.at.isoformat()
     assert facts["lifetime_value"]["model"] in {"bg_nbd", "mbg_nbd"}
@@ -123,7 +136,7 @@ def test_the_facts_name_the_window_the_models_and_their_calibration(town) -> Non
     assert facts["notes"] == []
 
 
-def test_a_customer_with_one_order_gets_the_population_s_cadence_and_value(town) -> None:
+def test_a_customer_with_one_order_gets_the_population_s_cadence_and_value(town: Town) -> None:
     frame = town[0].table.filter(pl.col("order_days") == 1)
     assert frame.height > 50
     assert frame["own_gap_days"].null_count() == frame.height
@@ -197,7 +210,7 @@ def test_what_the_yaml_says_is_done() -> None:
     assert fitted[0] != fitted[1]
 
 
-def test_standings_are_those_of_the_whole_table(town) -> None:
+def test_groups_alone_are_those_of_the_whole_table(town: Town) -> None:
     built, placed, known = town
     rng = np.random.default_rng(0)
     lines = lines_of(placed, [[f"d{int(i)}"] for i in rng.integers(0, 12, placed.height)])

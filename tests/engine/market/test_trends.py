@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -41,7 +42,7 @@ def test_a_steady_line_is_carried_on_and_only_a_real_drop_alarms() -> None:
     assert rising[0] == pytest.approx(20 + 5 * 11)
 
 
-def town(dropped: bool):
+def town(dropped: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
     rows, dishes = [], []
     for day in range(84):
         weekend = NOW.back(day).date.isoweekday() >= 6

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from engine.experiments.assignment import bucket
@@ -21,7 +22,7 @@ from engine.segments.rule import (
     Sample,
 )
 
-Row = dict[str, object]
+Row = dict[str, Any]
 
 
 @dataclass

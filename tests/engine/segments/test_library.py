@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -22,15 +23,14 @@ from engine.segments.library import (
 )
 from engine.segments.parse import parse_rule
 from engine.segments.rule import Clause, InSegment
+from engine.settings import Settings
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 TWO = {"orders": {"at_least": 2}}
 
 
 @pytest.fixture
-def database(settings, database_url) -> Iterator[Engine]:
-    from dataclasses import replace
-
+def database(settings: Settings, database_url: str) -> Iterator[Engine]:
     engine = connect(replace(settings, database_url=database_url))
     yield engine
     engine.dispose()

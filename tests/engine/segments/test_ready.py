@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -25,7 +26,7 @@ from tests.engine.segments.city import AS_OF, ENV, UNTIL, city, city_home
 
 DAY = timedelta(days=1)
 Ids = Callable[..., set[str]]
-Row = dict[str, object]
+Row = dict[str, Any]
 PARAMETERS = {"lovers_of_cuisine": {"cuisine": "Sichuan"}}
 
 

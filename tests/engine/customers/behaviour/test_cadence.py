@@ -16,6 +16,7 @@ from engine.customers.behaviour.cadence import (
     median_next_gap,
     posterior_log_gap,
 )
+from engine.customers.behaviour.purchases import OrderDays
 from engine.customers.config import Cadence
 from tests.engine.customers.behaviour.test_purchases import days_of
 from tests.engine.customers.histories import order, orders
@@ -23,7 +24,7 @@ from tests.engine.customers.histories import order, orders
 WEEKLY = PopulationCadence(float(np.log(7)), 0.25, 0.5, 1000)
 
 
-def days_with_gaps(gaps: list[list[int]]):
+def days_with_gaps(gaps: list[list[int]]) -> OrderDays:
     rows = []
     for i, own in enumerate(gaps):
         ago = sum(own)

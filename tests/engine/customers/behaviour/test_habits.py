@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from statistics import median
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from engine.columns import VENDORS
 from engine.customers.behaviour import habits
-from engine.customers.behaviour.purchases import read_purchases
+from engine.customers.behaviour.purchases import Purchases, read_purchases
 from engine.customers.columns import DAYPARTS
 from engine.history.dayparts import Dayparts
 from tests.engine.customers.histories import NOW, customers, items, lines_of, order, orders
@@ -26,13 +27,14 @@ MENU = items(
 )
 KITCHENS = pl.DataFrame({"vendor_id": ["v1"], "cuisine": ["street"]}).cast({"vendor_id": VENDORS["vendor_id"]})
 DISHES = ["dal", "idli", "chai", "soup"]
+Placed = tuple[str, int, int, str | None, str | None, list[str]]
 PLACED = st.tuples(
     st.sampled_from("ab"), st.integers(0, 40), st.integers(0, 23), st.sampled_from(["v1", "v2", None]),
     st.sampled_from(["n", "s", None]), st.lists(st.sampled_from(DISHES), min_size=1, max_size=3),
 )  # fmt: skip
 
 
-def read(told):
+def read(told: list[Placed]) -> tuple[pl.DataFrame, list[list[str]], Purchases, habits.Lines]:
     rows = [
         order(who, day, ordered_at=NOW.at - timedelta(days=day, hours=hour, seconds=i), vendor_id=v, zone=z)
         for i, (who, day, hour, v, z, _) in enumerate(told)
@@ -44,7 +46,7 @@ def read(told):
     return placed, kept, purchases, lines
 
 
-def most(pairs) -> list:
+def most(pairs: Sequence[tuple[str, datetime]]) -> list[str] | None:
     """Return up to three things: most often first, then on the latest day, then by name."""
     times = Counter(thing for thing, _ in pairs)
     last = {thing: max(int(at.timestamp()) // 86_400 for t, at in pairs if t == thing) for thing in times}
@@ -53,7 +55,7 @@ def most(pairs) -> list:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(PLACED, min_size=1, max_size=15))
-def test_every_habit_is_what_a_plain_reading_says(told) -> None:
+def test_every_habit_is_what_a_plain_reading_says(told: list[Placed]) -> None:
     placed, dishes, purchases, lines = read(told)
     menu = habits.read_menu(lines.items, MENU, KITCHENS)
     found = (
@@ -85,7 +87,7 @@ def test_every_habit_is_what_a_plain_reading_says(told) -> None:
         assert found["best_hour"][i] == near.index(max(near))
 
 
-def _list(value):
+def _list(value: pl.Series | None) -> list[str] | None:
     return None if value is None else value.to_list()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -10,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.customers.behaviour.purchases import order_days, read_purchases
+from engine.customers.behaviour.purchases import OrderDays, order_days, read_purchases
 from engine.customers.forecast.lifetime_value import recency_frequency_at
-from engine.customers.moment import end_of
+from engine.customers.moment import Moment, end_of
 from engine.errors import Conflict
 from engine.history.orders import History
 from tests.engine.customers.histories import NOW, customers, moment, order, orders
@@ -20,7 +21,7 @@ from tests.engine.customers.histories import NOW, customers, moment, order, orde
 TOLD = st.tuples(st.sampled_from("abcd"), st.integers(0, 60), st.integers(-500, 5000) | st.none())
 
 
-def days_of(frame: pl.DataFrame, *, at=NOW, count: str = "day"):
+def days_of(frame: pl.DataFrame, *, at: Moment = NOW, count: str = "day") -> OrderDays:
     return order_days(read_purchases(frame.lazy(), customers(), at), count=count)
 
 
@@ -110,7 +111,7 @@ def test_who_registered_twice_or_later_or_never_ordered_is_handled() -> None:
     assert found.ids.to_list() == ["a", "p"]
 
 
-def test_a_repeated_order_id_is_one_order_or_refused_by_history(home) -> None:
+def test_a_repeated_order_id_is_one_order_or_refused_by_history(home: Path) -> None:
     history = History(home / "history")
     lines = pl.DataFrame(schema={"order_id": pl.String, "line_no": pl.Int32, "customer_id": pl.String,
                                  "ordered_at": pl.Datetime("us", "UTC"), "status": pl.String, "item_id": pl.String,
@@ -130,7 +131,7 @@ def test_nobody_at_all_gives_empty_arrays() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(TOLD, max_size=40), st.integers(0, 60))
-def test_arrays_say_what_a_plain_reading_of_the_orders_says(told, ago) -> None:
+def test_arrays_say_what_a_plain_reading_of_the_orders_says(told: list[tuple[str, int, int | None]], ago: int) -> None:
     frame = orders(*(order(who, day, order_cents=cents) for who, day, cents in told))
     at = end_of(NOW.back(ago).date, "UTC")
     found = read_purchases(frame.lazy(), customers(), at)

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from engine.customers.behaviour import tops
 
+Chosen = list[tuple[int, int, int]]
 CHOSEN = st.lists(st.tuples(st.integers(0, 6), st.integers(-1, 5), st.integers(0, 10**9)), max_size=60)
 
 
-def plain(chosen) -> list[tuple[int, int, int, int, int]]:
+def plain(chosen: Chosen) -> list[tuple[int, int, int, int, int]]:
     seconds = defaultdict(list)
     for customer, thing, second in chosen:
         if thing >= 0:
@@ -31,7 +32,7 @@ def rows(pairs: tops.Pairs) -> list[tuple[int, ...]]:
 @settings(max_examples=100, deadline=None)
 @given(CHOSEN)
 @pytest.mark.parametrize("bits", [63, 0])
-def test_pairs_are_counted_as_a_plain_reading_counts(bits: int, chosen) -> None:
+def test_pairs_are_counted_as_a_plain_reading_counts(bits: int, chosen: Chosen) -> None:
     columns = [np.array([c[i] for c in chosen], np.int64) for i in range(3)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tops, "BITS", bits)
@@ -41,7 +42,7 @@ def test_pairs_are_counted_as_a_plain_reading_counts(bits: int, chosen) -> None:
 @settings(max_examples=100, deadline=None)
 @given(CHOSEN)
 @pytest.mark.parametrize("cells", [2**26, 0])
-def test_things_are_brought_together_by_their_group(cells: int, chosen) -> None:
+def test_things_are_brought_together_by_their_group(cells: int, chosen: Chosen) -> None:
     group = np.array([0, 0, 1, -1, 2, 1])
     told = [(c, int(group[t]) if t >= 0 else -1, s) for c, t, s in chosen]
     pairs = tops.count_pairs(*(np.array([c[i] for c in chosen], np.int64) for i in range(3)))

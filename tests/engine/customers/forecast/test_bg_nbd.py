@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from scipy import optimize, special
 
 from engine.customers.forecast import bg_nbd
-from engine.customers.forecast.bg_nbd import BgNbd, Summaries
+from engine.customers.forecast.bg_nbd import BgNbd, BgNbdVariant, Summaries
 from engine.errors import NoHistory
 from tests.engine.customers.histories import drawn_days
 
@@ -54,7 +56,9 @@ def test_the_published_customer_is_expected_to_make_1226_thousandths_of_an_order
 @given(
     st.sampled_from(bg_nbd.BG_NBD_VARIANTS), PARAMETER, PARAMETER, PARAMETER, PARAMETER, st.integers(0, 40), DAYS, DAYS
 )
-def test_the_likelihood_is_that_of_a_plain_reading_of_the_papers(name, r, alpha, a, b, x, tx, more) -> None:
+def test_the_likelihood_is_that_of_a_plain_reading_of_the_papers(
+    name: BgNbdVariant, r: float, alpha: float, a: float, b: float, x: int, tx: int, more: int
+) -> None:
     tx = max(tx, x) if x else 0
     model = BgNbd(name, r, alpha, a, b)
     found = bg_nbd.bg_nbd_log_likelihoods(model, one(x, tx, tx + more))[0]
@@ -79,7 +83,7 @@ def test_the_gradient_is_that_of_finite_differences(shift: int) -> None:
 @given(st.sampled_from(bg_nbd.BG_NBD_VARIANTS), st.floats(0.1, 5), st.floats(0.5, 20), st.floats(0.1, 5),
        st.floats(0.2, 8),st.integers(0, 12), st.integers(0, 300), st.integers(0, 300), st.integers(1, 700))  # fmt: skip
 def test_expected_orders_are_those_of_the_paper_before_any_transformation(
-    n, r, alpha, a, b, x, tx, more, ahead
+    name: BgNbdVariant, r: float, alpha: float, a: float, b: float, x: int, tx: int, more: int, ahead: int
 ) -> None:
     if abs(a - 1) < 1e-3:
         a = 1.01
@@ -87,7 +91,7 @@ def test_expected_orders_are_those_of_the_paper_before_any_transformation(
         b += 0.01  # the paper's form divides by zero there
     tx = max(tx, x) if x else 0
     t_days = tx + more
-    model = BgNbd(n, r, alpha, a, b)
+    model = BgNbd(name, r, alpha, a, b)
     b = b + model.shift
     t, age, last = ahead / 7, t_days / 7, tx / 7
     ratio = ((alpha + age) / (alpha + age + t)) ** (r + x)
@@ -98,7 +102,7 @@ def test_expected_orders_are_those_of_the_paper_before_any_transformation(
 
 
 @pytest.mark.parametrize(("name", "at_once"), [("bg_nbd", False), ("mbg_nbd", True)])
-def test_customers_drawn_from_the_model_give_its_parameters_back(name, at_once) -> None:
+def test_customers_drawn_from_the_model_give_its_parameters_back(name: BgNbdVariant, at_once: bool) -> None:
     truth = BgNbd(name, 0.8, 3.0, 0.9, 2.5)
     drawn = drawn_days(12_000, r=0.8, alpha=3.0, a=0.9, b=2.5, weeks=60, seed=5, drops_out_at_once=at_once)
     data = summaries_of(drawn, 420)
@@ -109,7 +113,7 @@ def test_customers_drawn_from_the_model_give_its_parameters_back(name, at_once) 
 
 
 @pytest.mark.parametrize(("name", "at_once"), [("bg_nbd", False), ("mbg_nbd", True)])
-def test_forecasts_come_true_for_customers_drawn_from_the_model(name, at_once) -> None:
+def test_forecasts_come_true_for_customers_drawn_from_the_model(name: BgNbdVariant, at_once: bool) -> None:
     # Slow buyers, so that cutting time into whole days does not blur the comparison.
     drawn = drawn_days(12_000, r=0.8, alpha=30.0, a=0.9, b=2.5, weeks=800, seed=6, drops_out_at_once=at_once)
     until, ahead = 2_800, 2_800
@@ -165,7 +169,7 @@ def test_a_chance_of_leaving_shared_by_all_is_the_limit_of_large_a_and_b() -> No
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 30), DAYS, DAYS, st.integers(1, 300), st.integers(1, 300))
-def test_a_longer_horizon_never_expects_less(x, tx, more, days, further) -> None:
+def test_a_longer_horizon_never_expects_less(x: int, tx: int, more: int, days: int, further: int) -> None:
     tx = max(tx, x) if x else 0
     data = one(x, tx, tx + more)
     assert (
@@ -182,7 +186,7 @@ def test_too_little_to_fit_is_refused_with_a_reason() -> None:
         bg_nbd.fit_bg_nbd("mbg_nbd", nobody_back)
 
 
-def repeat_days(frame: pl.DataFrame, cut, until) -> tuple[Summaries, np.ndarray, np.ndarray, np.ndarray]:
+def repeat_days(frame: pl.DataFrame, cut: date, until: date) -> tuple[Summaries, np.ndarray, np.ndarray, np.ndarray]:
     """Return summaries at `cut`, who has which, order days from then to `until`, and what the past rate says."""
     before = frame.filter(pl.col("day") <= cut).group_by("customer_id")
     known = before.agg(x=pl.len() - 1, first=pl.col("day").min(), last=pl.col("day").max())
@@ -196,7 +200,9 @@ def repeat_days(frame: pl.DataFrame, cut, until) -> tuple[Summaries, np.ndarray,
 
 
 @pytest.mark.parametrize("name", bg_nbd.BG_NBD_VARIANTS)
-def test_online_retail_is_forecast_better_than_by_its_past_rate(name, shared_data, show_figure) -> None:
+def test_online_retail_is_forecast_better_than_by_its_past_rate(
+    name: BgNbdVariant, shared_data: Callable[..., Path], show_figure: Callable[[str], None]
+) -> None:
     lines = pl.read_parquet(shared_data("online_retail", "lines.parquet"))
     bought = lines.filter(pl.col("customer_id").is_not_null() & (pl.col("quantity") > 0))
     days = bought.select("customer_id", day=pl.col("invoice_at").dt.date()).unique()
@@ -214,7 +220,9 @@ def test_online_retail_is_forecast_better_than_by_its_past_rate(name, shared_dat
 
 
 @pytest.mark.parametrize("name", bg_nbd.BG_NBD_VARIANTS)
-def test_the_online_grocer_is_forecast_better_than_by_its_past_rate(name, shared_data, show_figure) -> None:
+def test_the_online_grocer_is_forecast_better_than_by_its_past_rate(
+    name: BgNbdVariant, shared_data: Callable[..., Path], show_figure: Callable[[str], None]
+) -> None:
     days = pl.read_parquet(shared_data("grocery_elog", "events.parquet")).rename({"date": "day"}).unique()
     cut, until = date(2006, 12, 31), date(2007, 12, 30)
     data, which, y, naive = repeat_days(days, cut, until)

@@ -14,7 +14,7 @@ CASES = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=2, max_si
 
 @settings(max_examples=150)
 @given(CASES)
-def test_auc_is_the_share_of_pairs_in_the_right_order(cases) -> None:
+def test_auc_is_the_share_of_pairs_in_the_right_order(cases: list[tuple[int, bool]]) -> None:
     score, happened = np.array([c[0] for c in cases], float), np.array([c[1] for c in cases])
     good, bad = score[happened], score[~happened]
     found = auc(score, happened)
@@ -63,7 +63,7 @@ def test_calibration_finds_the_true_curve_and_keeps_the_order() -> None:
 
 @settings(max_examples=80)
 @given(st.lists(st.tuples(st.floats(-5, 5), st.booleans()), min_size=1, max_size=200))
-def test_calibrated_chances_are_chances_whatever_was_seen(cases) -> None:
+def test_calibrated_chances_are_chances_whatever_was_seen(cases: list[tuple[int, bool]]) -> None:
     score, happened = np.array([c[0] for c in cases]), np.array([c[1] for c in cases])
     found = fit_isotonic(score, happened)(np.array([-100.0, *score, 100.0]))
     assert ((found > 0) & (found < 1)).all()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
 
 from engine.customers.behaviour.cadence import fit_population_cadence
-from engine.customers.behaviour.purchases import order_days, read_purchases
+from engine.customers.behaviour.purchases import OrderDays, order_days, read_purchases
 from engine.customers.config import CustomerConfig, LifetimeValue
 from engine.customers.forecast.churn import (
     CHURN_FEATURES,
@@ -22,11 +25,11 @@ from tests.engine.customers.histories import NOW, customers, drawn_town, moment,
 
 
 @pytest.fixture(scope="module")
-def town():
+def town() -> OrderDays:
     return days_of(drawn_town(2500, seed=9))
 
 
-def test_on_drawn_customers_it_is_calibrated_and_beats_recency_alone(town) -> None:
+def test_on_drawn_customers_it_is_calibrated_and_beats_recency_alone(town: OrderDays) -> None:
     model = fit_churn_model(town, NOW.day, 60, CustomerConfig(), "bg_nbd")
     quality = model.quality
     assert quality is not None
@@ -38,7 +41,7 @@ def test_on_drawn_customers_it_is_calibrated_and_beats_recency_alone(town) -> No
     assert max(abs(each.forecast - each.observed) for each in quality.reliability) < 0.12
 
 
-def test_nothing_after_the_moment_is_looked_at(town) -> None:
+def test_nothing_after_the_moment_is_looked_at(town: OrderDays) -> None:
     day = NOW.day - 60
     cut, whole = town.until(day), town
     population = fit_population_cadence(cut)
@@ -47,7 +50,7 @@ def test_nothing_after_the_moment_is_looked_at(town) -> None:
     assert a.shape[1] == len(CHURN_FEATURES)
 
 
-def test_equal_data_give_equal_chances(town) -> None:
+def test_equal_data_give_equal_chances(town: OrderDays) -> None:
     known = churn_features(town, NOW.day, 60, None, fit_population_cadence(town))
     one, two = (fit_churn_model(town, NOW.day, 60, CustomerConfig(), "bg_nbd") for _ in "ab")
     np.testing.assert_array_equal(one.p_no_order(known), two.p_no_order(known))
@@ -69,7 +72,7 @@ def test_a_short_history_falls_back_to_the_bg_nbd_model_and_says_so() -> None:
     assert ((chance >= 0) & (chance <= 1)).all()
 
 
-def ncr_days(path):
+def ncr_days(path: Path) -> OrderDays:
     raw = pl.read_parquet(path)
     at = pl.col("placed_at").dt.replace_time_zone("Asia/Kolkata").dt.convert_time_zone("UTC")
     placed = raw.select(
@@ -82,7 +85,9 @@ def ncr_days(path):
     return order_days(read_purchases(full, customers(), moment("2025-01-03", "Asia/Kolkata")))
 
 
-def test_return_within_28_days_of_real_diners_is_foretold_better_than_by_its_parts(shared_data, show_figure) -> None:
+def test_return_within_28_days_of_real_diners_is_foretold_better_than_by_its_parts(
+    shared_data: Callable[..., Path], show_figure: Callable[[str], None]
+) -> None:
     days = ncr_days(shared_data("ncr_food_orders", "orders.parquet"))
     today = moment("2025-01-03", "Asia/Kolkata").day
     name = fit_lifetime_model(days, today - 28, LifetimeValue()).bg_nbd.model

@@ -32,7 +32,9 @@ def drawn(n: int, p: float, q: float, v: float, seed: int) -> tuple[np.ndarray, 
 
 @settings(max_examples=200, deadline=None)
 @given(st.floats(0.3, 20), st.floats(0.3, 20), st.floats(0.5, 50), st.integers(1, 60), st.floats(0.5, 500))
-def test_the_likelihood_is_that_of_a_plain_reading_of_the_note(p, q, v, x, mean) -> None:
+def test_the_likelihood_is_that_of_a_plain_reading_of_the_note(
+    p: float, q: float, v: float, x: int, mean: float
+) -> None:
     found = gamma_gamma.gamma_gamma_log_likelihoods(GammaGamma(p, q, v, mean), np.array([x]), np.array([mean]))[0]
     assert found == pytest.approx(plain_log_likelihood(p, q, v, x, mean), rel=1e-7, abs=1e-7)
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from engine.customers.behaviour.purchases import OrderDays
 from engine.customers.config import LifetimeValue
 from engine.customers.forecast import bg_nbd, gamma_gamma
 from engine.customers.forecast.bg_nbd import BgNbd
@@ -21,7 +22,7 @@ from tests.engine.customers.behaviour.test_purchases import days_of
 from tests.engine.customers.histories import NOW, drawn_days, drawn_town, order, orders
 
 
-def town(drops_out_at_once: bool, seed: int = 4):
+def town(drops_out_at_once: bool, seed: int = 4) -> OrderDays:
     drawn = drawn_days(4000, r=0.9, alpha=3, a=0.8, b=1.2, weeks=60, seed=seed, drops_out_at_once=drops_out_at_once)
     start = NOW.at - timedelta(weeks=60)
     return days_of(orders(*(order(f"c{i:04d}", 0, ordered_at=start + timedelta(days=float(day)), order_cents=500 + i)
