@@ -92,6 +92,7 @@ def required_clauses(rule: Rule) -> list[EventClause]:
 def join_measures(
     frame: pl.LazyFrame, measured: pl.LazyFrame, measures: Sequence[Measure], *, must: bool
 ) -> pl.LazyFrame:
+    """Return `frame` with the columns of `measures`, 0 where nothing was counted or summed; `must` drops those rows."""
     frame = frame.join(measured, on="customer_id", how="inner" if must else "left")
     filled = []
     for measure in measures:

@@ -121,15 +121,7 @@ def test_transitions_add_up_to_everybody(regulars: Call) -> None:
     assert "across" in regulars(*words).stdout
 
 
-def test_the_market_tells_trends(regulars: Call) -> None:
-    found = regulars("market", "--as-of", "2026-03-01", "--json").json
-    assert found["weeks"] == 12
-    assert {rated["kind"] for rated in found["satisfaction"]} == {"vendor", "dish"}
-    assert {trend["kind"] for trend in found["trends"]} >= {"dish", "vendor", "zone"}
-    assert "Trends of the newest 12 weeks" in regulars("market").stdout
-
-
-def test_what_was_told_by_event_counts_in_a_build_of_the_same_day(regulars: Call, tmp_path: Path) -> None:
+def test_feedback_received_by_event_counts_in_a_build_of_the_same_day(regulars: Call, tmp_path: Path) -> None:
     settings = Settings.from_environment({}, home=tmp_path / "home")
     placed = drawn_town(60, seed=1)
     History(settings.history_folder).append(placed, lines_of(placed, [["d"]] * placed.height))
