@@ -21,8 +21,9 @@ import numpy.typing as npt
 
 from benchmarks.quality import DATA, ncr, tafeng
 from engine.models.query import Query
+from engine.models.registry import default_weights
 from engine.recommend.scoring.allowed import Allowed
-from engine.recommend.scoring.blend import DEFAULT_WEIGHTS, Blend
+from engine.recommend.scoring.blend import Blend
 from engine.recommend.scoring.scorer import Scorer
 from training.data.split import split_last_basket
 from training.learn.stack import fit_models
@@ -77,7 +78,7 @@ def main() -> int:
     for name, works in (("ncr", ncr),) if quick else (("ncr", ncr), ("tafeng", tafeng)):
         split = split_last_basket(next(iter(works())).data)
         scorer = Scorer(
-            fit_models(split.past, now=split.at, seed=0, report=lambda _: None), Blend(DEFAULT_WEIGHTS), None
+            fit_models(split.past, now=split.at, seed=0, report=lambda _: None), Blend(default_weights()), None
         )
         everything = np.ones(split.past.n_items, dtype=bool)
         asked = [t for t in split.targets if len(t.query.at) >= LEAST_BASKETS and np.isin(t.truth, t.query.items).any()]

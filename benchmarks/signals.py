@@ -22,12 +22,13 @@ import numpy as np
 
 from benchmarks.quality import DATA, ncr, tafeng
 from engine.models.query import Query
+from engine.models.registry import default_weights
 from engine.models.together import Together
 from engine.recommend.options import SignalOptions
 from engine.recommend.published.extras import Extras
 from engine.recommend.rerank.signals import Signals, moving, stand_in, steer
 from engine.recommend.scoring.allowed import Allowed
-from engine.recommend.scoring.blend import DEFAULT_WEIGHTS, Blend
+from engine.recommend.scoring.blend import Blend
 from engine.recommend.scoring.scorer import Scorer
 from training.data.split import Target, split_last_basket
 from training.learn.stack import fit_models
@@ -86,7 +87,7 @@ def main() -> int:
     for name, works in (("ncr", ncr),) if quick else (("ncr", ncr), ("tafeng", tafeng)):
         split = split_last_basket(next(iter(works())).data)
         models = fit_models(split.past, now=split.at, seed=0, report=lambda _: None)
-        scorer = Scorer(models, Blend(DEFAULT_WEIGHTS), None)
+        scorer = Scorer(models, Blend(default_weights()), None)
         served = SimpleNamespace(models=models, extras=Extras(Together().fit(split.past)))
         allowed = Allowed(np.ones(split.past.n_items, dtype=bool), None, np.empty(0, np.int32))
         long = [target for target in split.targets if len(target.truth) >= 3]

@@ -122,7 +122,7 @@ def customer_table_page() -> str:
 def models_page() -> str:
     """Return the page of what `tuned.yaml` may set."""
     from training.learn.ranker import Growing  # noqa: PLC0415 - the same
-    from training.learn.settings import KNOBS, ModelSettings  # noqa: PLC0415 - the same
+    from training.learn.settings import ModelSettings, tunables  # noqa: PLC0415 - the same
     from training.learn.stack import models_of  # noqa: PLC0415 - loads scipy and LightGBM
 
     parts = [
@@ -132,10 +132,10 @@ def models_page() -> str:
     defaults: dict[str, list[object]] = {model.name: [model] for model in models_of(ModelSettings())}
     defaults["ranker"] = [Growing(), Growing.of({}, thorough=True)]
     for name, stated in defaults.items():
-        if name not in KNOBS:
+        if name not in tunables():
             continue
         parts.append(f"\n## {name}\n\n| setting | default | from | to | meaning |\n|---|---|---|---|---|\n")
-        for key, knob in KNOBS[name].items():
+        for key, knob in tunables()[name].items():
             # Unsorted: the first is the common one.
             values = " or ".join(dict.fromkeys(f"{getattr(each, key):g}" for each in stated))
             parts.append(f"| `{key}` | {values} | {knob.low:g} | {knob.high:g} | {knob.about} |\n")

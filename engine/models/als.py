@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from scipy import sparse
 
 from engine.errors import NoHistory
 from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray, Rows, read_only
-from engine.models.base import Recommender
+from engine.models.base import HasFactors, Opinion, Recommender, Tunable
 from engine.models.baskets import Baskets, user_items
 from engine.models.board import Board
 from engine.models.kernels.board_rows import COUNT
@@ -29,6 +29,10 @@ GOING_ON = 5
 SAMPLE, LEAST_SAMPLED, GOING_ON_LARGE = 0.25, 25_000, 8
 
 
+# From which predicted preference on a dish matches a taste.
+TASTE = 0.1
+
+
 @dataclass(slots=True)
 class Als(Recommender):
     """Hu, Koren and Volinsky (2008), fitted by conjugate gradient, see `factorise`.
@@ -38,9 +42,17 @@ class Als(Recommender):
     there is none.
     """
 
-    scores_candidates_only = True
+    scores_candidates_only: ClassVar[bool] = True
 
-    name: str = "als"
+    name: ClassVar[str] = "als"
+    default_weight: ClassVar[float] = 0.05
+    reason: ClassVar[str] = "your_taste"
+    similarity_share: ClassVar[float] = 0.4
+    tunables: ClassVar[Mapping[str, Tunable]] = {
+        "factors": Tunable("Length of the factors.", 8, 128, whole=True, log=True),
+        "regularization": Tunable("Pull towards 0.", 0.01, 200, log=True),
+        "alpha": Tunable("Confidence a basket adds.", 0.5, 100, log=True),
+    }
     factors: int = 64
     regularization: float = 5.0
     alpha: float = 10.0
@@ -132,6 +144,20 @@ class Als(Recommender):
         return _solve_all(
             self.gram, self.item_factors, counts.start, counts.columns, counts.values, np.float32(self.alpha)
         )
+
+    def factors_of(self) -> HasFactors:
+        """Return itself."""
+        return self
+
+    def opinion(self, query: Query) -> Opinion:
+        """Return what makes a preference a match of tastes."""
+        return Opinion(TASTE)
+
+    def similar_items(self, column: int) -> FloatArray:
+        """Return (items,) the cosine of each item's factors with those of `column`, 0 to 1."""
+        own = self.item_factors[column]
+        length = np.sqrt(np.einsum("if,if->i", self.item_factors, self.item_factors)) * float(np.sqrt(own @ own))
+        return np.asarray(np.clip(self.item_factors @ own / np.maximum(length, 1e-9), 0, 1))
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the item factors and the settings."""

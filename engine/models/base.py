@@ -6,25 +6,107 @@ Rows are customers or queries and columns are items everywhere; `IdMap` owns the
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.models.arrays import Arrays, FloatArray, IntArray
+from engine.models.arrays import Arrays, FloatArray, IntArray, Rows
 from engine.models.baskets import Baskets
 from engine.models.board import Board
 from engine.models.kernels.top import top_k
 from engine.models.query import Query
 
 
-class Recommender(ABC):
-    """Says which items suit a query, from past baskets."""
+@dataclass(frozen=True, slots=True)
+class Tunable:
+    """One setting of a model: what it means and from `low` to `high` what it may be; `log`: its size is what counts."""
 
-    name: str
-    # Whether `fill` is worth waiting until the candidates are known.
-    scores_candidates_only = False
+    about: str
+    low: float
+    high: float
+    whole: bool = False
+    log: bool = False
+
+
+class Neighbours(NamedTuple):
+    """What a model recommends by: for each dish ordered the dishes it speaks for, and how many last baskets count.
+
+    `links` is a matrix (items, items); `last_baskets` 0 means all of them. `alike`: linked dishes are like each other,
+    so that a look at one speaks for the other too.
+    """
+
+    links: Rows
+    last_baskets: int = 0
+    alike: bool = False
+
+
+class Opinion(NamedTuple):
+    """From which score on a model's word is worth telling as a reason, and whether it knows the place of the query."""
+
+    least: float
+    nearby: bool = False
+
+
+class HasFactors(Protocol):
+    """A model that scores by the product of a customer's factors with an item's."""
+
+    item_factors: FloatArray
+
+    def fold_in_all(self, counts: Rows) -> FloatArray:
+        """Return (customers, factors) of the customers whose counts are the rows of `counts`."""
+        ...
+
+
+class Recommender(ABC):
+    """Says which items suit a query, from past baskets.
+
+    The class variables are all that others know of a model: `name`; its `default_weight` where none can be learned;
+    `impersonal`: it can score for customers without an order; `scores_everything`: every dish, so that nothing ties;
+    `must_earn`: its weight for newcomers may be dropped to 0; `tunables` by setting; `reason` the code of the sentence
+    that is true of what it brings, `reason_nearby` where it knows the place, `reason_from_dish` where one ordered dish
+    explains it; `scores_candidates_only`: `score_candidates` waits until the candidates are known;
+    `reads_referrers`: who brought a newcomer changes what it says; `similarity_share`: its share where models together
+    find similar dishes, `reason_similar` the code of why such a one is.
+    """
+
+    name: ClassVar[str]
+    default_weight: ClassVar[float] = 0.0
+    impersonal: ClassVar[bool] = False
+    scores_everything: ClassVar[bool] = False
+    scores_candidates_only: ClassVar[bool] = False
+    must_earn: ClassVar[bool] = False
+    reads_referrers: ClassVar[bool] = False
+    tunables: ClassVar[Mapping[str, Tunable]] = MappingProxyType({})
+    reason: ClassVar[str] = "offered"
+    reason_nearby: ClassVar[str | None] = None
+    reason_from_dish: ClassVar[str] = "because_you_ordered"
+    reason_similar: ClassVar[str] = "similar_to"
+    similarity_share: ClassVar[float] = 0.0
+
+    @classmethod
+    def applies_to(cls, baskets: Baskets | None, *, repeats: bool) -> bool:
+        """Say whether there is anything to learn in `baskets` (None: not known yet); `repeats`: people order again."""
+        return True
+
+    def neighbour_links(self) -> Neighbours | None:
+        """Return the links by which it recommends; None where it has none."""
+        return None
+
+    def opinion(self, query: Query) -> Opinion | None:
+        """Return what its score must reach to be a reason; None where any score is one."""
+        return None
+
+    def factors_of(self) -> HasFactors | None:
+        """Return the model as one of factors; None where it is none."""
+        return None
+
+    def similar_items(self, column: int) -> FloatArray | None:
+        """Return (items,) how like the dish each other is, 0 to 1; None where it cannot tell."""
+        return None
 
     @abstractmethod
     def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Self
+from typing import ClassVar, Self
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -16,6 +16,7 @@ import polars as pl
 from engine.columns import DAY_S
 from engine.history.dayparts import Dayparts
 from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray, read_only
+from engine.models.base import Tunable
 from engine.models.baskets import Baskets
 from engine.models.board import Board
 from engine.models.kernels.sums import dense_sums
@@ -47,12 +48,24 @@ class PopularByDaypart(Popular):
     local to the time zone of most vendors. Where history has no clock it is `Popular`. The map is left to `Popular`.
     """
 
-    name: str = "popular_by_daypart"
+    name: ClassVar[str] = "popular_by_daypart"
+    default_weight: ClassVar[float] = 0.05
+    reason: ClassVar[str] = "popular_at_this_time"
+    reason_nearby: ClassVar[str | None] = None
+    tunables: ClassVar[Mapping[str, Tunable]] = {
+        "half_life_days": Tunable("An order counts half after this.", 2, 1000, log=True),
+        "evidence": Tunable("Baskets a time of day needs to speak for itself, by dish.", 1, 500, log=True),
+    }
     on_map: bool = False
     evidence: float = 10.0
     timezone: str = ""
     dayparts: Dayparts = Dayparts()
     factors: FloatArray = field(default_factory=lambda: np.ones((1, 0), np.float32))
+
+    @classmethod
+    def applies_to(cls, baskets: Baskets | None, *, repeats: bool) -> bool:
+        """Say whether orders came with a time of day."""
+        return baskets is None or bool(baskets.timezone)
 
     def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
         """Count baskets by item, zone and time of day.
@@ -122,11 +135,21 @@ class RepeatByDaypart(Repeat):
     Times of day are local to the time zone of most vendors. Where history has no clock it is `Repeat`.
     """
 
-    name: str = "repeat_by_daypart"
+    name: ClassVar[str] = "repeat_by_daypart"
+    default_weight: ClassVar[float] = 0.05
+    tunables: ClassVar[Mapping[str, Tunable]] = {
+        "decay": Tunable("What each older basket counts of the one after it.", 0.5, 1.0),
+        "elsewhen": Tunable("What a basket of another time of day counts.", 0.01, 1.0),
+    }
     elsewhen: float = 0.2
     timezone: str = ""
     dayparts: Dayparts = Dayparts()
     _part_of_hour: LongArray = field(init=False, repr=False, default_factory=lambda: part_of_hour(Dayparts()))
+
+    @classmethod
+    def applies_to(cls, baskets: Baskets | None, *, repeats: bool) -> bool:
+        """Say whether orders came with a time of day."""
+        return baskets is None or bool(baskets.timezone)
 
     def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
         """Keep overall popularity and the time zone.

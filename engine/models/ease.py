@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ from scipy import sparse
 
 from engine.errors import NoHistory
 from engine.models.arrays import Arrays, Rows
-from engine.models.base import Recommender
+from engine.models.base import Neighbours, Recommender, Tunable
 from engine.models.baskets import Baskets, user_items
 from engine.models.board import Board
 from engine.models.query import Query
@@ -28,11 +29,21 @@ class Ease(Recommender):
     largest by size stay, negative ones too.
     """
 
-    name: str = "ease"
+    name: ClassVar[str] = "ease"
+    default_weight: ClassVar[float] = 1.0
+    reason: ClassVar[str] = "people_like_you"
+    tunables: ClassVar[Mapping[str, Tunable]] = {
+        "ridge": Tunable("Pull towards 0, in mean customers of a dish.", 0.5, 200, log=True)
+    }
     ridge: float = 10.0
     kept: int = 200
     most: int = 5_000
     links: Rows = field(default_factory=Rows.none)
+
+    @classmethod
+    def applies_to(cls, baskets: Baskets | None, *, repeats: bool) -> bool:
+        """Say whether nobody orders again: where customers do, it adds nothing to the other models."""
+        return not repeats
 
     def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
         """Solve for the coefficients; `now` and `rng` are not used.
@@ -55,6 +66,10 @@ class Ease(Recommender):
         """Write, about 0 to 1, how much she would be expected to order each dish; below 0 where hers speak against."""
         seeds = board.own_columns().copy()
         board.add_rows(part, self.links, seeds, np.ones(len(seeds), dtype=np.float32))
+
+    def neighbour_links(self) -> Neighbours:
+        """Return its links."""
+        return Neighbours(self.links)
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the coefficients and the settings."""

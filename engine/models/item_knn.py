@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ from scipy import sparse
 
 from engine.errors import NoHistory
 from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray, Rows, read_only
-from engine.models.base import Recommender
+from engine.models.base import Neighbours, Recommender, Tunable
 from engine.models.baskets import Baskets, user_items
 from engine.models.board import Board
 from engine.models.kernels.board_rows import COUNT
@@ -27,7 +28,14 @@ class ItemKnn(Recommender):
     An item is its own nearest neighbour, so what she orders often also scores high; her counts count as log(1 + n).
     """
 
-    name: str = "item_knn"
+    name: ClassVar[str] = "item_knn"
+    default_weight: ClassVar[float] = 0.2
+    reason: ClassVar[str] = "people_like_you"
+    reason_similar: ClassVar[str] = "same_customers"
+    similarity_share: ClassVar[float] = 0.6
+    tunables: ClassVar[Mapping[str, Tunable]] = {
+        "neighbours": Tunable("Neighbours of a dish.", 5, 400, whole=True, log=True)
+    }
     neighbours: int = 100
     links: Rows = field(default_factory=Rows.none)
 
@@ -56,6 +64,17 @@ class ItemKnn(Recommender):
     def strongest_seed(self, query: Query, column: int) -> int:
         """Return the item of her baskets that speaks most for `column`; -1 where none does."""
         return self.links.strongest_link(query.items, column)
+
+    def neighbour_links(self) -> Neighbours:
+        """Return its links."""
+        return Neighbours(self.links, alike=True)
+
+    def similar_items(self, column: int) -> FloatArray:
+        """Return (items,) the cosine of each neighbour of `column`, 0 to 1; 0 where it is none."""
+        found = np.zeros(len(self.links.start) - 1, dtype=np.float32)
+        own = slice(self.links.start[column], self.links.start[column + 1])
+        found[self.links.columns[own]] = np.clip(self.links.values[own], 0, 1)
+        return found
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the neighbour lists."""

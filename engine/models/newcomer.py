@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from engine.columns import LANGUAGES
 from engine.errors import NoHistory
 from engine.models.arrays import Arrays, FloatArray, IntArray, read_only
-from engine.models.base import Recommender
+from engine.models.base import Recommender, Tunable
 from engine.models.baskets import Baskets, user_items
 from engine.models.board import Board
 from engine.models.kernels.sums import dense_sums
@@ -30,10 +30,22 @@ class PopularByLanguage(Popular):
     `Popular`.
     """
 
-    name: str = "popular_by_language"
+    name: ClassVar[str] = "popular_by_language"
+    default_weight: ClassVar[float] = 0.05
+    scores_everything: ClassVar[bool] = False
+    must_earn: ClassVar[bool] = True
+    tunables: ClassVar[Mapping[str, Tunable]] = {
+        "half_life_days": Tunable("An order counts half after this.", 2, 1000, log=True),
+        "evidence": Tunable("Baskets a language needs to speak for itself, by dish.", 1, 500, log=True),
+    }
     on_map: bool = False
     evidence: float = 10.0
     factors: FloatArray = field(default_factory=lambda: np.ones((len(LANGUAGES), 0), np.float32))
+
+    @classmethod
+    def applies_to(cls, baskets: Baskets | None, *, repeats: bool) -> bool:
+        """Say whether customers read two languages or more."""
+        return baskets is None or len(np.unique(baskets.language[baskets.language >= 0])) > 1
 
     def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
         """Count baskets by item, zone and language.
@@ -92,10 +104,24 @@ class Referral(Recommender):
     habits these are. Nothing is said once she has ordered herself.
     """
 
-    name: str = "referral"
+    name: ClassVar[str] = "referral"
+    default_weight: ClassVar[float] = 0.01
+    impersonal: ClassVar[bool] = True
+    must_earn: ClassVar[bool] = True
+    reads_referrers: ClassVar[bool] = True
+    reason: ClassVar[str] = "first_order"
+    tunables: ClassVar[Mapping[str, Tunable]] = {
+        "decay": Tunable("What each older basket counts of the one after it.", 0.5, 1.0),
+        "least_customers": Tunable("Customers a dish needs to be passed on.", 2, 1000, log=True),
+    }
     decay: float = 0.95
     least_customers: float = 10.0
     customers: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
+
+    @classmethod
+    def applies_to(cls, baskets: Baskets | None, *, repeats: bool) -> bool:
+        """Say whether anybody was brought by another customer."""
+        return baskets is None or bool((baskets.referrer >= 0).any())
 
     def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
         """Count each item's customers; `now` and `rng` are not used.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.errors import NoHistory
 from engine.models.arrays import Arrays, FloatArray, LongArray, Rows, read_only
-from engine.models.base import Recommender
+from engine.models.base import Neighbours, Recommender, Tunable
 from engine.models.baskets import Baskets
 from engine.models.board import Board
 from engine.models.kernels.sums import transitions
@@ -28,7 +29,15 @@ class NextItem(Recommender):
     shrunk by `shrink`; an item may follow itself. The newest basket weighs 1, each older one `decay` times less.
     """
 
-    name: str = "next_item"
+    name: ClassVar[str] = "next_item"
+    default_weight: ClassVar[float] = 0.1
+    reason: ClassVar[str] = "people_like_you"
+    reason_from_dish: ClassVar[str] = "follows_last"
+    tunables: ClassVar[Mapping[str, Tunable]] = {
+        "last": Tunable("Baskets that speak.", 1, 20, whole=True),
+        "decay": Tunable("What each older basket counts of the one after it.", 0.2, 1.0),
+        "shrink": Tunable("Baskets a dish needs to speak for itself.", 0.1, 200, log=True),
+    }
     last: int = 5
     decay: float = 0.7
     shrink: float = 5.0
@@ -72,6 +81,10 @@ class NextItem(Recommender):
     def strongest_seed(self, query: Query, column: int) -> int:
         """Return the item of her last baskets that speaks most for `column`; -1 where none does."""
         return self.links.strongest_link(query.items[query.start[-1 - self.last :][0] :], column)
+
+    def neighbour_links(self) -> Neighbours:
+        """Return its links."""
+        return Neighbours(self.links, self.last)
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the transition matrix and the settings."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.errors import NoHistory
 from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray, read_only
-from engine.models.base import Recommender
+from engine.models.base import Opinion, Recommender, Tunable
 from engine.models.baskets import Baskets
 from engine.models.board import Board
 from engine.models.cells import ZONE_LEVEL, Counted, cell_of, cells_around, weights_of
@@ -28,6 +28,10 @@ MOST, MOST_RANKED = 200, 2_000
 MOST_LINKS = 4_096
 ALL = 2**31 - 1
 ENOUGH = 100.0
+
+
+# Of the share that the most popular dish of a place has, what makes another popular.
+POPULAR = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,17 @@ class Popular(Recommender):
     `half_life_days` and are forgotten after ten half-lives. Nothing is personal here.
     """
 
-    name: str = "popular"
+    name: ClassVar[str] = "popular"
+    default_weight: ClassVar[float] = 0.1
+    impersonal: ClassVar[bool] = True
+    scores_everything: ClassVar[bool] = True
+    reason: ClassVar[str] = "popular"
+    reason_nearby: ClassVar[str | None] = "popular_nearby"
+    tunables: ClassVar[Mapping[str, Tunable]] = {
+        "half_life_days": Tunable("An order counts half after this.", 2, 1000, log=True),
+        "shrink": Tunable("Baskets a zone needs to speak for itself.", 1, 500, log=True),
+        "reach_km": Tunable("Twice as far from her as this, an order on the map counts a ninth.", 0.2, 20, log=True),
+    }
     half_life_days: float = 90.0
     shrink: float = 20.0
     reach_km: float = 2.0
@@ -145,6 +159,11 @@ class Popular(Recommender):
                 own = slice(self.start[place], self.start[place + 1])
                 scores[i, self.items[own]] += np.float32(weight) * self.counts[own]
         return scores
+
+    def opinion(self, query: Query) -> Opinion:
+        """Return what makes a dish popular at the place: a share of what the most popular one there has."""
+        top, nearby = self.top(query.place)
+        return Opinion(POPULAR * top, nearby)
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return overall shares and the counts by place."""
@@ -272,7 +291,13 @@ class Popular(Recommender):
 class Trending(Popular):
     """Popularity of the last days: what has just become liked, or new on the menu."""
 
-    name: str = "trending"
+    name: ClassVar[str] = "trending"
+    default_weight: ClassVar[float] = 0.05
+    scores_everything: ClassVar[bool] = False
+    tunables: ClassVar[Mapping[str, Tunable]] = {
+        "half_life_days": Tunable("An order counts half after this.", 0.5, 60, log=True),
+        "reach_km": Tunable("Twice as far from her as this, an order on the map counts a ninth.", 0.2, 20, log=True),
+    }
     half_life_days: float = 7.0
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.errors import NoHistory
 from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray, read_only
-from engine.models.base import Recommender
+from engine.models.base import Recommender, Tunable
 from engine.models.baskets import Baskets
 from engine.models.board import Board
 from engine.models.query import Query
@@ -27,7 +28,11 @@ class Repeat(Recommender):
     is worth 1.5 points of recall on Ta-Feng against ties by id. Items never ordered by her get nothing.
     """
 
-    name: str = "repeat"
+    name: ClassVar[str] = "repeat"
+    default_weight: ClassVar[float] = 1.0
+    tunables: ClassVar[Mapping[str, Tunable]] = {
+        "decay": Tunable("What each older basket counts of the one after it.", 0.5, 1.0)
+    }
     decay: float = 0.95
     popularity: FloatArray = field(default_factory=lambda: np.empty(0, np.float32))
 

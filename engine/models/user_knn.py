@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ from scipy import sparse
 
 from engine.errors import NoHistory
 from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray, Rows, read_only
-from engine.models.base import Recommender
+from engine.models.base import Recommender, Tunable
 from engine.models.baskets import Baskets, user_items
 from engine.models.board import Board
 from engine.models.kernels.best import best_of, bound_of
@@ -30,7 +31,16 @@ class UserKnn(Recommender):
     less. At most `pool` customers, the most recently active, can be neighbours: that bounds the cost of a query.
     """
 
-    name: str = "user_knn"
+    name: ClassVar[str] = "user_knn"
+    default_weight: ClassVar[float] = 0.1
+    reason: ClassVar[str] = "people_like_you"
+    tunables: ClassVar[Mapping[str, Tunable]] = {
+        "neighbours": Tunable("Neighbours of a customer.", 10, 500, whole=True, log=True),
+        "asymmetry": Tunable("How far her own baskets, not the neighbour's, set the scale.", 0.0, 1.0),
+        "shrink": Tunable("Doubt in neighbours with little in common.", 0.1, 100, log=True),
+        "last": Tunable("Baskets of a neighbour that vote.", 1, 30, whole=True, log=True),
+        "decay": Tunable("What each older basket counts of the one after it.", 0.3, 1.0),
+    }
     neighbours: int = 100
     asymmetry: float = 0.75
     shrink: float = 10.0

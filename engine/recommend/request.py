@@ -209,6 +209,10 @@ def _notes(served: Served, catalog: Catalog, request: DishRequest, query: Query,
         notes.append("unknown_vendor")
     if unknown:
         notes.append("unknown_ids")
-    if request.referred_by is not None and not len(query.at) and not any(m.name == "referral" for m in served.models):
+    if (
+        request.referred_by is not None
+        and not len(query.at)
+        and not any(model.reads_referrers for model in served.models)
+    ):
         notes.append("referrals_not_learned")
     return notes

@@ -12,8 +12,7 @@ from engine.errors import NoHistory
 from engine.models.base import Recommender
 from engine.models.newcomer import Referral
 from engine.models.query import Place
-from engine.recommend.published.model import MODELS
-from engine.recommend.scoring.blend import IMPERSONAL
+from engine.models.registry import REGISTRY, impersonal_models, model_kind
 from tests.baskets import asks, empty_baskets, learned_from, random_town
 from training.data.matrices import TrainingSet, queries_for
 
@@ -23,9 +22,9 @@ def town() -> TrainingSet:
     return learned_from(random_town(80, 20, seed=3), zones={f"c{i:03d}": f"z{i % 3}" for i in range(80)})
 
 
-@pytest.fixture(params=sorted(MODELS))
+@pytest.fixture(params=sorted(kind.name for kind in REGISTRY))
 def kind(request: pytest.FixtureRequest) -> type[Recommender]:
-    return MODELS[request.param]
+    return model_kind(request.param)
 
 
 def fitted(kind: type[Recommender], data: TrainingSet, seed: int = 0) -> Recommender:
@@ -38,7 +37,7 @@ def queries(data: TrainingSet):
 
 
 def test_its_name_is_the_one_it_is_registered_under(kind: type[Recommender]) -> None:
-    assert MODELS[kind().name] is kind
+    assert model_kind(kind().name) is kind
 
 
 def test_it_scores_every_item_for_every_query_in_float32(kind: type[Recommender], town: TrainingSet) -> None:
@@ -55,7 +54,7 @@ def test_it_can_be_asked_nothing(kind: type[Recommender], town: TrainingSet) -> 
 def test_an_unknown_customer_gets_all_nan_or_an_impersonal_score(kind: type[Recommender], town: TrainingSet) -> None:
     scores = fitted(kind, town).score([asks(town)])[0]
     # Of one whom nobody brought, who brought her says nothing.
-    speaks = kind().name in IMPERSONAL and kind is not Referral
+    speaks = kind().name in impersonal_models() and kind is not Referral
     assert not np.isnan(scores).any() if speaks else np.isnan(scores).all()
 
 
@@ -82,7 +81,7 @@ def test_it_survives_the_artifact_memory_mapped(kind: type[Recommender], town: T
 def test_an_order_made_just_now_changes_what_a_personal_model_says(kind: type[Recommender], town: TrainingSet) -> None:
     model = fitted(kind, town)
     before, after = model.score([asks(town, ["d01"]), asks(town, ["d01"], ["d02"])])
-    assert np.array_equal(np.nan_to_num(before), np.nan_to_num(after)) == (kind().name in IMPERSONAL)
+    assert np.array_equal(np.nan_to_num(before), np.nan_to_num(after)) == (kind().name in impersonal_models())
 
 
 def test_without_any_basket_it_refuses_to_learn(kind: type[Recommender]) -> None:

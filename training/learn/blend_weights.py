@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.models.base import Recommender
+from engine.models.registry import REGISTRY, default_weights, impersonal_models
 from engine.recommend.scoring.allowed import Allowed
-from engine.recommend.scoring.blend import DEFAULT_WEIGHTS, IMPERSONAL, Blend
+from engine.recommend.scoring.blend import Blend
 from engine.recommend.scoring.scorer import CANDIDATES, Scorer
 from engine.runtime.compiled import compiled
 from engine.runtime.threads import side_by_side
@@ -27,7 +28,6 @@ LEAST_WORTH, LEAST_WORTH_QUICK = 0.0005, 0.0015
 STEPS = (0.0, 0.25, 0.5, 0.7, 0.85, 1.2, 1.5, 2.0, 4.0)
 # For what is never dropped.
 FEW_STEPS = (0.25, 0.5, 2.0, 4.0)
-TO_BE_EARNED = ("popular_by_language", "referral")
 ROUNDS = 4
 
 
@@ -46,11 +46,11 @@ def learn_blend(lessons: Sequence[Lesson], *, repeats: bool = True, quick: bool 
     return Blend(
         _learn(names, _asked_by(lessons, names, known=True), repeats=repeats, worth=worth, may_drop=names),
         _learn(
-            [name for name in names if name in IMPERSONAL],
-            _asked_by(lessons, IMPERSONAL, known=False),
+            [name for name in names if name in impersonal_models()],
+            _asked_by(lessons, impersonal_models(), known=False),
             repeats=True,
             worth=worth,
-            may_drop=TO_BE_EARNED,
+            may_drop=tuple(kind.name for kind in REGISTRY if kind.must_earn),
         ),
     )
 
@@ -68,7 +68,7 @@ def _asked_by(lessons: Sequence[Lesson], names: Collection[str], *, known: bool)
 def _learn(
     names: Sequence[str], lessons: Sequence[Lesson], *, repeats: bool, worth: float, may_drop: Collection[str]
 ) -> dict[str, float]:
-    start = np.array([DEFAULT_WEIGHTS.get(name, 0.05) for name in names])
+    start = np.array([default_weights().get(name, 0.05) for name in names])
     if sum(len(lesson.split.targets) for lesson in lessons) < LEAST_TARGETS:
         return dict(zip(names, start.tolist(), strict=True))
     told = [_candidates(lesson.models, lesson.split.targets, repeats=repeats) for lesson in lessons]
@@ -111,7 +111,7 @@ def _candidates(
     relevant = np.zeros((len(targets), CANDIDATES), dtype=bool)
     ideal = np.ones(len(targets))
     discount = 1 / np.log2(np.arange(2, K + 2))
-    scorer = Scorer(models, Blend(DEFAULT_WEIGHTS), None)
+    scorer = Scorer(models, Blend(default_weights()), None)
     anything = Allowed.everything(models[0].n_items)
 
     def look(some: range) -> None:

@@ -9,17 +9,9 @@ from typing import TypeVar
 import numpy as np
 
 from engine.columns import DAY_S
-from engine.models.als import Als
 from engine.models.base import Recommender
 from engine.models.baskets import Baskets, user_items
-from engine.models.daypart import PopularByDaypart, RepeatByDaypart
-from engine.models.ease import Ease
-from engine.models.item_knn import ItemKnn
-from engine.models.newcomer import PopularByLanguage, Referral
-from engine.models.next_item import NextItem
-from engine.models.popular import Popular, Trending
-from engine.models.repeat import Repeat
-from engine.models.user_knn import UserKnn
+from engine.models.registry import REGISTRY
 from engine.recommend.scoring.blend import Blend
 from engine.recommend.scoring.features import ItemFacts
 from engine.recommend.scoring.ranker import Ranker
@@ -77,19 +69,9 @@ class Weighed:
 def models_of(settings: ModelSettings, *, repeats: bool = False, baskets: Baskets | None = None) -> list[Recommender]:
     """Return the models of a training run on `baskets`, unfitted, with `settings` in place of their defaults.
 
-    What looks at the time of day only where there is a clock, at languages where there are two, at who brought whom
-    where anybody was brought; all of these where `baskets` is None. Where nobody `repeats` Ease too; where customers
-    do, it adds nothing to the others.
+    Each model says itself whether it applies to them (`Recommender.applies_to`).
     """
-    models: list[Recommender] = [Popular(), Trending(), Repeat(), Als(), ItemKnn(), NextItem(), UserKnn()]
-    if baskets is None or baskets.timezone:
-        models += [PopularByDaypart(), RepeatByDaypart()]
-    if baskets is None or len(np.unique(baskets.language[baskets.language >= 0])) > 1:
-        models.append(PopularByLanguage())
-    if baskets is None or (baskets.referrer >= 0).any():
-        models.append(Referral())
-    if not repeats:
-        models.append(Ease())
+    models = [kind() for kind in REGISTRY if kind.applies_to(baskets, repeats=repeats)]
     for model in models:
         for name, value in settings.of(model.name).items():
             setattr(model, name, value)

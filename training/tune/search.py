@@ -22,16 +22,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from engine.errors import BadFile
 from engine.history.orders import History
+from engine.models.base import Tunable
 from engine.runtime.threads import one_blas_thread
 from engine.settings import Settings
 from training.learn.ranker import LEAST_TARGETS as LEAST_TAUGHT
 from training.learn.ranker import Growing
 from training.learn.settings import (
-    KNOBS,
     RANKER,
-    Knob,
     ModelSettings,
     read_model_settings,
+    tunables,
     write_model_settings,
 )
 from training.learn.stack import models_of
@@ -202,7 +202,7 @@ class Budget:
 def _of_models(ground: Field, present: ModelSettings) -> Search:
     window = ground.window
     fitted = {model.name for model in models_of(present, repeats=window.repeats, baskets=window.baskets)}
-    names = [name for name in KNOBS if name in fitted]
+    names = [name for name in tunables() if name in fitted]
     return Search("models", names, ModelSettings(), present, ground.value, ground.confirm)
 
 
@@ -229,7 +229,7 @@ def _study(storage: optuna.storages.RDBStorage, name: str) -> optuna.Study:
 def _name(fingerprint: str, horizon_days: float, seed: int, search: Search) -> str:
     """Return a name that only searches over the same history, split, bounds and plain settings share."""
     bounds = {
-        f"{name}.{key}": (k.low, k.high, k.whole, k.log) for name in search.names for key, k in KNOBS[name].items()
+        f"{name}.{key}": (k.low, k.high, k.whole, k.log) for name in search.names for key, k in tunables()[name].items()
     }
     what = orjson.dumps([FORMAT, fingerprint, horizon_days, seed, search.of, search.plain.as_dict(), bounds])
     return blake2b(what, digest_size=16).hexdigest()
@@ -267,7 +267,7 @@ def _run(study: optuna.Study, search: Search, budget: Budget, seed: int, report:
             tried = search.present
         else:
             name = search.names[number % len(search.names)]
-            drawn = {key: _drawn(trial, f"{name}.{key}", knob) for key, knob in KNOBS[name].items()}
+            drawn = {key: _drawn(trial, f"{name}.{key}", knob) for key, knob in tunables()[name].items()}
             tried = _best(study)[0].with_model(name, drawn)
         trial.set_user_attr("settings", tried.as_dict())
         study.tell(trial, search.value(tried))
@@ -275,12 +275,12 @@ def _run(study: optuna.Study, search: Search, budget: Budget, seed: int, report:
     return _conclude(study, search, done)
 
 
-def _drawn(trial: optuna.Trial, name: str, knob: Knob) -> float:
-    if knob.whole:
-        return trial.suggest_int(name, int(knob.low), int(knob.high), log=knob.log)
+def _drawn(trial: optuna.Trial, name: str, tunable: Tunable) -> float:
+    if tunable.whole:
+        return trial.suggest_int(name, int(tunable.low), int(tunable.high), log=tunable.log)
     # Six digits are more than any figure can tell, and read well in a file.
-    drawn = float(f"{trial.suggest_float(name, knob.low, knob.high, log=knob.log):.6g}")
-    return min(max(drawn, knob.low), knob.high)
+    drawn = float(f"{trial.suggest_float(name, tunable.low, tunable.high, log=tunable.log):.6g}")
+    return min(max(drawn, tunable.low), tunable.high)
 
 
 def _conclude(study: optuna.Study, search: Search, resumed_from: int) -> Found:

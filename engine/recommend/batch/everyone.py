@@ -14,11 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import NotFound
-from engine.models.als import Als
 from engine.models.arrays import FloatArray, IntArray, Rows
+from engine.models.base import HasFactors
 from engine.models.baskets import Baskets, user_items
 from engine.models.kernels.nearest import Nearest
-from engine.models.newcomer import Referral
 from engine.models.query import Place
 from engine.recommend.catalog.catalog import Catalog
 from engine.recommend.published.extras import Cards
@@ -56,13 +55,13 @@ class Menus:
         """Return (items,), not to be written to: available, of a vendor that takes orders and delivers there."""
         return self._masks[self._menu(zone)]
 
-    def arranged(self, zone: int, als: Als) -> Nearest:
+    def arranged(self, zone: int, factors: HasFactors) -> Nearest:
         """Return the zone's menu, arranged by the factors of its dishes."""
         menu = self._menu(zone)
         if menu not in self._arranged:
             if sum(each.n_bytes for each in self._arranged.values()) > KEPT_BYTES:
                 self._arranged.clear()
-            self._arranged[menu] = Nearest.of(als.item_factors, np.flatnonzero(self._masks[menu]).astype(np.int32))
+            self._arranged[menu] = Nearest.of(factors.item_factors, np.flatnonzero(self._masks[menu]).astype(np.int32))
         return self._arranged[menu]
 
     def _menu(self, zone: int) -> bytes:
@@ -101,7 +100,7 @@ def best_for_newcomers(served: Served, cards: Cards, menus: Menus, rows: range, 
     """
     chosen = slice(rows.start, rows.stop)
     # Who brought her matters to one model alone.
-    told = any(isinstance(model, Referral) for model in served.models)
+    told = any(model.reads_referrers for model in served.models)
     referrer = cards.referrer[chosen] if told else np.full(len(rows), -1, np.int32)
     alike, of = np.unique(np.stack([cards.language[chosen], cards.zone[chosen], referrer]), axis=1, return_inverse=True)
     best = Lists(np.full((alike.shape[1], top), -1, np.int32), np.full((alike.shape[1], top), -np.inf, np.float32))
@@ -119,8 +118,8 @@ def best_by_factors(served: Served, menus: Menus, rows: range, *, top: int, thre
     A customer without a basket gets no list. Equal bits with any number of threads; BLAS must be limited to one.
     Raises NotFound when the artifact holds no factors.
     """
-    als = next((model for model in served.models if isinstance(model, Als)), None)
-    if als is None:
+    factors = next((each for each in (model.factors_of() for model in served.models) if each is not None), None)
+    if factors is None:
         raise NotFound("this version was trained without factors (als); ask for --model served", where=served.version)
     own = customers_of(served.baskets, rows)
     counts = Rows.of(user_items(own))
@@ -133,12 +132,12 @@ def best_by_factors(served: Served, menus: Menus, rows: range, *, top: int, thre
         lines = np.arange(start[-1]) + np.repeat(counts.start[chosen] - start[:-1], sizes)
         theirs = replace(counts, start=start, columns=counts.columns[lines], values=counts.values[lines])
         without = None if served.repeats else (theirs.start, theirs.columns)
-        found.columns[chosen], found.scores[chosen] = menu.best(als.fold_in_all(theirs), top, without=without)
+        found.columns[chosen], found.scores[chosen] = menu.best(factors.fold_in_all(theirs), top, without=without)
 
     tasks = []
     for zone in np.unique(zones).tolist():
         there = np.flatnonzero((zones == zone) & (np.diff(counts.start) > 0))
-        tasks += [(there[at : at + TASK], menus.arranged(zone, als)) for at in range(0, len(there), TASK)]
+        tasks += [(there[at : at + TASK], menus.arranged(zone, factors)) for at in range(0, len(there), TASK)]
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(lambda each: task(*each), tasks))
     return found

@@ -9,22 +9,19 @@ import numpy.typing as npt
 
 from engine.columns import DAY_S
 from engine.models.arrays import FloatArray, IntArray, LongArray
+from engine.models.base import Recommender
 from engine.models.kernels.links import strongest
-from engine.models.popular import Popular
 from engine.recommend.explain.dish_habits import habits, worded
 from engine.recommend.explain.reasons import Reason, about, said
 from engine.recommend.published.extras import RARE
 from engine.recommend.published.model import Served
 from engine.recommend.request import Asking
 from engine.recommend.rerank.signals import FAINT, Signals, looked_at
-from engine.recommend.scoring.blend import IMPERSONAL
 from engine.recommend.scoring.scorer import Pool
 from engine.runtime.compiled import compiled
 
 # Whose neighbours explain a dish: of the dishes on her orders the newest so many.
 SEEDS = 60
-# Of the share that the most popular dish of a place has, what makes another popular; and of taste, what makes a match.
-POPULAR, TASTE = 0.2, 0.1
 # How long a dish is new.
 NEW_S = 30 * DAY_S
 
@@ -33,17 +30,17 @@ NEW_S = 30 * DAY_S
 class Sources:
     """Per dish the number of the model that adds most to its blended score, and whether it adds anything at all.
 
-    `loudest` are those numbers, once each.
+    `top_contributors` are those numbers, once each.
     """
 
     model: IntArray
     adds: npt.NDArray[np.bool_]
-    loudest: frozenset[int]
+    top_contributors: frozenset[int]
 
 
 def sources_of(served: Served, pool: Pool, *, known: bool) -> Sources:
     """Return where the dishes of a pool of all models come from."""
-    model, adds = _loudest(pool.model_scores, served.scorer.weights(known=known))
+    model, adds = _top_contributor(pool.model_scores, served.scorer.weights(known=known))
     return Sources(model, adds, frozenset(model.tolist()))
 
 
@@ -77,36 +74,34 @@ def reasons_for(pool: Pool, asking: Asking, sources: Sources, signals: Signals) 
             found.append(said("new_here", language))
         else:
             model = int(sources.model[row])
-            source = pool.names[model] if surely[row] else "none"
+            source = served.models[model] if surely[row] else None
             found.append(_model_reason(asking, source, -1 if seeds is None else seeds[row], near=near))
     return found
 
 
 def _surely(asking: Asking, pool: Pool, sources: Sources) -> tuple[list[bool], bool]:
-    """Say of which dishes the loudest model says enough to be told as a reason, and whether anybody ordered near here.
+    """Return which dishes their top contributor scores high enough for a reason, and whether anybody ordered near here.
 
     A dish far behind the most popular there is not popular, and a taste of next to nothing matches nothing.
     """
     least, near = [0.0] * len(pool.names), False
-    for number, model in asking.served.claiming:
-        # What a model the blend does not ask would say of a place has not been worked out.
-        if number not in sources.loudest:
-            continue
-        if isinstance(model, Popular):
-            top, here = model.top(asking.query.place)
-            least[number], near = POPULAR * top, near or here
-        else:
-            least[number] = TASTE
-    return _says(
+    for number in sources.top_contributors:
+        # What a model that brought nothing would score at a place has not been worked out.
+        opinion = asking.served.models[number].opinion(asking.query)
+        if opinion is not None:
+            least[number], near = opinion.least, near or opinion.nearby
+    return _has_opinion(
         pool.model_scores, sources.model, sources.adds, np.array(least, np.float32)
     ).tolist(), near and asking.nearby
 
 
 @compiled
-def _says(parts: FloatArray, model: IntArray, adds: npt.NDArray[np.bool_], least: FloatArray) -> npt.NDArray[np.bool_]:
+def _has_opinion(
+    scores: FloatArray, model: IntArray, adds: npt.NDArray[np.bool_], least: FloatArray
+) -> npt.NDArray[np.bool_]:
     found = np.zeros(len(model), dtype=np.bool_)
     for row in range(len(model)):
-        found[row] = adds[row] and parts[row, model[row]] >= least[model[row]]
+        found[row] = adds[row] and scores[row, model[row]] >= least[model[row]]
     return found
 
 
@@ -135,23 +130,15 @@ def _own_reason(times: int, language: str, *, rated: bool) -> Reason:
     return said("ordered_before", language, times=times) if times > 1 else said("ordered_once", language)
 
 
-def _model_reason(asking: Asking, source: str, seed: int, *, near: bool) -> Reason:
+def _model_reason(asking: Asking, model: Recommender | None, seed: int, *, near: bool) -> Reason:
     language = asking.language
+    if model is None:
+        return said("offered", language)
     if seed >= 0:
-        code = "follows_last" if source == "next_item" else "because_you_ordered"
-        return about(code, language, asking.catalog.name(seed, language))
-    if source in {"next_item", "item_knn", "ease", "user_knn"}:
-        return said("people_like_you", language)
-    if source == "als":
-        return said("your_taste", language)
-    if source == "popular_by_daypart":
-        return said("popular_at_this_time", language)
-    if source == "referral":
-        # Whose habits these are is nobody's business.
-        return said("first_order", language)
-    if source in IMPERSONAL:
-        return said("popular_nearby" if near else "popular", language)
-    return said("offered", language)
+        return about(model.reason_from_dish, language, asking.catalog.name(seed, language))
+    if near and model.reason_nearby is not None:
+        return said(model.reason_nearby, language)
+    return said(model.reason, language)
 
 
 def _seeds(asking: Asking, columns: IntArray, sources: Sources, times: IntArray) -> list[int] | None:
@@ -160,8 +147,8 @@ def _seeds(asking: Asking, columns: IntArray, sources: Sources, times: IntArray)
     None where no dish needs one: what she ordered herself, and what came from other models.
     """
     query, found = asking.query, None
-    for number, rows, last in asking.served.linking:
-        if number not in sources.loudest:
+    for number, (rows, last, _alike) in asking.served.neighbour_models:
+        if number not in sources.top_contributors:
             continue
         wanted, any_wanted = _wanted(columns, sources.model, sources.adds, times, number)
         if not any_wanted:
@@ -185,7 +172,7 @@ def _wanted(
 
 
 @compiled
-def _loudest(parts: FloatArray, weights: FloatArray) -> tuple[IntArray, npt.NDArray[np.bool_]]:
+def _top_contributor(parts: FloatArray, weights: FloatArray) -> tuple[IntArray, npt.NDArray[np.bool_]]:
     n = len(parts)
     model, adds = np.zeros(n, dtype=np.int32), np.zeros(n, dtype=np.bool_)
     for row in range(n):

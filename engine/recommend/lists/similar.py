@@ -8,10 +8,7 @@ import numpy as np
 
 from engine.errors import NotFound
 from engine.events.inbox import Event
-from engine.models.als import Als
 from engine.models.arrays import FloatArray
-from engine.models.item_knn import ItemKnn
-from engine.models.kernels.links import links
 from engine.recommend.catalog.catalog import Catalog
 from engine.recommend.explain.reasons import Reason, reason
 from engine.recommend.lists.build import best_allowed, near_id, shelved
@@ -22,7 +19,6 @@ from engine.recommend.scoring.scorer import Pool
 
 # Half of what is said of a dish in this many baskets comes from its customers, the other half from its words.
 TRUSTED_BASKETS = 20.0
-KNN_SHARE = 0.6
 # Words always say something: two soups ordered by other people are still two soups.
 LEAST_CONTENT = 0.15
 WORDS = "content"
@@ -33,7 +29,7 @@ def similar_dishes(
 ) -> DishAnswer:
     """Return dishes like `item_id` that can be ordered where and when she asks; the dish itself is none of them.
 
-    Neighbours (cosine over customers) and factors (cosine of ALS) count by how many baskets held the dish, words fill
+    What the models find alike counts by how many baskets held the dish, words fill
     in for the rest. Raises NotFound for a dish we do not know.
     """
     column = served.items.row(item_id)
@@ -59,22 +55,11 @@ def _likeness(served: Served, column: int) -> dict[str, FloatArray]:
     trusted = baskets / (baskets + TRUSTED_BASKETS)
     has_words = extras.content is not None
     customers = min(trusted, 1 - LEAST_CONTENT) if has_words else 1.0
-    models = {model.name: model for model in served.models}
-    knn, als = models.get("item_knn"), models.get("als")
     parts: dict[str, FloatArray] = {}
-    if isinstance(knn, ItemKnn):
-        near = knn.arrays()
-        seeds = np.array([column], np.int32)
-        _, items, close = links(near["start"], near["items"], near["similarity"], seeds)  # type: ignore[arg-type]
-        said = np.zeros(n_items, dtype=np.float32)
-        said[items] = np.clip(close, 0, 1)
-        parts["item_knn"] = customers * KNN_SHARE * said
-    if isinstance(als, Als):
-        factors = als.item_factors
-        own = factors[column]
-        length = np.sqrt(np.einsum("if,if->i", factors, factors)) * float(np.sqrt(own @ own))
-        cosine = np.clip(factors @ own / np.maximum(length, 1e-9), 0, 1)
-        parts["als"] = (customers * (1 - KNN_SHARE) * cosine).astype(np.float32)
+    for model in served.models:
+        alike = model.similar_items(column) if model.similarity_share else None
+        if alike is not None:
+            parts[model.name] = (customers * model.similarity_share * alike).astype(np.float32)
     if extras.content is not None:
         parts[WORDS] = (1 - customers) * extras.content.similar_to(column)
     return parts or {"none": np.zeros(n_items, dtype=np.float32)}
@@ -83,5 +68,5 @@ def _likeness(served: Served, column: int) -> dict[str, FloatArray]:
 def _reasons(asking: Asking, pool: Pool, column: int) -> list[Reason]:
     dish = asking.catalog.name(column, asking.language)
     most = pool.model_scores.argmax(axis=1).tolist() if len(pool.columns) else []
-    by_customers = [pool.names[part] == "item_knn" for part in most]
-    return [reason("same_customers" if told else "similar_to", asking.language, dish=dish) for told in by_customers]
+    codes = {model.name: model.reason_similar for model in asking.served.models}
+    return [reason(codes.get(pool.names[part], "similar_to"), asking.language, dish=dish) for part in most]

@@ -11,10 +11,11 @@ import numpy.typing as npt
 from engine.columns import DAY_S
 from engine.events.inbox import UNDOING, Event
 from engine.models.arrays import FloatArray
+from engine.models.popular import POPULAR
 from engine.recommend.catalog.catalog import Catalog
 from engine.recommend.catalog.filters import removed
 from engine.recommend.explain.reasons import Reason, about, reason, shortage, why_short
-from engine.recommend.explain.why import POPULAR, reasons_for, sources_of
+from engine.recommend.explain.why import reasons_for, sources_of
 from engine.recommend.lists.menus import Kitchens
 from engine.recommend.published.extras import HALF_LIFE_DAYS
 from engine.recommend.published.model import ORDERED, Served, delivered, order_of

@@ -16,40 +16,18 @@ from engine.errors import ArtifactBroken
 from engine.events.inbox import UNDOING, Event
 from engine.history.dayparts import Dayparts
 from engine.ids import IdMap
-from engine.models.als import Als
-from engine.models.arrays import IntArray, LongArray, Rows
-from engine.models.base import Recommender
+from engine.models.arrays import IntArray, LongArray
+from engine.models.base import Neighbours, Recommender
 from engine.models.baskets import Baskets
-from engine.models.daypart import PopularByDaypart, RepeatByDaypart
-from engine.models.ease import Ease
-from engine.models.item_knn import ItemKnn
-from engine.models.newcomer import PopularByLanguage, Referral
-from engine.models.next_item import NextItem
-from engine.models.popular import Popular, Trending
 from engine.models.query import Place, Query
-from engine.models.repeat import Repeat
-from engine.models.user_knn import UserKnn
+from engine.models.registry import model_kind
 from engine.recommend.published.extras import Extras
 from engine.recommend.published.places import trained_baskets, went_to
-from engine.recommend.scoring.blend import FOR_NEW, Blend
+from engine.recommend.scoring.blend import Blend, weights_for_new
 from engine.recommend.scoring.features import names
 from engine.recommend.scoring.ranker import Ranker
 from engine.recommend.scoring.scorer import Scorer
 
-MODELS: Mapping[str, type[Recommender]] = {
-    "popular": Popular,
-    "trending": Trending,
-    "popular_by_daypart": PopularByDaypart,
-    "popular_by_language": PopularByLanguage,
-    "referral": Referral,
-    "repeat": Repeat,
-    "repeat_by_daypart": RepeatByDaypart,
-    "als": Als,
-    "item_knn": ItemKnn,
-    "next_item": NextItem,
-    "user_knn": UserKnn,
-    "ease": Ease,
-}
 BASKET_FIELDS = ("customer_start", "basket_start", "items", "quantity", "at", "zone", "vendor", "latitude", "longitude")
 DELIVERED = "delivered"
 ORDERED = frozenset({"order", "order_status"})
@@ -84,23 +62,16 @@ class Served:
     _clock: str | None = field(init=False, repr=False, compare=False)
     # The first order's instant, seconds since 1970; None where instants are not told.
     began_at: int | None = field(init=False, repr=False, compare=False)
-    # Models that recommend by what she ordered: their numbers, their links, how many of her last baskets (0: all).
-    linking: tuple[tuple[int, Rows, int], ...] = field(init=False, repr=False, compare=False)
-    # Models that say of every dish how popular it is, or how much to her taste: their numbers.
-    claiming: tuple[tuple[int, Recommender], ...] = field(init=False, repr=False, compare=False)
+    # Models that recommend by single dishes ordered, by their number.
+    neighbour_models: tuple[tuple[int, Neighbours], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Join models, blend and ranker."""
         object.__setattr__(self, "scorer", Scorer(self.models, self.blend, self.ranker))
         object.__setattr__(self, "_last", [(None, -1)])
-        linking = tuple(
-            (number, model.links, model.last if isinstance(model, NextItem) else 0)
-            for number, model in enumerate(self.models)
-            if isinstance(model, NextItem | ItemKnn | Ease)
-        )
-        object.__setattr__(self, "linking", linking)
-        claiming = tuple((n, model) for n, model in enumerate(self.models) if isinstance(model, Popular | Als))
-        object.__setattr__(self, "claiming", claiming)
+        found = tuple((number, model.neighbour_links()) for number, model in enumerate(self.models))
+        linked = tuple((number, each) for number, each in found if each is not None)
+        object.__setattr__(self, "neighbour_models", linked)
         object.__setattr__(self, "_clock", self.manifest.get("data", {}).get("clock"))
         first = self.manifest.get("data", {}).get("first_at")
         began = int(datetime.fromisoformat(first).timestamp()) if first and self.keeps_time else None
@@ -280,7 +251,7 @@ def open_served(artifact: Artifact, *, pause: Pause = no_pause) -> Served:
         ids = {group: IdMap.from_arrays(artifact.group(f"ids.{group}")) for group in ID_GROUPS}
         models = []
         for name in manifest["models"]:
-            models.append(MODELS[name].from_arrays(artifact.group(f"models.{name}")))
+            models.append(model_kind(name).from_arrays(artifact.group(f"models.{name}")))
             pause()
         ranker = _ranker(artifact, [model.name for model in models], pause)
         pause()
@@ -290,7 +261,7 @@ def open_served(artifact: Artifact, *, pause: Pause = no_pause) -> Served:
         return Served(
             version=artifact.version,
             models=models,
-            blend=Blend(manifest["weights"], manifest.get("weights_for_new", FOR_NEW)),
+            blend=Blend(manifest["weights"], manifest.get("weights_for_new", weights_for_new())),
             ranker=ranker,
             **ids,
             vendor_item_start=vendor_items["start"],  # type: ignore[arg-type]

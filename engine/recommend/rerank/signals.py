@@ -9,7 +9,6 @@ import numpy as np
 
 from engine.events.inbox import Event
 from engine.models.arrays import FloatArray, IntArray
-from engine.models.item_knn import ItemKnn
 from engine.models.kernels.links import links
 from engine.models.query import Query
 from engine.recommend.options import SignalOptions
@@ -151,13 +150,12 @@ def neighbours(served: Served, seeds: IntArray) -> tuple[IntArray, IntArray, Flo
 
     Words stand in for a seed too new to have neighbours.
     """
-    knn = next((model for model in served.models if isinstance(model, ItemKnn)), None)
     from_seed: list[IntArray] = [np.empty(0, np.int32)]
     found: list[IntArray] = [np.empty(0, np.int32)]
     closeness: list[FloatArray] = [np.empty(0, np.float32)]
-    if knn is not None:
-        near = knn.arrays()
-        seed_of, items, close = links(near["start"], near["items"], near["similarity"], seeds)  # type: ignore[arg-type]
+    alike = next((near.links for _, near in served.neighbour_models if near.alike), None)
+    if alike is not None:
+        seed_of, items, close = links(alike.start, alike.columns, alike.values, seeds)
         others = items != seed_of
         from_seed.append(seed_of[others])
         found.append(items[others].astype(np.int32))

@@ -21,8 +21,8 @@ from engine.errors import Conflict
 from engine.history.orders import History
 from engine.history.tables import read_table
 from engine.ids import IdMap
+from engine.models.registry import impersonal_models
 from engine.recommend.catalog.catalog import build_catalog
-from engine.recommend.scoring.blend import IMPERSONAL
 from engine.settings import Settings
 
 RUN = [sys.executable, "-c", "from cli.main import run; run()"]
@@ -99,7 +99,7 @@ def test_three_customers_get_dishes_with_reasons(summary: dict[str, Any]) -> Non
         assert habits & {dish["reason"]["code"] for dish in each["dishes"]}
     assert all(any("一" <= letter <= "鿿" for letter in dish["reason"]["text"]) for dish in regular["dishes"])
     assert stranger["notes"] == ["unknown_customer"]
-    assert {dish["source"] for dish in stranger["dishes"]} <= set(IMPERSONAL)
+    assert {dish["source"] for dish in stranger["dishes"]} <= set(impersonal_models())
 
 
 def test_every_recommended_dish_can_be_delivered_there_and_then(summary: dict[str, Any], folder: Path) -> None:

@@ -17,12 +17,13 @@ from engine.artifact import load
 from engine.columns import ITEMS, VENDORS
 from engine.events.inbox import Event
 from engine.history.orders import History
+from engine.models.daypart import PopularByDaypart
 from engine.models.query import Place
+from engine.models.registry import impersonal_models
 from engine.recommend.catalog.catalog import build_catalog
 from engine.recommend.explain.why import _model_reason
 from engine.recommend.home import DishRequest, recommend_dishes
 from engine.recommend.published.model import open_served
-from engine.recommend.scoring.blend import IMPERSONAL
 from engine.settings import Settings
 from tests.baskets import random_town, tables
 from training import run
@@ -183,7 +184,7 @@ def test_what_she_rejected_stays_hidden_after_training(served, catalog) -> None:
 def test_a_stranger_gets_popular_dishes_and_is_told_so(served, catalog) -> None:
     answer = ask(served, catalog, "stranger")
     assert answer.notes == ("unknown_customer",)
-    assert {dish.source for dish in answer.dishes} <= set(IMPERSONAL)
+    assert {dish.source for dish in answer.dishes} <= set(impersonal_models())
     assert {dish.reason.code for dish in answer.dishes} == {"popular"}
 
 
@@ -216,7 +217,7 @@ def test_her_last_place_stands_in_where_the_request_names_none(served) -> None:
 
 def test_what_the_time_of_day_brought_says_so() -> None:
     for language, text in (("en", "Often ordered around this time"), ("zh", "这个时段大家常点")):
-        told = _model_reason(SimpleNamespace(language=language), "popular_by_daypart", -1, near=True)
+        told = _model_reason(SimpleNamespace(language=language), PopularByDaypart(), -1, near=True)
         assert (told.code, told.text) == ("popular_at_this_time", text)
 
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from engine.columns import DAY_S, ITEMS, LINES, ORDERS
 from engine.errors import NoHistory
 from engine.history.orders import History
-from engine.recommend.scoring.blend import DEFAULT_WEIGHTS, Blend
+from engine.models.registry import default_weights
+from engine.recommend.scoring.blend import Blend
 from tests.baskets import START, learned_from, random_town, tables, without_clock
 from training.data.matrices import keep_baskets, training_set, training_set_of
 from training.data.split import Lesson, sample, split_by_time, split_last_basket
@@ -156,7 +157,7 @@ def test_the_learned_blend_is_never_worse_than_the_default_on_what_it_learned_fr
     learned = learn_blend([Lesson(models, replace(split, targets=targets))]).weights
     names = [model.name for model in models]
     ours = _ndcg(features, relevant, ideal, np.array([learned[name] for name in names]))
-    start = _ndcg(features, relevant, ideal, np.array([DEFAULT_WEIGHTS[name] for name in names]))
+    start = _ndcg(features, relevant, ideal, np.array([default_weights()[name] for name in names]))
     assert ours >= start
     assert sum(learned.values()) == pytest.approx(1, abs=1e-4)
 
@@ -164,7 +165,7 @@ def test_the_learned_blend_is_never_worse_than_the_default_on_what_it_learned_fr
 def test_too_few_returning_customers_keep_the_default_weights() -> None:
     data = learned_from({"ann": [(0, ["a"]), (30, ["b"])]})
     learned = learn(data, horizon_days=28, seed=0, report=lambda _: None)
-    assert learned.blend.weights == {model.name: DEFAULT_WEIGHTS[model.name] for model in learned.models}
+    assert learned.blend.weights == {model.name: default_weights()[model.name] for model in learned.models}
     assert learned.tuned_on == 1
 
 
@@ -195,7 +196,7 @@ def test_what_strangers_are_shown_is_learned_from_first_orders() -> None:
     learned = learn_blend([Lesson(models, split)])
     assert (
         learned.for_new["trending"]
-        > DEFAULT_WEIGHTS["trending"] / DEFAULT_WEIGHTS["popular"] * (learned.for_new["popular"])
+        > default_weights()["trending"] / default_weights()["popular"] * (learned.for_new["popular"])
     )
     assert all(learned.for_new.values())
 

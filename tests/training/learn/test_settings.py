@@ -23,10 +23,10 @@ from training.evaluate_home import evaluate_home
 from training.learn.ranker import Growing
 from training.learn.settings import (
     FILE,
-    KNOBS,
     ModelSettings,
     parse_model_settings,
     read_model_settings,
+    tunables,
     write_model_settings,
 )
 from training.learn.stack import models_of
@@ -35,13 +35,13 @@ NOW = datetime(2025, 6, 1, tzinfo=UTC)
 
 
 def values_of(model):
-    return {name: getattr(model, name) for name in KNOBS.get(model.name, {})}
+    return {name: getattr(model, name) for name in tunables().get(model.name, {})}
 
 
 def test_every_knob_is_a_setting_of_its_model_whose_default_lies_within_its_bounds() -> None:
     models = {model.name: model for model in models_of(ModelSettings())} | {"ranker": Growing()}
-    assert set(KNOBS) <= set(models)
-    for name, knobs in KNOBS.items():
+    assert set(tunables()) <= set(models)
+    for name, knobs in tunables().items():
         known = {field.name for field in fields(models[name])}
         for key, knob in knobs.items():
             assert key in known, f"{name}.{key}"
@@ -67,7 +67,7 @@ knob_values = {
             for key, knob in knobs.items()
         },
     )
-    for name, knobs in KNOBS.items()
+    for name, knobs in tunables().items()
 }
 
 
@@ -147,4 +147,4 @@ def test_evaluation_judges_with_the_same_settings(settings) -> None:
 
 def test_baskets_of_other_times_of_day_must_count_something() -> None:
     # She may have ordered at no other time: a share of nothing would be no number.
-    assert KNOBS["repeat_by_daypart"]["elsewhen"].low > 0
+    assert tunables()["repeat_by_daypart"]["elsewhen"].low > 0

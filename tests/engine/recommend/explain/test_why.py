@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from engine.models.popular import POPULAR
 from engine.models.query import Place, Query
 from engine.recommend.explain.reasons import OTHERS, SHORT, why_short
-from engine.recommend.explain.why import NEW_S, POPULAR
+from engine.recommend.explain.why import NEW_S
 from engine.recommend.lists.vendors import recommend_vendors
 from engine.recommend.published.extras import Clocks
 from tests.engine.recommend.conftest import NEW, NOW, OLD, bought, told
