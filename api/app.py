@@ -24,6 +24,7 @@ from api.routes import coupons, customers, health, segments
 from api.routes import events as receiving
 from api.routes import lists as shelves
 from api.routes import recommend as recommending
+from api.schemas.events import with_event_types
 from api.schemas.responses import with_shapes
 from api.serving.live import Live
 from engine.database.session import connect
@@ -59,7 +60,7 @@ class Service(FastAPI):
         """Return the OpenAPI document, shapes of answers and problems included."""
         if self.openapi_schema is None:
             routes = (route for room in ROOMS for route in room.router.routes)
-            with_shapes(super().openapi(), routes)
+            with_event_types(with_shapes(super().openapi(), routes))
         return super().openapi()
 
     def cut_short(self, routes: Sequence[BaseRoute]) -> None:

@@ -51,7 +51,7 @@ from demo.world import CityScale
 from engine.artifact import MANIFEST, activate, live_version, load
 from engine.database.keys import create_key
 from engine.database.session import connect, transaction
-from engine.events.inbox import Event
+from engine.events.event import Event
 from engine.events.online.in_redis import RedisStore
 from engine.imports.intake import import_files
 from engine.recommend.published.model import open_served

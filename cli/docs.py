@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ from engine.columns import CUSTOMER_COLUMNS, ITEM_COLUMNS, LINE_COLUMNS, OFFER_C
 from engine.customers.columns import TABLE_COLUMNS
 from engine.database.keys import SCOPES
 from engine.errors import RegularsError
-from engine.events.inbox import EVENT_TYPES
+from engine.events.types import EVENT_TYPES
 from engine.settings import described
 
 docs = typer.Typer(no_args_is_help=True, hidden=True, help="Write the reference from the code.")
@@ -73,10 +74,13 @@ def settings_page() -> str:
 def events_page() -> str:
     """Return the page of event types and their properties."""
     parts = [f"{HEAD}# Events\n\nWhat `POST /v1/events` takes; needed properties are **bold**.\n"]
-    for name, kind in EVENT_TYPES.items():
-        parts.append(f"\n## {name}\n\n{kind.about}\n\n")
-        parts += [f"- **`{key}`** {about}\n" for key, about in kind.needs.items()]
-        parts += [f"- `{key}` {about}\n" for key, about in kind.takes.items()]
+    for name, declared in EVENT_TYPES.items():
+        parts.append(f"\n## {name}\n\n{declared.about}\n\n")
+        for each in sorted(declared.properties, key=lambda each: not each.required):
+            key = f"**`{each.name}`**" if each.required else f"`{each.name}`"
+            parts.append(f"- {key} {each.about}\n")
+        example = {each.name: each.example for each in declared.properties if each.required}
+        parts.append(f"\n```json\n{json.dumps({'type': name, 'properties': example})}\n```\n")
     return "".join(parts)
 
 

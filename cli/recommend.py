@@ -16,7 +16,7 @@ from cli.output import HomeOption, JsonOption, err, print_json, print_table, set
 from engine.errors import NotFound
 
 if TYPE_CHECKING:
-    from engine.events.inbox import Event
+    from engine.events.event import Event
     from engine.recommend.catalog.catalog import Catalog
     from engine.recommend.explain.reasons import Reason
     from engine.recommend.published.model import Served
@@ -287,11 +287,12 @@ def _open(
     from engine.artifact import live_version, load  # noqa: PLC0415
     from engine.customers.moment import read_moment  # noqa: PLC0415
     from engine.errors import BadRequest  # noqa: PLC0415
+    from engine.events.values import check_point  # noqa: PLC0415
     from engine.history.tables import read_table  # noqa: PLC0415
     from engine.recommend.catalog.catalog import catalog_of  # noqa: PLC0415
     from engine.recommend.options import read_options  # noqa: PLC0415
     from engine.recommend.published.model import open_served  # noqa: PLC0415
-    from engine.recommend.request import DishRequest, check_instant, check_point  # noqa: PLC0415
+    from engine.recommend.request import DishRequest, check_instant  # noqa: PLC0415
 
     settings = settings_for(home)
     if language not in {None, "en", "zh"}:

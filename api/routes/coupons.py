@@ -20,13 +20,14 @@ from api.serving.live import Live
 from campaigns.rewards.coupons import codes_issued_to, open_coupons
 from campaigns.rewards.terms import promised_offers
 from engine.database.session import transaction
+from engine.events.values import check_point
 from engine.history.orders import History
 from engine.history.tables import read_table
 from engine.offers.basket import Basket
 from engine.offers.facts import CustomerFacts, customer_facts
 from engine.offers.present import HeldOffer, present
 from engine.offers.table import offers_from
-from engine.recommend.request import check_instant, check_point
+from engine.recommend.request import check_instant
 
 router = APIRouter(prefix="/v1/recommend", tags=["recommend"], route_class=JsonRoute)
 

@@ -26,7 +26,8 @@ from engine.customers.figures import customer_figures
 from engine.customers.profile import customer_profile
 from engine.database.session import transaction
 from engine.errors import DatabaseUnavailable, NotFound
-from engine.events.inbox import Event, events_of
+from engine.events.event import Event
+from engine.events.inbox import events_of
 from engine.history.orders import History
 from engine.history.tables import read_table
 

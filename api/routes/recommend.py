@@ -17,10 +17,11 @@ from api.http.json_body import JsonRoute
 from api.schemas.requests import Asked, DishesRequest, instant_or, options_for
 from api.schemas.responses import DishesAnswer, answers
 from api.serving.live import Answering, Live
-from engine.events.inbox import Event
+from engine.events.event import Event
+from engine.events.values import check_point
 from engine.recommend.home import recommend_dishes
 from engine.recommend.options import ListOptions
-from engine.recommend.request import DishRequest, check_instant, check_point
+from engine.recommend.request import DishRequest, check_instant
 from engine.recommend.rerank.arrange import ROUNDING
 from engine.recommend.response import Dish, DishAnswer
 

@@ -29,7 +29,8 @@ from api.http.problems import NoModel
 from engine.artifact import Artifact, Pause, live_version, load, no_pause, unmap
 from engine.database.session import transaction
 from engine.errors import OnlineUnavailable, RegularsError
-from engine.events.inbox import Event, last_seq, read_after
+from engine.events.event import Event
+from engine.events.inbox import last_seq, read_after
 from engine.events.online.kept import KEPT_DAYS, without_expired_dislikes
 from engine.events.online.store import OnlineStore
 from engine.history.tables import read_table, table_file

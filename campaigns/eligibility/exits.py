@@ -10,7 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from campaigns.definition.campaign import Definition
-from engine.events.inbox import UNDOING, EventRow
+from engine.events.inbox import EventRow
+from engine.events.orders import UNDONE_STATUSES
 from engine.segments.rule import Clause, EventClause, Rule, walk
 
 ORDERED_SINCE = "ordered_since"
@@ -47,7 +48,7 @@ def ordered_since(session: Session, decided_at: Mapping[str, datetime]) -> froze
     for customer_id, kind, at, body in rows:
         told = orjson.loads(body)
         order = (customer_id, str(told.get("order_id")))
-        undone = told.get("status") in UNDOING
+        undone = told.get("status") in UNDONE_STATUSES
         if order in standing or (kind == "order" and at > decided_at[customer_id]):
             standing[order] = not undone
     return frozenset(customer_id for (customer_id, _), stands in standing.items() if stands)

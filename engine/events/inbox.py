@@ -1,13 +1,12 @@
-"""What the ordering app tells us: event types, and the durable inbox that keeps each exactly once.
+"""The durable inbox, which stores every event exactly once, in an order that every reader can rely on.
 
-The inbox is the truth; the online store (`engine.events.online.store`) caches it and
-history (`engine.history.compaction`) archives it.
+The inbox is the source of truth; the online store (`engine.events.online`) caches it and history
+(`engine.history.compaction`) archives it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import cast
 
@@ -18,104 +17,11 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from engine.database.session import Base
 from engine.database.types import BIG_KEY, Instant
+from engine.events.event import Event
 
 # One lock for all writers of the inbox: see `store`.
 INBOX_LOCK = 727_275
 PAGE = 5_000
-# What an order's status says when it is not to count.
-UNDOING = frozenset({"cancelled", "rejected", "refunded"})
-
-
-@dataclass(frozen=True, slots=True)
-class EventType:
-    """One type: what it means and which properties it takes (name: meaning)."""
-
-    about: str
-    needs: Mapping[str, str]
-    takes: Mapping[str, str]
-
-
-ITEM = {"item_id": "The dish."}
-# Kinds of survey answers, with their lowest and highest score.
-SURVEYS: Mapping[str, tuple[int, int]] = {"nps": (0, 10), "csat": (1, 5)}
-ABOUT_WHAT = {
-    "order_id": "The order it is about; tells its vendor and dishes too.",
-    "vendor_id": "The vendor it is about.",
-    "item_id": "The dish it is about.",
-}
-EVENT_TYPES: Mapping[str, EventType] = {
-    "order": EventType(
-        "An order was placed. Changes the next recommendation, and history at the next training.",
-        {"order_id": "Unique over all orders.", "items": "List of {item_id, quantity, unit_price_cents}."},
-        {
-            "order_cents": "What she pays, minor units; missing means the sum of lines less discount plus fee.",
-            "discount_cents": "Taken off by offers.",
-            "delivery_fee_cents": "Charged for delivery.",
-            "currency": "ISO 4217; missing means the configured one.",
-            "vendor_id": "Who cooks.",
-            "zone": "Where it goes.",
-            "latitude": "Degrees north.",
-            "longitude": "Degrees east.",
-            "status": "placed, delivered, cancelled, rejected or refunded; missing means delivered.",
-            "channel": "app, web, phone, counter.",
-            "payment_method": "How it is paid.",
-            "offer_id": "Offer used.",
-        },
-    ),
-    "order_status": EventType(
-        "An order's status changed; cancelled, rejected and refunded orders stop counting.",
-        {"order_id": "The order.", "status": "Its new status."},
-        {},
-    ),
-    "view": EventType("She looked at a dish.", ITEM, {}),
-    "click": EventType("She tapped a dish. Says more than a look, less than the cart.", ITEM, {}),
-    "cart": EventType("She put a dish into the cart.", ITEM, {}),
-    "impression": EventType(
-        "A dish was shown to her in a list. With its propensity, other lists can be judged by what she ordered then.",
-        {**ITEM, "request_id": "The list's request.", "slot": "The dish's place in the list; 0 is the top."},
-        {
-            "propensity": "Probability of this dish in this slot, given the slots above; as the answer told it.",
-            "source": "Which list it was, such as dishes, similar or addons.",
-            "model_version": "The version that made the list.",
-        },
-    ),
-    "rating": EventType(
-        "She rated an order, or one dish of it. A dish rated 2 or below goes to the end of her lists.",
-        {"order_id": "The order.", "rating": "1 to 5."},
-        {"item_id": "The dish it is about; missing means the whole order."},
-    ),
-    "survey": EventType(
-        "She answered a survey. Counts in the customer table, and for the vendor and dishes it is about.",
-        {
-            "kind": "nps (would she recommend us) or csat (how content was she).",
-            "score": "A whole number: 0 to 10 for nps, 1 to 5 for csat.",
-        },
-        ABOUT_WHAT,
-    ),
-    "complaint": EventType(
-        "She complained. She is unhappy from then on, until a better rating or answer.",
-        {"reason": "What is wrong, up to 200 characters."},
-        ABOUT_WHAT,
-    ),
-    "not_interested": EventType("She does not want to see this dish; it is hidden for 90 days.", ITEM, {}),
-    "consent": EventType(
-        "She agreed to, or refused, marketing messages.",
-        {"granted": "true or false."},
-        {"channel": "push, sms, email; missing means any.", "purpose": "Missing means marketing."},
-    ),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One thing a customer did. `seq` is its place in the inbox; 0 before it is stored."""
-
-    event_id: str
-    type: str
-    customer_id: str
-    at: datetime
-    properties: Mapping[str, object]
-    seq: int = 0
 
 
 class EventRow(Base):
@@ -132,7 +38,7 @@ class EventRow(Base):
 
 
 class WatermarkRow(Base):
-    """How far a reader of the inbox has come."""
+    """The inbox place up to which a reader has read."""
 
     __tablename__ = "watermarks"
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -142,14 +48,14 @@ class WatermarkRow(Base):
 def store(session: Session, events: Sequence[Event], received_at: datetime) -> list[Event]:
     """Add events to the caller's transaction; return the new ones with their `seq`, in the order given.
 
-    An event_id that the inbox, or an earlier event of the batch, already has is skipped: the first teller is believed.
+    An event_id that the inbox, or an earlier event of the batch, already has is skipped: the first one is kept.
     """
     if not events:
         return []
     dialect = session.get_bind().dialect.name
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     if dialect == "postgresql":
-        # Numbers are drawn before the commit: without the lock a reader could see 6, note it, and miss a late 5.
+        # A row gets its number before the commit: without the lock a reader could pass 6 and miss a 5 committed later.
         session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": INBOX_LOCK})
     first: dict[str, Event] = {}
     for event in events:
@@ -210,7 +116,7 @@ def events_of(session: Session, customer_id: str, *, limit: int) -> list[Event]:
 
 
 def watermark(session: Session, name: str) -> int:
-    """Return how far reader `name` has come; 0 before it read anything."""
+    """Return the inbox place up to which reader `name` has read; 0 before it read anything."""
     row = session.get(WatermarkRow, name)
     return row.seq if row else 0
 

@@ -13,7 +13,8 @@ from sqlalchemy import Engine
 
 from engine.columns import LINES, ORDERS
 from engine.database.session import transaction
-from engine.events.inbox import Event, last_seq, move_watermark, read_after, watermark
+from engine.events.event import Event
+from engine.events.inbox import last_seq, move_watermark, read_after, watermark
 from engine.history.orders import History
 from engine.settings import Settings
 

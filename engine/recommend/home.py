@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.events.inbox import Event
+from engine.events.event import Event
 from engine.recommend.catalog.catalog import Catalog
 from engine.recommend.catalog.filters import removed
 from engine.recommend.explain.reasons import shortage, why_short

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from engine.columns import LANGUAGES
 from engine.errors import BadRequest
-from engine.events.inbox import Event
+from engine.events.event import Event
 from engine.models.arrays import IntArray
 from engine.models.query import Place, Query
 from engine.recommend.catalog.catalog import Catalog
@@ -184,15 +184,6 @@ def check_instant(served: Served, at: datetime, now: datetime) -> tuple[str, ...
         first = datetime.fromtimestamp(began, UTC)
         raise BadRequest(f"lies before the first order we know ({first.isoformat()})", where="context.at")
     return ("past_at",) if at < now - PAST else ()
-
-
-def check_point(latitude: object, longitude: object, where: str = "context") -> None:
-    """Raise BadRequest where one of the two is given: alone neither says anything."""
-    if (latitude is None) is not (longitude is None):
-        lacking = "latitude" if latitude is None else "longitude"
-        raise BadRequest(
-            f"latitude and longitude belong together, and {lacking} is missing", where=f"{where}.{lacking}"
-        )
 
 
 def _notes(served: Served, catalog: Catalog, request: DishRequest, query: Query, unknown: dict[str, int]) -> list[str]:

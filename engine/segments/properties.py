@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from engine.events.types import EVENT_TYPES, EventType
 from engine.segments.rule import ValueKind
 
 
@@ -57,20 +58,51 @@ LINE_PROPERTIES = {
     "status": Property("word", "Of its order; without it only delivered ones count.", "status"),
     **CLOCK_PROPERTIES,
 }
-INBOX_PROPERTIES = {**ITEM_PROPERTIES, "vendor": Property("word", "Who cooks the dish."), **CLOCK_PROPERTIES}
+DISH_VENDOR = {"vendor": Property("word", "Who cooks the dish.")}
 
-SEGMENT_EVENTS: Mapping[str, EventKind] = {
+HISTORY_EVENTS: Mapping[str, EventKind] = {
     "order": EventKind("An order of history.", ORDER_PROPERTIES, ("amount", "discount")),
     "order_line": EventKind("A dish within an order of history.", LINE_PROPERTIES, ("amount", "quantity")),
-    "view": EventKind("The customer looked at a dish (inbox).", INBOX_PROPERTIES),
-    "cart": EventKind("The customer put a dish into the cart (inbox).", INBOX_PROPERTIES),
-    "not_interested": EventKind("The customer hid a dish (inbox).", INBOX_PROPERTIES),
-    "rating": EventKind(
-        "The customer rated an order (inbox).",
-        {"rating": Property("number", "1 to 5.", "rating"), **CLOCK_PROPERTIES},
-        ("rating",),
-    ),
 }
-FROM_HISTORY = ("order", "order_line")
+
+
+def inbox_event_kind(declared: EventType) -> EventKind:
+    """Return what segments may ask about a type of the inbox: its declared properties, its dish and the clock."""
+    properties: dict[str, Property] = {}
+    for each in declared.properties:
+        if each.segment_name is not None and each.value.compared is not None:
+            properties[each.segment_name] = Property(each.value.compared, each.about, each.name)
+    if "item" in properties:
+        properties |= MENU_PROPERTIES | DISH_VENDOR
+    summed = tuple(name for name, each in properties.items() if each.kind == "number")
+    return EventKind(declared.segment_about or declared.about, properties | CLOCK_PROPERTIES, summed)
+
+
+class SegmentEvents(Mapping[str, EventKind]):
+    """The events segments may ask about, by name: those of history, and the types of the inbox that declare it."""
+
+    def __getitem__(self, name: str) -> EventKind:
+        """Return what may be asked about one event. Raises KeyError."""
+        if name in HISTORY_EVENTS:
+            return HISTORY_EVENTS[name]
+        declared = EVENT_TYPES[name]
+        if declared.segment_about is None:
+            raise KeyError(name)
+        return inbox_event_kind(declared)
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names, those of history first."""
+        yield from HISTORY_EVENTS
+        for name, declared in EVENT_TYPES.items():
+            if declared.segment_about is not None and name not in HISTORY_EVENTS:
+                yield name
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return sum(1 for _ in self)
+
+
+SEGMENT_EVENTS = SegmentEvents()
+FROM_HISTORY = tuple(HISTORY_EVENTS)
 BY_MENU = ("category", "cuisine")
 BY_CLOCK = ("daypart", "weekday", "hour")

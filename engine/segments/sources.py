@@ -24,6 +24,7 @@ from engine.events.inbox import EventRow
 from engine.history.orders import History
 from engine.history.tables import TableName, read_table, table_file
 from engine.segments.inputs import SegmentSources
+from engine.segments.properties import SEGMENT_EVENTS
 from engine.settings import Settings
 
 # A stored customer table answers for "now" until it is a day and a half old: one missed night is forgiven.
@@ -138,14 +139,17 @@ def _inbox(open_session: OpenSession, kind: str, since: datetime | None, custome
         query = query.where(EventRow.customer_id == customer_id)
     with open_session() as session:
         found = session.execute(query).all()
-    rows = []
+    compared = {each.column: each.kind for each in SEGMENT_EVENTS[kind].properties.values() if each.column}
+    schema = INBOX_EVENTS | {name: pl.Float64 if how == "number" else pl.String for name, how in compared.items()}
+    rows, names = [], list(schema)[2:]
     for customer, at, body in found:
         properties = orjson.loads(body)
-        rating = properties.get("rating")
-        rows.append(
-            (customer, at.astimezone(UTC), properties.get("item_id"), None if rating is None else float(rating))
-        )
-    return pl.DataFrame(rows, schema=INBOX_EVENTS, orient="row")
+        rows.append((customer, at.astimezone(UTC), *[_read(properties.get(name)) for name in names]))
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _read(value: object) -> object:
+    return float(value) if isinstance(value, int) else value
 
 
 def _consents(open_session: OpenSession, as_of: datetime, customer_id: str | None) -> pl.DataFrame:

@@ -15,7 +15,8 @@ import pytest
 from cli.main import run
 from engine.customers.columns import CUSTOMER_TABLE
 from engine.database.session import connect, transaction
-from engine.events.inbox import Event, store
+from engine.events.event import Event
+from engine.events.inbox import store
 from engine.history.orders import History
 from engine.settings import Settings
 from tests.engine.customers.histories import NOW, drawn_town, lines_of

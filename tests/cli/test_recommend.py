@@ -7,7 +7,8 @@ import json
 import pytest
 
 from engine.database.session import connect, transaction
-from engine.events.inbox import Event, store
+from engine.events.event import Event
+from engine.events.inbox import store
 from tests.api.conftest import NOW, served_home, trained_home  # noqa: F401 - fixtures
 
 COMMANDS = {

@@ -11,7 +11,8 @@ import pytest
 from cli.main import run
 from engine.customers.store import customer_table_file, read_customer_table
 from engine.database.session import connect, transaction
-from engine.events.inbox import Event, store
+from engine.events.event import Event
+from engine.events.inbox import store
 from engine.history.orders import History
 from engine.settings import Settings
 from tests.baskets import random_town, tables

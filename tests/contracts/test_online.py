@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from engine.errors import InputError, OnlineUnavailable
-from engine.events.inbox import Event
+from engine.events.event import Event
 from engine.events.online.in_process import InProcessStore
 from engine.events.online.in_redis import RedisStore
 from engine.events.online.kept import KEPT_EVENTS

@@ -19,7 +19,8 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from engine.columns import DAY_S, UTC_INSTANT
-from engine.events.inbox import Event, read_after
+from engine.events.event import Event
+from engine.events.inbox import read_after
 from engine.models.baskets import Baskets
 from engine.models.query import Place, Query
 from training.data.matrices import TrainingSet, queries_for

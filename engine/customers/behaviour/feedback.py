@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from engine.customers.behaviour.satisfaction import FEEDBACK
 from engine.database.session import transaction
-from engine.events.inbox import Event, EventRow, read_after
+from engine.events.event import Event
+from engine.events.inbox import EventRow, read_after
 
 # An engine, or whatever opens a unit of work or lends the one that is open (a second one would wait for the first).
 Inbox = Engine | Callable[[], AbstractContextManager[Session]]

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import orjson
 
-from engine.events.inbox import Event
+from engine.events.event import Event
 from engine.events.online.kept import PLACED, POSITION_FORMAT, with_hashed_order
 
 # The first byte of a member. Numbers are never given anew; `[` begins the JSON of earlier releases.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from engine.events.inbox import Event
+from engine.events.event import Event
 from engine.events.online.kept import keep, to_kept
 
 

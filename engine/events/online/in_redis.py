@@ -26,7 +26,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
 from engine.errors import InputError, OnlineUnavailable
-from engine.events.inbox import Event
+from engine.events.event import Event
 from engine.events.online.encoding import decode, encode
 from engine.events.online.kept import KEPT_DAYS, KEPT_EVENTS, PASSIVE, to_kept
 

@@ -8,20 +8,14 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from struct import Struct
 
-from engine.events.inbox import UNDOING, Event
+from engine.events.event import Event
+from engine.events.orders import UNDONE_STATUSES
+from engine.events.types import EVENT_TYPES
 
 KEPT_EVENTS = 200
 KEPT_DAYS = 90
 # By type: how far below its inbox place an event's score lies (exact in a double), and how many such are kept.
 PASSIVE = {"impression": (2**52, 40), "view": (2**51, 20), "click": (2**51, 20)}
-# By type: the properties that lists look at; of other kept types the dish.
-KEPT_PROPERTIES = {
-    "order": ("order_id", "status", "zone", "latitude", "longitude", "vendor_id", "items"),
-    "order_status": ("order_id", "status"),
-    "rating": ("order_id", "item_id", "rating"),
-}
-DISH = ("item_id",)
-KEPT_TYPES = frozenset({*KEPT_PROPERTIES, "view", "click", "cart", "not_interested", "impression"})
 # An event about an order may lack the order's id; it then goes by its own.
 ABOUT_ORDERS = frozenset({"order", "order_status"})
 PLACED = "placed"
@@ -36,16 +30,17 @@ def to_kept(event: Event) -> Event | None:
     Order ids become short hashes, for they are only compared with each other; positions become float32. The inbox
     has the rest.
     """
-    given = event.properties
-    if event.type not in KEPT_TYPES or (event.type == "order_status" and str(given.get("status")) not in UNDOING):
+    given, declared = event.properties, EVENT_TYPES.get(event.type)
+    if declared is None or declared.kept is None:
         return None
-    names = KEPT_PROPERTIES.get(event.type, DISH)
-    properties = {name: given[name] for name in names if given.get(name) is not None}
+    if event.type == "order_status" and str(given.get("status")) not in UNDONE_STATUSES:
+        return None
+    properties = {name: given[name] for name in declared.kept if given.get(name) is not None}
     lines = properties.get("items")
     if isinstance(lines, list):
         properties["items"] = [{"item_id": line.get("item_id")} for line in lines if isinstance(line, dict)]
     # Training does not learn an order that is on its way, so of the statuses that count `placed` alone is kept.
-    if str(properties.get("status")) not in {*UNDOING, PLACED}:
+    if str(properties.get("status")) not in {*UNDONE_STATUSES, PLACED}:
         properties.pop("status", None)
     place = [properties.get("latitude"), properties.get("longitude")]
     if all(isinstance(degrees, int | float) and abs(degrees) <= MOST_DEGREES for degrees in place):

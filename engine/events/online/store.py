@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from engine.events.inbox import Event
+from engine.events.event import Event
 
 
 class OnlineStore(Protocol):

@@ -9,7 +9,7 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from engine.events.inbox import Event
+from engine.events.event import Event
 from engine.models.arrays import IntArray
 from engine.recommend.catalog.catalog import Catalog, columns_of
 from engine.recommend.published.model import Served

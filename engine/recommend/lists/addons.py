@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.errors import BadRequest
-from engine.events.inbox import Event
+from engine.events.event import Event
 from engine.models.arrays import FloatArray, IntArray
 from engine.recommend.catalog.catalog import Catalog, columns_of
 from engine.recommend.explain.reasons import Reason, reason

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from engine.columns import DAY_S
-from engine.events.inbox import Event
+from engine.events.event import Event
 from engine.recommend.catalog.catalog import Catalog
 from engine.recommend.explain.reasons import Reason, reason, why_short
 from engine.recommend.explain.why import reasons_for, sources_of

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.errors import NotFound
-from engine.events.inbox import Event
+from engine.events.event import Event
 from engine.models.arrays import FloatArray
 from engine.recommend.catalog.catalog import Catalog
 from engine.recommend.explain.reasons import Reason, reason

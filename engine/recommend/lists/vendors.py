@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.columns import DAY_S
-from engine.events.inbox import UNDOING, Event
+from engine.events.event import Event
+from engine.events.orders import UNDONE_STATUSES
 from engine.models.arrays import FloatArray
 from engine.models.popular import POPULAR
 from engine.recommend.catalog.catalog import Catalog
@@ -191,7 +192,7 @@ def _since(asking: Asking, number: Mapping[str, int]) -> list[tuple[int, int]]:
     told = sorted((each for each in asking.fresh if each.type in ORDERED), key=lambda each: (each.at, each.seq))
     taken = {order_of(each): delivered(each) for each in told if each.seq <= asking.served.inbox_through}
     for event in told:
-        if event.properties.get("status") in UNDOING:
+        if event.properties.get("status") in UNDONE_STATUSES:
             orders.pop(order_of(event), None)
         elif event.type == "order" and not taken.get(order_of(event)):
             known = number.get(str(event.properties.get("vendor_id")))

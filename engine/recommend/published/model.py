@@ -13,7 +13,8 @@ import numpy.typing as npt
 from engine.artifact import Artifact, Pause, no_pause
 from engine.columns import LANGUAGES
 from engine.errors import ArtifactBroken
-from engine.events.inbox import UNDOING, Event
+from engine.events.event import Event
+from engine.events.orders import UNDONE_STATUSES
 from engine.history.dayparts import Dayparts
 from engine.ids import IdMap
 from engine.models.arrays import IntArray, LongArray
@@ -182,7 +183,7 @@ class Served:
             order_id, at = order_of(event), int(event.at.timestamp())
             if event.type == "order":
                 at = instants.setdefault(order_id, at)
-            if event.properties.get("status") in UNDOING:
+            if event.properties.get("status") in UNDONE_STATUSES:
                 placed.pop(order_id, None)
                 undone |= {instants[order_id]} & known if order_id in instants else set()
             elif event.type == "order" and not taken.get(order_id) and at not in known:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from engine.events.inbox import Event
+from engine.events.event import Event
 from engine.models.arrays import FloatArray, IntArray
 from engine.models.kernels.links import links
 from engine.models.query import Query

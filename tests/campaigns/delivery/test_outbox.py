@@ -35,7 +35,8 @@ from campaigns.runs.status import pause_runs, resume_runs, status_of
 from engine.customers.consents import record_consent
 from engine.database.session import connect, transaction
 from engine.errors import Conflict
-from engine.events.inbox import Event, store
+from engine.events.event import Event
+from engine.events.inbox import store
 from engine.files.encryption import seal_of
 from engine.settings import Settings
 from tests.campaigns.town import settle_town, winback

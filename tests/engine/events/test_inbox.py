@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from engine.database.session import connect, transaction
-from engine.events.inbox import EVENT_TYPES, Event, events_of, last_seq, move_watermark, read_after, store, watermark
+from engine.events.event import Event
+from engine.events.inbox import events_of, last_seq, move_watermark, read_after, store, watermark
 from engine.history.compaction import compact_inbox
 from engine.history.orders import History
 
@@ -193,9 +194,3 @@ def test_an_order_id_of_another_customer_does_not_overwrite_history(home) -> Non
     found = orders(settings)
     assert found["o1"]["customer_id"] == "ann"
     assert set(found) == {"o1", "o2"}
-
-
-def test_every_event_type_says_what_it_is() -> None:
-    for kind in EVENT_TYPES.values():
-        assert kind.about.endswith(".")
-        assert all(text.endswith(".") for text in [*kind.needs.values(), *kind.takes.values()])

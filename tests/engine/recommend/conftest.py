@@ -10,7 +10,7 @@ import pytest
 
 from engine.artifact import load
 from engine.columns import CUSTOMERS, ITEMS, VENDORS
-from engine.events.inbox import Event
+from engine.events.event import Event
 from engine.history.orders import History
 from engine.history.tables import read_table, upsert_table
 from engine.recommend.catalog.catalog import Catalog, build_catalog

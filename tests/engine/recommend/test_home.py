@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from engine.artifact import load
 from engine.columns import ITEMS, VENDORS
-from engine.events.inbox import Event
+from engine.events.event import Event
 from engine.history.orders import History
 from engine.models.daypart import PopularByDaypart
 from engine.models.query import Place

@@ -14,7 +14,8 @@ import pytest
 from engine.columns import LINES, ORDERS
 from engine.customers import store as customer_store
 from engine.database.session import connect, transaction
-from engine.events.inbox import Event, store
+from engine.events.event import Event
+from engine.events.inbox import store
 from engine.history.orders import History
 from engine.history.tables import upsert_table
 from engine.segments.explain import explain_membership

@@ -13,7 +13,8 @@ import pytest
 from cli.main import run
 from engine.columns import UTC_INSTANT
 from engine.database.session import connect, migrate, transaction
-from engine.events.inbox import Event, store
+from engine.events.event import Event
+from engine.events.inbox import store
 from engine.history.orders import History
 from engine.models.query import Place
 from tests.baskets import START, learned_from, random_town, tables

@@ -11,7 +11,7 @@ import pytest
 
 from engine.artifact import load
 from engine.columns import ITEMS, VENDORS
-from engine.events.inbox import Event
+from engine.events.event import Event
 from engine.history.orders import History
 from engine.recommend.catalog.catalog import build_catalog
 from engine.recommend.home import DishRequest, recommend_dishes

@@ -15,7 +15,8 @@ from engine.customers.behaviour.feedback import feedback_received_since, newest_
 from engine.customers.behaviour.satisfaction import FEEDBACK
 from engine.customers.store import build_customer_table, customer_table_file, is_table_current, newest_moment
 from engine.database.session import connect, transaction
-from engine.events.inbox import Event, store
+from engine.events.event import Event
+from engine.events.inbox import store
 from engine.history.orders import History
 from engine.settings import Settings
 from tests.engine.customers.histories import NOW, lines_of, order, orders

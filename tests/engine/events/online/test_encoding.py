@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.events.inbox import EVENT_TYPES, Event
+from engine.events.event import Event
 from engine.events.online.encoding import decode, encode
 from engine.events.online.kept import to_kept
+from engine.events.types import EVENT_TYPES
 
 LISTPACK = 64
 texts = st.one_of(st.text(max_size=40), st.uuids().map(str), st.uuids().map(lambda each: str(each).upper()))

@@ -11,7 +11,7 @@ import pytest
 
 from engine.columns import ITEMS, VENDORS
 from engine.errors import BadRequest, NotFound
-from engine.events.inbox import Event
+from engine.events.event import Event
 from engine.history.tables import read_table
 from engine.recommend.catalog.catalog import build_catalog, catalog_of
 from engine.recommend.lists.addons import addon_dishes
