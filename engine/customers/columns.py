@@ -97,7 +97,7 @@ FIGURE_COLUMNS = declare_columns(
     _history("days_since_first_order", pl.Float64, "days", "orders", "From the first order to the table's instant."),
     _history("days_since_last_order", pl.Float64, "days", "orders", "From the latest order to the table's instant."),
     _history("discounted_orders", pl.Float64, "share 0-1", "orders",
-             "Discount affinity: share of orders with a discount. It says who used one, never what it caused."),
+             "Discount affinity: share of orders with a discount. It shows who used one, never what it caused."),
     _history("zone", pl.String, "zone", "orders, customers",
              "Zone of the latest order that names one, else the home zone."),
     _registration("language", pl.String, "en, zh", "As registered."),

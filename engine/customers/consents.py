@@ -47,7 +47,7 @@ def record_consent(
     channel: str = ANY_CHANNEL,
     purpose: str = MARKETING,
 ) -> None:
-    """Add a statement to the caller's transaction; `channel` "any" speaks for every channel."""
+    """Add a statement to the caller's transaction; `channel` "any" is for every channel."""
     session.add(
         ConsentRow(customer_id=customer_id, channel=channel, purpose=purpose, granted=granted, source=source, at=now)
     )
@@ -58,8 +58,8 @@ def latest_consents(
 ) -> dict[str, bool]:
     """Return each customer's latest statement for `channel` or for any; customers without one are not in it.
 
-    `channel` None is a channel that cannot say what carries its messages and so needs the consent of all: a refusal by
-    any channel is then a refusal, and only a yes to any channel, or to each of CONSENT_CHANNELS, is a yes.
+    `channel` None is a channel that does not know what carries its messages and so needs the consent of all: a refusal
+    by any channel is then a refusal, and only a yes to any channel, or to each of CONSENT_CHANNELS, is a yes.
     `customer_ids` None means everyone in the log. The order is that in which statements arrived.
     """
     latest = _latest_all if channel is None else partial(_latest, channel=channel)
@@ -80,7 +80,7 @@ def consent_refusal(
 ) -> Refusal | None:
     """Return why nothing may be sent to a customer, or None where it may.
 
-    The log (`stated`) wins over the customers table (`imported`, None where nobody asked). Under `explicit` an unknown
+    The log (`stated`) wins over the customers table (`imported`, None where unknown). Under `explicit` an unknown
     consent is a no; under `not_refused` only a stated no is.
     """
     consent = stated.get(customer_id, imported)
@@ -119,7 +119,7 @@ def _latest_all(session: Session, *, purpose: str, customer_ids: Sequence[str] |
     for row in rows:
         own = words.setdefault(row.customer_id, {})
         if row.channel == ANY_CHANNEL:
-            # Said after the words on single channels that came before it, and so in their place.
+            # A newer statement for any channel replaces those for single channels before it.
             own.clear()
         own[row.channel] = row.granted
     found: dict[str, bool] = {}

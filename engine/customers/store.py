@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -108,10 +109,18 @@ def is_table_current(settings: Settings, database: Inbox) -> bool:
 
 def has_all_columns(settings: Settings) -> bool:
     """Return whether a table is stored that has every column declared now."""
+    path = customer_table_file(settings)
     try:
-        return CUSTOMER_TABLE.keys() <= pl.read_parquet_schema(customer_table_file(settings)).keys()
+        status = path.stat()
+        return CUSTOMER_TABLE.keys() <= _stored_columns(path, status.st_ino, status.st_mtime_ns)
     except (OSError, pl.exceptions.PolarsError):
         return False
+
+
+@lru_cache(maxsize=4)
+def _stored_columns(path: Path, _inode: int, _modified_ns: int) -> frozenset[str]:
+    # Asked with every look at a segment, while the file is replaced once a night.
+    return frozenset(pl.read_parquet_schema(path))
 
 
 def compute_customer_table(

@@ -2,14 +2,14 @@
 
 A launch decides all customers at once; what grows afterwards is the window. The level is spent over the window by the
 spending function of Lan and DeMets, "Discrete sequential boundaries for clinical trials" (Biometrika 70(3), 1983), of
-the O'Brien-Fleming type: little on early days, nearly all at the end. The bounds themselves do not lean on a normal
+the O'Brien-Fleming type: little on early days, nearly all at the end. The bounds themselves do not rest on a normal
 law: which customers were held out is a known draw, so under no effect the law of the whole path of daily statistics is
 had by drawing the arms again (a permutation test in the sense of Pitman; studentised as in Janssen, "Studentized
 permutation tests for non-i.i.d. hypotheses", Statistics & Probability Letters 36, 1997). Each side is calibrated apart,
 because a small arm with heavy tails errs to one side.
 
 **Promise.** At the plan's looks taken together, the interval misses the truth with a chance of at most 5 %, up to what
-1,000 re-draws resolve. It says nothing of looks after the window, nor of customers who arrive over time
+1,000 re-draws resolve. It does not cover looks after the window, nor customers who arrive over time
 (`engine.experiments.statistics` has the sequence for those).
 """
 

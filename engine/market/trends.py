@@ -44,7 +44,7 @@ class Trend:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A thing whose newest week fell below what its own earlier weeks foretold."""
+    """A thing whose newest week fell below the forecast from its own earlier weeks."""
 
     kind: str
     name: str

@@ -27,7 +27,7 @@ from engine.segments.inputs import SegmentSources
 from engine.segments.properties import SEGMENT_EVENTS
 from engine.settings import Settings
 
-# A stored customer table answers for "now" until it is a day and a half old: one missed night is forgiven.
+# A stored customer table answers for "now" until it is a day and a half old, so that one missed night does no harm.
 FRESH = timedelta(hours=36)
 FrameSchema = dict[str, pl.DataType | type[pl.DataType]]
 INBOX_EVENTS: FrameSchema = {

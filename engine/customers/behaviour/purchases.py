@@ -17,7 +17,7 @@ from engine.customers.moment import Moment, local_time
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-COMPLAINTS = ("rejected", "refunded")
+REFUNDED_STATUSES = ("rejected", "refunded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Purchases:
     """Everyone known at `moment`, and their orders sorted by customer, then time.
 
     `ids` is sorted; `orders` has customer (place in `ids`), at (UTC), second, day (since 1970), hour and weekday
-    (1-7) local, cents (null unknown), discount (cents), vendor_id, zone, payment_method, rating. `complaints` has
+    (1-7) local, cents (null unknown), discount (cents), vendor_id, zone, payment_method, rating. `refunds` has
     customer and at of refunded or rejected orders; `corrections` customer, at and cents (below zero) of delivered ones
     that only take money back. `unclear` counts orders of another currency than most: their amounts are unknown.
     """
@@ -33,7 +33,7 @@ class Purchases:
     moment: Moment
     ids: pl.Series
     orders: pl.DataFrame
-    complaints: pl.DataFrame
+    refunds: pl.DataFrame
     corrections: pl.DataFrame
     currency: str | None
     unclear: int
@@ -107,7 +107,7 @@ def read_purchases(orders: pl.LazyFrame, customers: pl.DataFrame, moment: Moment
         .filter(pl.col("registered_at").is_null() | (pl.col("registered_at") <= moment.at))
         .select("customer_id")
     )
-    counted = seen.filter(pl.col("status").is_in(["delivered", *COMPLAINTS]))
+    counted = seen.filter(pl.col("status").is_in(["delivered", *REFUNDED_STATUSES]))
     ids = (
         pl.concat([counted.select("customer_id").unique(), registered.unique()])
         .unique()
@@ -122,16 +122,16 @@ def read_purchases(orders: pl.LazyFrame, customers: pl.DataFrame, moment: Moment
         pl.col("discount_cents").fill_null(0).alias("discount"),
         *(pl.col(name).cast(pl.Categorical) for name in ("vendor_id", "zone", "payment_method", "currency")),
         "rating",
-        pl.col("status").is_in(COMPLAINTS).alias("complaint"),
+        pl.col("status").is_in(REFUNDED_STATUSES).alias("refunded"),
     ).collect(engine="streaming")
     wanted, currency, unclear = _one_currency(wanted)
-    complaints = wanted.filter("complaint").select("customer", "at")
-    delivered = wanted.filter(~pl.col("complaint"))
+    refunds = wanted.filter("refunded").select("customer", "at")
+    delivered = wanted.filter(~pl.col("refunded"))
     back = pl.col("cents") < 0
     corrections = delivered.filter(back).select("customer", "at", "cents")
     frame = (
         delivered.filter(~back.fill_null(False))
-        .drop("complaint", "currency")
+        .drop("refunded", "currency")
         .with_columns(local_time("at", moment.zone).alias("local"), pl.col("at").dt.epoch("s").alias("second"))
         .with_columns(
             pl.col("local").cast(pl.Date).cast(pl.Int32).alias("day"),
@@ -143,7 +143,7 @@ def read_purchases(orders: pl.LazyFrame, customers: pl.DataFrame, moment: Moment
     # One whole number sorts several times faster than two columns; cents and vendor make equal seconds repeatable.
     key = (pl.col("customer").cast(pl.Int64) * 2**34 + pl.col("second")).alias("key")
     sorted_frame = frame.with_columns(key).sort("key", maintain_order=True).drop("key")
-    return Purchases(moment, ids, sorted_frame, complaints, corrections, currency, unclear)
+    return Purchases(moment, ids, sorted_frame, refunds, corrections, currency, unclear)
 
 
 def order_days(purchases: Purchases, *, count: str = "day") -> OrderDays:

@@ -49,7 +49,7 @@ def satisfaction_figures(purchases: Purchases, feedback: pl.DataFrame, config: S
             score.last().alias("last_rating"),
             _trend().alias("rating_trend"),
         ),
-        purchases.complaints.lazy().group_by("customer").agg(pl.len().cast(pl.Int64).alias("refunds")),
+        purchases.refunds.lazy().group_by("customer").agg(pl.len().cast(pl.Int64).alias("refunds")),
         _halves(answers["nps"]).agg(score.last().cast(pl.Int8).alias("nps"), _trend().alias("nps_trend")),
         _halves(answers["csat"]).agg(score.mean().alias("csat"), _trend().alias("csat_trend")),
         answers["complaint"]
@@ -61,7 +61,7 @@ def satisfaction_figures(purchases: Purchases, feedback: pl.DataFrame, config: S
                 answers["nps"].with_columns((score <= config.low_nps).alias("bad")),
                 answers["csat"].with_columns((score <= config.low_csat).alias("bad")),
                 answers["complaint"].with_columns(pl.lit(True).alias("bad")),
-                purchases.complaints.lazy().with_columns(pl.lit(True).alias("bad")),
+                purchases.refunds.lazy().with_columns(pl.lit(True).alias("bad")),
             ]
         ),
     )

@@ -40,7 +40,7 @@ def habit_figures(inputs: TableInputs, _: Columns) -> GroupResult:
 
 
 def order_figures(inputs: TableInputs, _: Columns) -> GroupResult:
-    """Return counts, sums and instants ever, price band, and what the registration says.
+    """Return counts, sums and instants ever, price band, and what is known from the registration.
 
     A customer_id registered twice counts once and its last row wins.
     """

@@ -27,7 +27,7 @@ def value_figures(inputs: TableInputs, _: Columns) -> GroupResult:
     recency = today - last
     r, f, m = rfm.rfm_scores(recency, frequency[there], monetary[there])
     margin = inputs.window_margin
-    # Where no margin is known at all, revenue stands in for everybody: the two are never compared with each other.
+    # Where no margin is known at all everyone is ranked by revenue; the two are never compared with each other.
     worth = margin / purchases.major if np.isfinite(margin).any() else monetary
     return GroupResult(
         {

@@ -45,7 +45,7 @@ class Isotonic:
 def auc(score: Floats, happened: Bools) -> Auc:
     """Return the chance that one it happened to scores above one it did not; equal scores count half.
 
-    NaN throughout where it happened to nobody or to all.
+    NaN throughout where it happened to none or to all.
     """
     good, bad = score[happened], score[~happened]
     if not len(good) or not len(bad):
@@ -75,7 +75,7 @@ def reliability(probability: Floats, happened: Bools, *, bins: int = 10) -> tupl
 def fit_isotonic(score: Floats, happened: Bools) -> Isotonic:
     """Fit the rising curve from score to probability by pool-adjacent-violators over groups of equal size.
 
-    Groups, not single customers: no probability rests on a handful and none is 0 or 1. Each pooled block stands at its
+    Groups, not single customers: no probability rests on a handful and none is 0 or 1. Each pooled block lies at its
     centre (Oron & Flournoy 2017), so that the curve rises throughout and equal probabilities do not undo the ranking.
     """
     order = np.argsort(score, kind="stable")

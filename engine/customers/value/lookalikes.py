@@ -50,7 +50,7 @@ def lookalike_scores(known: pl.DataFrame, ordered: Bools, best: Bools) -> Floats
         n = np.bincount(code[ordered], minlength=len(words) + 1)
         hits = np.bincount(code[ordered & best], minlength=len(words) + 1)
         common = (n + 0.5) / (total + 0.5 * len(n))
-        # Both are shrunk by their share of the prior, so that a value nobody has weighs nothing.
+        # Both are shrunk by their share of the prior, so that a value no customer has weighs nothing.
         few, many = SHRUNK_BY * share, SHRUNK_BY * (1 - share)
         among_best = (hits + few * common) / (good + few)
         among_rest = (n - hits + many * common) / (total - good + many)

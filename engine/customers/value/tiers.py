@@ -31,7 +31,7 @@ def abcd_letters(value: Floats, ordered: Bools, config: Abcd) -> Words:
     order = np.argsort(-positive, kind="stable")
     summed = np.concatenate(([0.0], np.cumsum(positive[order])))
     before = summed[_places(positive)] / max(float(summed[-1]), 1e-300)
-    # A hair's breadth: a share summed from cents must not fall over its own rounding.
+    # A tolerance for the rounding of a share summed from cents.
     step = np.searchsorted([config.a - 1e-9, config.a + config.b - 1e-9], before, side="right")
     return np.where(ordered, np.array(["A", "B", "C"])[np.where(positive > 0, step, 2)], "D")
 

@@ -85,7 +85,7 @@ def test_cancelled_and_placed_orders_are_none_and_refunded_ones_are_complaints()
     )
     found = read_purchases(frame.lazy(), customers(), NOW)
     assert found.orders.height == 1
-    assert found.complaints.height == 2
+    assert found.refunds.height == 2
 
 
 def test_foreign_amounts_are_unknown_and_counted() -> None:
