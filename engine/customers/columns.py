@@ -16,6 +16,7 @@ from typing import Literal
 import polars as pl
 
 from engine.columns import UTC_INSTANT
+from engine.history.dayparts import Dayparts
 
 WORD_LIST = pl.List(pl.String)
 SHARE_LIST = pl.List(pl.Float32)
@@ -35,7 +36,7 @@ RFM_GROUPS = (
 )
 TIERS = ("platinum", "gold", "iron", "lead")
 ABCD = ("A", "B", "C", "D")
-DAYPARTS = ("breakfast", "lunch", "afternoon", "dinner", "late")
+DAYPART_NAMES = Dayparts.names()
 PRICE_BANDS = ("low", "middle", "high")
 
 
@@ -181,9 +182,9 @@ HABIT_COLUMNS = declare_columns(
     _c("price_band", pl.String, "name", "average_order_cents",
        "Third of customers by mean order amount; ties share a band.", *PRICE_BANDS),
     _c("daypart_shares", SHARE_LIST, "shares, sum 1", "orders",
-       f"Share of orders in {', '.join(DAYPARTS)}, by local hour."),
+       f"Share of orders in {', '.join(DAYPART_NAMES)}, by local hour."),
     _c("weekday_shares", SHARE_LIST, "shares, sum 1", "orders", "Share of orders on Monday ... Sunday, local."),
-    _c("favourite_daypart", pl.String, "name", "daypart_shares", "The largest; the earlier of equals.", *DAYPARTS),
+    _c("favourite_daypart", pl.String, "name", "daypart_shares", "The largest; the earlier of equals.", *DAYPART_NAMES),
     _c("favourite_weekday", pl.Int8, "1-7", "weekday_shares", "1 is Monday; the earlier of equals."),
     _c("lunch_share", pl.Float64, "share 0-1", "daypart_shares", "Share of orders at lunch."),
     _c("weekend_share", pl.Float64, "share 0-1", "weekday_shares", "Share of orders on Saturday and Sunday."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.customers.columns import DAYPARTS
+from engine.customers.columns import DAYPART_NAMES
 from engine.segments.parse import MAX_CLAUSES, MAX_DEPTH, MEASURES
 from engine.segments.properties import SEGMENT_EVENTS, EventKind
 from engine.segments.rule import DAY_OPERATORS, LIST_OPERATORS, OPERATORS, SEGMENT_FIELDS, ValueKind
@@ -18,7 +18,7 @@ VALUE_SCHEMAS: dict[ValueKind, JsonSchema] = {
     "instant": {"type": "string", "description": "2026-03-01 (UTC midnight) or 2026-03-01T10:00:00Z."},
     "date": {"type": "string", "format": "date"},
     "weekday": {"enum": [*range(1, 8), *WEEKDAY_NAMES]},
-    "daypart": {"enum": list(DAYPARTS)},
+    "daypart": {"enum": list(DAYPART_NAMES)},
 }
 PLAIN: tuple[ValueKind, ...] = ("word", "boolean", "weekday", "daypart")
 DAYS_SCHEMA: JsonSchema = {"type": "number", "exclusiveMinimum": 0, "maximum": MOST_WINDOW_DAYS}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-from engine.customers.columns import DAYPARTS
+from engine.customers.columns import DAYPART_NAMES
 from engine.errors import BadDefinition, did_you_mean
 from engine.money import minor_units
 from engine.segments.rule import DAY_OPERATORS, LIST_OPERATORS, Scalar, Value, ValueKind
@@ -52,8 +52,8 @@ def _scalar(kind: ValueKind, value: object, currency: str, where: str) -> Scalar
     if kind in ("word", "words", "daypart"):
         if not isinstance(value, str) or not value:
             raise BadDefinition('expected text; put quotes around it if it looks like a number ("12")', where=where)
-        if kind == "daypart" and value not in DAYPARTS:
-            raise BadDefinition(f"unknown daypart{did_you_mean(value, DAYPARTS)}", where=where)
+        if kind == "daypart" and value not in DAYPART_NAMES:
+            raise BadDefinition(f"unknown daypart{did_you_mean(value, DAYPART_NAMES)}", where=where)
         return value
     if kind == "weekday":
         return _read_weekday(value, where)

@@ -11,7 +11,7 @@ import polars as pl
 from engine.columns import UTC_INSTANT
 from engine.customers.behaviour.purchases import Purchases
 from engine.customers.behaviour.tops import count_pairs, most_frequent, name_lists, regroup
-from engine.customers.columns import DAYPARTS, PRICE_BANDS
+from engine.customers.columns import DAYPART_NAMES, PRICE_BANDS
 from engine.history.dayparts import Dayparts
 
 Floats = npt.NDArray[np.float64]
@@ -153,7 +153,7 @@ def timing_columns(purchases: Purchases, config: Dayparts) -> dict[str, pl.Serie
     hour = purchases.orders["hour"].to_numpy().astype(np.int64)
     weekday = purchases.orders["weekday"].to_numpy().astype(np.int64) - 1
     part = np.array(config.part_of_hour())[hour]
-    parts = _counts(customer, part, n, len(DAYPARTS))
+    parts = _counts(customer, part, n, len(DAYPART_NAMES))
     weekdays = _counts(customer, weekday, n, 7)
     hours = _counts(customer, hour, n, 24)
     around = 2 * hours + np.roll(hours, 1, axis=1) + np.roll(hours, -1, axis=1)
@@ -162,9 +162,9 @@ def timing_columns(purchases: Purchases, config: Dayparts) -> dict[str, pl.Serie
     return {
         "daypart_shares": _lists(shares, ordered),
         "weekday_shares": _lists(weekday_shares, ordered),
-        "favourite_daypart": _where(pl.Series(np.array(DAYPARTS)[parts.argmax(axis=1)]), ordered),
+        "favourite_daypart": _where(pl.Series(np.array(DAYPART_NAMES)[parts.argmax(axis=1)]), ordered),
         "favourite_weekday": _where(pl.Series(weekdays.argmax(axis=1) + 1), ordered),
-        "lunch_share": _where(pl.Series(shares[:, DAYPARTS.index("lunch")]), ordered),
+        "lunch_share": _where(pl.Series(shares[:, DAYPART_NAMES.index("lunch")]), ordered),
         "weekend_share": _where(pl.Series(weekday_shares[:, 5:].sum(axis=1)), ordered),
         "best_hour": _where(pl.Series(around.argmax(axis=1)), ordered),
     }

@@ -12,7 +12,7 @@ import pytest
 from engine.customers.columns import (
     ABCD,
     CUSTOMER_TABLE,
-    DAYPARTS,
+    DAYPART_NAMES,
     LIFECYCLES,
     PRICE_BANDS,
     RFM_GROUPS,
@@ -71,7 +71,7 @@ def test_every_column_is_there_with_its_dtype_unit_and_source(town: Town) -> Non
 def test_words_are_among_those_documented_and_shares_between_zero_and_one(town: Town) -> None:
     frame = town[0].table
     for name, words in (("rfm_group", RFM_GROUPS), ("tier", TIERS), ("abcd", ABCD), ("lifecycle", LIFECYCLES),
-                        ("favourite_daypart", DAYPARTS), ("price_band", PRICE_BANDS)):  # fmt: skip
+                        ("favourite_daypart", DAYPART_NAMES), ("price_band", PRICE_BANDS)):  # fmt: skip
         assert set(frame[name].drop_nulls()) <= set(words)
     for column in TABLE_COLUMNS:
         if column.unit.startswith(("share 0-1", "probability", "0-1")):

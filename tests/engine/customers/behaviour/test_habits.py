@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from engine.columns import VENDORS
 from engine.customers.behaviour import habits
 from engine.customers.behaviour.purchases import Purchases, read_purchases
-from engine.customers.columns import DAYPARTS
+from engine.customers.columns import DAYPART_NAMES
 from engine.history.dayparts import Dayparts
 from tests.engine.customers.histories import NOW, customers, items, lines_of, order, orders
 
@@ -78,7 +78,7 @@ def test_every_habit_is_what_a_plain_reading_says(told: list[Placed]) -> None:
         assert party[i] == median(len(ds) for _, ds in mine)
         hours = [row["ordered_at"].hour for row, _ in mine]
         parts = Counter(_part(hour) for hour in hours)
-        assert found["daypart_shares"][i].to_list() == pytest.approx([parts[p] / len(mine) for p in DAYPARTS])
+        assert found["daypart_shares"][i].to_list() == pytest.approx([parts[p] / len(mine) for p in DAYPART_NAMES])
         days = Counter(row["ordered_at"].isoweekday() for row, _ in mine)
         assert found["weekday_shares"][i].to_list() == pytest.approx([days[d] / len(mine) for d in range(1, 8)])
         assert found["favourite_weekday"][i] == max(range(1, 8), key=lambda d: (days[d], -d))
