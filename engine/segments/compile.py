@@ -16,21 +16,9 @@ import polars as pl
 
 from engine.columns import UTC_INSTANT
 from engine.history.dayparts import Dayparts
+from engine.segments.fields import SEGMENT_FIELDS, ValueKind
 from engine.segments.properties import BY_MENU, SEGMENT_EVENTS
-from engine.segments.rule import (
-    SEGMENT_FIELDS,
-    All,
-    AnyOf,
-    Clause,
-    EventClause,
-    InSegment,
-    Measure,
-    Not,
-    Rule,
-    Sample,
-    Value,
-    ValueKind,
-)
+from engine.segments.rule import All, AnyOf, Clause, EventClause, InSegment, Measure, Not, Rule, Sample, Value
 
 HOURS_OF_DAY = range(24)
 

@@ -12,20 +12,9 @@ import polars as pl
 from engine.errors import NotFound
 from engine.segments.compile import bucket_column, expression, measure_column
 from engine.segments.facts import IS_REGISTERED, REGISTERED, gather
+from engine.segments.fields import SEGMENT_FIELDS
 from engine.segments.inputs import SegmentSources
-from engine.segments.rule import (
-    SEGMENT_FIELDS,
-    All,
-    AnyOf,
-    Clause,
-    EventClause,
-    InSegment,
-    Not,
-    Rule,
-    Sample,
-    inner_rules,
-    walk,
-)
+from engine.segments.rule import All, AnyOf, Clause, EventClause, InSegment, Not, Rule, Sample, inner_rules, walk
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,22 +18,11 @@ from engine.segments.compile import (
     bucket_column,
     expression,
 )
+from engine.segments.fields import OWN_FIELDS, SEGMENT_FIELDS, SegmentField
 from engine.segments.inputs import RuleInputs, SegmentSources
 from engine.segments.measures import join_measures, measured_events, required_clauses
 from engine.segments.properties import BY_CLOCK
-from engine.segments.rule import (
-    SEGMENT_FIELDS,
-    All,
-    AnyOf,
-    Clause,
-    EventClause,
-    InSegment,
-    Measure,
-    Rule,
-    Sample,
-    SegmentField,
-    walk,
-)
+from engine.segments.rule import All, AnyOf, Clause, EventClause, InSegment, Measure, Rule, Sample, walk
 
 CONTACTS = {"push_reachable": "push_token", "sms_reachable": "phone", "email_reachable": "email"}
 NEVER_NULL = tuple(CONTACTS)
@@ -128,7 +117,7 @@ def _population(
     if len(clock.zones) > 1:
         columns.append("timezone")
     history = [each.column for each in named if each.origin == "history"]
-    extras = [name for name in columns if name in ("gender", "home_zone", *CONTACTS)]
+    extras = [name for name in columns if name in OWN_FIELDS]
     plain = sorted({name for name in columns if name not in extras})
     registered = _registrations(sources.customers)
     if customer_id is not None and not history:

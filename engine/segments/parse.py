@@ -6,22 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Literal, cast
 
 from engine.errors import BadDefinition, NotFound, did_you_mean
+from engine.segments.fields import OPERATORS, SEGMENT_FIELDS, ValueKind
 from engine.segments.properties import SEGMENT_EVENTS, EventKind
-from engine.segments.rule import (
-    OPERATORS,
-    SEGMENT_FIELDS,
-    All,
-    AnyOf,
-    Clause,
-    EventClause,
-    InSegment,
-    Measure,
-    Not,
-    Rule,
-    Sample,
-    ValueKind,
-    Window,
-)
+from engine.segments.rule import All, AnyOf, Clause, EventClause, InSegment, Measure, Not, Rule, Sample, Window
 from engine.segments.values import example_of, read_days, read_instant, read_value
 
 MAX_DEPTH = 20

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from engine.events.types import EVENT_TYPES, EventType
-from engine.segments.rule import ValueKind
+from engine.segments.fields import ValueKind
 
 
 @dataclass(frozen=True, slots=True)

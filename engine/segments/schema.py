@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from engine.customers.columns import DAYPART_NAMES
+from engine.segments.fields import DAY_OPERATORS, LIST_OPERATORS, OPERATORS, SEGMENT_FIELDS, ValueKind
 from engine.segments.parse import MAX_CLAUSES, MAX_DEPTH, MEASURES
 from engine.segments.properties import SEGMENT_EVENTS, EventKind
-from engine.segments.rule import DAY_OPERATORS, LIST_OPERATORS, OPERATORS, SEGMENT_FIELDS, ValueKind
 from engine.segments.values import MOST_WINDOW_DAYS, WEEKDAY_NAMES
 
 JsonSchema = dict[str, object]

@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime
 from engine.customers.columns import DAYPART_NAMES
 from engine.errors import BadDefinition, did_you_mean
 from engine.money import minor_units
-from engine.segments.rule import DAY_OPERATORS, LIST_OPERATORS, Scalar, Value, ValueKind
+from engine.segments.fields import DAY_OPERATORS, LIST_OPERATORS, ValueKind
+from engine.segments.rule import Scalar, Value
 
 WEEKDAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 MOST_WINDOW_DAYS = 36_500

@@ -9,18 +9,8 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from engine.experiments.assignment import bucket
-from engine.segments.rule import (
-    SEGMENT_FIELDS,
-    All,
-    AnyOf,
-    Clause,
-    EventClause,
-    InSegment,
-    Measure,
-    Not,
-    Rule,
-    Sample,
-)
+from engine.segments.fields import SEGMENT_FIELDS
+from engine.segments.rule import All, AnyOf, Clause, EventClause, InSegment, Measure, Not, Rule, Sample
 
 Row = dict[str, Any]
 

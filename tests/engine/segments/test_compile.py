@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from engine.segments.compile import Clock, anniversaries, comparison, earliest_instant, expression, measure_column
-from engine.segments.rule import All, AnyOf, Measure, Value, ValueKind, Window
+from engine.segments.fields import ValueKind
+from engine.segments.rule import All, AnyOf, Measure, Value, Window
 from tests.engine.segments.given import rule_of
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)

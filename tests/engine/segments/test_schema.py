@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from engine.segments.fields import OPERATORS, SEGMENT_FIELDS
 from engine.segments.parse import MEASURES, NODES, parse_rule
 from engine.segments.properties import SEGMENT_EVENTS
-from engine.segments.rule import OPERATORS, SEGMENT_FIELDS
 from engine.segments.schema import segment_json_schema
 
 DEFS = segment_json_schema()["$defs"]

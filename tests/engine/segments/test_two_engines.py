@@ -12,13 +12,10 @@ from engine.columns import CUSTOMERS, LINES, ORDERS
 from engine.segments.explain import ExplainedRule, explain_membership
 from engine.segments.facts import members as compiled_members
 from engine.segments.facts import needs_figures_only
+from engine.segments.fields import DAY_OPERATORS, LIST_OPERATORS, OPERATORS, SEGMENT_FIELDS
 from engine.segments.inputs import SegmentSources
 from engine.segments.properties import SEGMENT_EVENTS
 from engine.segments.rule import (
-    DAY_OPERATORS,
-    LIST_OPERATORS,
-    OPERATORS,
-    SEGMENT_FIELDS,
     All,
     AnyOf,
     Clause,

@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from engine.errors import BadDefinition
-from engine.segments.rule import Value, ValueKind
+from engine.segments.fields import ValueKind
+from engine.segments.rule import Value
 from engine.segments.values import read_days, read_instant, read_value
 
 
