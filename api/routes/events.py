@@ -21,8 +21,8 @@ from engine.database.session import transaction
 from engine.errors import DatabaseUnavailable
 from engine.events.event import Event
 from engine.events.inbox import store
+from engine.events.orders import ordered_items
 from engine.events.validate import check_event
-from engine.recommend.published.model import ordered_items
 
 router = APIRouter(prefix="/v1", tags=["events"], route_class=JsonRoute)
 MOST_NAMED = 20

@@ -1,6 +1,98 @@
-"""Which orders told by events still count."""
+"""Which orders reported by events still count, and how each order ended."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Generic, NamedTuple, TypeVar
+
+from engine.events.event import Event
+
+Content = TypeVar("Content")
+DELIVERED = "delivered"
 # An order with one of these statuses no longer counts.
 UNDONE_STATUSES = frozenset({"cancelled", "rejected", "refunded"})
+# Events about an order as a whole.
+ABOUT_ORDERS = frozenset({"order", "order_status"})
+
+
+class StandingOrders(NamedTuple, Generic[Content]):
+    """Orders that count besides those learned: (what was read of each, its first instant in seconds since 1970).
+
+    `undone` are the learned instants whose orders no longer count.
+    """
+
+    orders: list[tuple[Content, int]]
+    undone: set[int]
+
+
+def order_id_of(event: Event) -> str:
+    """Return the id of the order an event is about; an event without one stands for an order of its own."""
+    return str(event.properties.get("order_id", event.event_id))
+
+
+def ordered_items(event: Event) -> list[str]:
+    """Return the item ids of an order event's lines."""
+    lines = event.properties.get("items")
+    if not isinstance(lines, list):
+        return []
+    return [str(line["item_id"]) for line in lines if isinstance(line, dict) and line.get("item_id") is not None]
+
+
+def is_delivered(event: Event) -> bool:
+    """Return whether an event reports a delivered order; one without a status does."""
+    return (event.properties.get("status") or DELIVERED) == DELIVERED
+
+
+def is_undone(event: Event) -> bool:
+    """Return whether an event reports a status with which an order no longer counts."""
+    return event.properties.get("status") in UNDONE_STATUSES
+
+
+def standing_orders(
+    events: Iterable[Event],
+    watermark: int,
+    read: Callable[[Event], Content | None],
+    learned: Collection[int] = frozenset(),
+) -> StandingOrders[Content]:
+    """Return the orders among a customer's `events` that count and that training has not learned, oldest first.
+
+    Training has read the inbox up to `watermark` and learned the delivered orders in it: an order that was still on
+    its way then counts here, however long ago it was placed. `learned` are the instants (seconds since 1970) of the
+    customer's learned orders. `read` returns what is wanted of an order event; None leaves the event out.
+    """
+    told = sorted((event for event in events if event.type in ABOUT_ORDERS), key=lambda each: (each.at, each.seq))
+    taken = {order_id_of(each): is_delivered(each) for each in told if each.seq <= watermark}
+    standing: dict[str, tuple[Content, int]] = {}
+    first_at: dict[str, int] = {}
+    undone: set[int] = set()
+    for event in told:
+        order_id = order_id_of(event)
+        if event.type == "order":
+            first_at.setdefault(order_id, int(event.at.timestamp()))
+        if is_undone(event):
+            standing.pop(order_id, None)
+            if first_at.get(order_id) in learned:
+                undone.add(first_at[order_id])
+        elif event.type == "order" and not taken.get(order_id) and first_at[order_id] not in learned:
+            content = read(event)
+            if content is not None:
+                standing[order_id] = (content, first_at[order_id])
+    return StandingOrders(list(standing.values()), undone)
+
+
+def placed_and_changed(events: Iterable[Event]) -> tuple[dict[str, Event], Mapping[str, dict[str, object]]]:
+    """Return by order id the event that placed each order, and the latest status and rating reported of it.
+
+    `events` come in inbox order, and of equal order ids the last one placed holds. A rating of one dish is left out.
+    """
+    placed: dict[str, Event] = {}
+    changes: dict[str, dict[str, object]] = {}
+    for event in events:
+        order_id = order_id_of(event)
+        if event.type == "order":
+            placed[order_id] = event
+        elif event.type == "order_status":
+            changes.setdefault(order_id, {})["status"] = event.properties["status"]
+        elif event.type == "rating" and event.properties.get("item_id") is None:
+            changes.setdefault(order_id, {})["rating"] = event.properties["rating"]
+    return placed, changes

@@ -15,6 +15,7 @@ from engine.columns import LINES, ORDERS
 from engine.database.session import transaction
 from engine.events.event import Event
 from engine.events.inbox import last_seq, move_watermark, read_after, watermark
+from engine.events.orders import DELIVERED, order_id_of, placed_and_changed
 from engine.history.orders import History
 from engine.settings import Settings
 
@@ -24,44 +25,31 @@ TYPES = ("order", "order_status", "rating")
 
 
 def compact_inbox(engine: Engine, settings: Settings) -> int:
-    """Move what the inbox says of orders into history; return the inbox place up to which history now knows all.
+    """Move what the inbox holds of orders into history; return the inbox place up to which history now knows all.
 
-    A status or rating of an order that neither the inbox nor history holds waits for nothing: it is dropped, because
-    the order itself, when imported later, brings its own.
+    A status or rating of an order that neither the inbox nor history holds is dropped: the order, when imported
+    later, brings its own.
     """
     history = History(settings.history_folder)
     with transaction(engine) as session:
         done, end = watermark(session, READER), last_seq(session)
     while done < end:
-        # Read, let go of the database, write the files: a long append must not hold up the app's events.
+        # The database is not held while files are written: a long append must not delay the app's events.
         with transaction(engine) as session:
             batch = list(islice(read_after(session, done, types=TYPES), BATCH))
         batch = [event for event in batch if event.seq <= end]
-        through = batch[-1].seq if len(batch) == BATCH else end
+        end_of_batch = batch[-1].seq if len(batch) == BATCH else end
         _append(history, batch, settings.currency)
         with transaction(engine) as session:
-            move_watermark(session, READER, through)
-        done = through
+            move_watermark(session, READER, end_of_batch)
+        done = end_of_batch
     return done
 
 
 def _append(history: History, events: Iterable[Event], currency: str) -> None:
-    orders: dict[str, dict[str, object]] = {}
-    lines: dict[str, list[dict[str, object]]] = {}
-    changes: dict[str, dict[str, object]] = {}
-    for event in events:
-        if event.type == "rating" and event.properties.get("item_id") is not None:
-            continue  # of one dish: history keeps what she thought of the whole order
-        order_id = str(event.properties["order_id"])
-        if event.type == "order":
-            kept = changes.get(order_id, {})
-            orders[order_id] = order_row(event, currency) | kept
-            lines[order_id] = line_rows(event)
-        else:
-            key = "status" if event.type == "order_status" else "rating"
-            changes.setdefault(order_id, {})[key] = event.properties[key]
-            if order_id in orders:
-                orders[order_id][key] = event.properties[key]
+    placed, changes = placed_and_changed(events)
+    orders = {order_id: order_row(event, currency) | changes.get(order_id, {}) for order_id, event in placed.items()}
+    lines = {order_id: line_rows(event) for order_id, event in placed.items()}
     known = _known(history, [order_id for order_id in changes if order_id not in orders])
     for order_id, row in known.items():
         orders[order_id] = row | changes[order_id]
@@ -82,10 +70,10 @@ def order_row(event: Event, currency: str) -> dict[str, object]:
         total = sum(_whole(line["line_cents"]) for line in lines)
         row["order_cents"] = total - _whole(row["discount_cents"]) + _whole(row["delivery_fee_cents"])
     return row | {
-        "order_id": str(told["order_id"]),
+        "order_id": order_id_of(event),
         "customer_id": event.customer_id,
         "ordered_at": event.at,
-        "status": told.get("status") or "delivered",
+        "status": told.get("status") or DELIVERED,
         "currency": told.get("currency") or currency,
     }
 
@@ -102,11 +90,11 @@ def line_rows(event: Event) -> list[dict[str, object]]:
         price = line.get("unit_price_cents")
         rows.append(
             {
-                "order_id": str(told["order_id"]),
+                "order_id": order_id_of(event),
                 "line_no": seen.get(item_id, 0),
                 "customer_id": event.customer_id,
                 "ordered_at": event.at,
-                "status": told.get("status") or "delivered",
+                "status": told.get("status") or DELIVERED,
                 "item_id": item_id,
                 "vendor_id": told.get("vendor_id"),
                 "quantity": quantity,
@@ -125,7 +113,7 @@ def _known(history: History, order_ids: list[str]) -> Mapping[str, dict[str, obj
 
 
 def _conflicting(history: History, orders: pl.DataFrame) -> list[str]:
-    """Return ids that history holds for another customer or instant: the first teller of an order id is believed."""
+    """Return ids that history holds for another customer or instant: the first one of an order id is kept."""
     if orders.is_empty():
         return []
     known = history.known(orders["order_id"]).select("order_id", was="customer_id", was_at="ordered_at")

@@ -9,15 +9,13 @@ from hashlib import blake2b
 from struct import Struct
 
 from engine.events.event import Event
-from engine.events.orders import UNDONE_STATUSES
+from engine.events.orders import ABOUT_ORDERS, UNDONE_STATUSES
 from engine.events.types import EVENT_TYPES
 
 KEPT_EVENTS = 200
 KEPT_DAYS = 90
 # By type: how far below its inbox place an event's score lies (exact in a double), and how many such are kept.
 PASSIVE = {"impression": (2**52, 40), "view": (2**51, 20), "click": (2**51, 20)}
-# An event about an order may lack the order's id; it then goes by its own.
-ABOUT_ORDERS = frozenset({"order", "order_status"})
 PLACED = "placed"
 MOST_DEGREES = 180
 # Latitude and longitude as float32, as exact as history holds them.
@@ -45,6 +43,7 @@ def to_kept(event: Event) -> Event | None:
     place = [properties.get("latitude"), properties.get("longitude")]
     if all(isinstance(degrees, int | float) and abs(degrees) <= MOST_DEGREES for degrees in place):
         properties["latitude"], properties["longitude"] = POSITION_FORMAT.unpack(POSITION_FORMAT.pack(*place))
+    # An order without an id of its own goes by the event's.
     event_id = event.event_id if event.type in ABOUT_ORDERS and "order_id" not in properties else ""
     at = event.at.replace(microsecond=event.at.microsecond // 1000 * 1000).astimezone(UTC)
     return replace(event, event_id=event_id, at=at, properties=with_hashed_order(properties))

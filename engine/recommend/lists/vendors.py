@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from engine.columns import DAY_S
 from engine.events.event import Event
-from engine.events.orders import UNDONE_STATUSES
+from engine.events.orders import standing_orders
 from engine.models.arrays import FloatArray
 from engine.models.popular import POPULAR
 from engine.recommend.catalog.catalog import Catalog
@@ -19,7 +19,7 @@ from engine.recommend.explain.reasons import Reason, about, reason, shortage, wh
 from engine.recommend.explain.why import reasons_for, sources_of
 from engine.recommend.lists.menus import Kitchens
 from engine.recommend.published.extras import HALF_LIFE_DAYS
-from engine.recommend.published.model import ORDERED, Served, delivered, order_of
+from engine.recommend.published.model import Served
 from engine.recommend.request import Asking, DishRequest, open_request
 from engine.recommend.rerank.arrange import reordered
 from engine.recommend.rerank.signals import NOTHING
@@ -187,18 +187,13 @@ def _own_share(asking: Asking, kitchens: Kitchens) -> tuple[FloatArray, npt.NDAr
 
 
 def _since(asking: Asking, number: Mapping[str, int]) -> list[tuple[int, int]]:
-    """Return (vendor, instant) of orders training has not learned that still stand."""
-    orders: dict[str, tuple[int, int]] = {}
-    told = sorted((each for each in asking.fresh if each.type in ORDERED), key=lambda each: (each.at, each.seq))
-    taken = {order_of(each): delivered(each) for each in told if each.seq <= asking.served.inbox_through}
-    for event in told:
-        if event.properties.get("status") in UNDONE_STATUSES:
-            orders.pop(order_of(event), None)
-        elif event.type == "order" and not taken.get(order_of(event)):
-            known = number.get(str(event.properties.get("vendor_id")))
-            if known is not None:
-                orders[order_of(event)] = (known, int(event.at.timestamp()))
-    return list(orders.values())
+    """Return (vendor, instant) of standing orders that training has not learned."""
+
+    def vendor_of(event: Event) -> tuple[int, int] | None:
+        known = number.get(str(event.properties.get("vendor_id")))
+        return None if known is None else (known, int(event.at.timestamp()))
+
+    return [order for order, _ in standing_orders(asking.fresh, asking.served.inbox_through, vendor_of).orders]
 
 
 def _taste(best: dict[int, list[int]], scores: FloatArray, n: int) -> FloatArray:

@@ -14,7 +14,7 @@ from engine.artifact import Artifact, Pause, no_pause
 from engine.columns import LANGUAGES
 from engine.errors import ArtifactBroken
 from engine.events.event import Event
-from engine.events.orders import UNDONE_STATUSES
+from engine.events.orders import ordered_items, standing_orders
 from engine.history.dayparts import Dayparts
 from engine.ids import IdMap
 from engine.models.arrays import IntArray, LongArray
@@ -30,8 +30,6 @@ from engine.recommend.scoring.ranker import Ranker
 from engine.recommend.scoring.scorer import Scorer
 
 BASKET_FIELDS = ("customer_start", "basket_start", "items", "quantity", "at", "zone", "vendor", "latitude", "longitude")
-DELIVERED = "delivered"
-ORDERED = frozenset({"order", "order_status"})
 NEVER: LongArray = np.empty(0, np.int64)
 ID_GROUPS = ("customers", "items", "zones", "vendors")
 
@@ -168,29 +166,18 @@ class Served:
     def _fresh_baskets(
         self, fresh: Sequence[Event], learned: LongArray
     ) -> tuple[list[tuple[IntArray, int, Place]], LongArray]:
-        """Return (item columns, instant, place) of orders training has not learned, oldest first, and what is undone.
+        """Return (item columns, instant, place) of the standing orders training has not learned, oldest first.
 
-        Training learns delivered orders only: one that was still on its way then is fresh, however long ago it was
-        told. Of the instants it has `learned`, the second part holds those of orders undone since.
+        The second part holds the instants among `learned` whose orders were undone since.
         """
-        events = sorted((event for event in fresh if event.type in ORDERED), key=lambda each: (each.at, each.seq))
-        taken = {order_of(each): delivered(each) for each in events if each.seq <= self.inbox_through}
-        known = set(learned.tolist())
-        placed: dict[str, tuple[IntArray, int, Place]] = {}
-        instants: dict[str, int] = {}
-        undone: set[int] = set()
-        for event in events:
-            order_id, at = order_of(event), int(event.at.timestamp())
-            if event.type == "order":
-                at = instants.setdefault(order_id, at)
-            if event.properties.get("status") in UNDONE_STATUSES:
-                placed.pop(order_id, None)
-                undone |= {instants[order_id]} & known if order_id in instants else set()
-            elif event.type == "order" and not taken.get(order_id) and at not in known:
-                columns = {column for item in ordered_items(event) if (column := self.items.row(item)) >= 0}
-                if columns:
-                    placed[order_id] = (np.array(sorted(columns), dtype=np.int32), at, self._place_of(event))
-        return list(placed.values()), np.array(sorted(undone), dtype=np.int64)
+
+        def basket_of(event: Event) -> tuple[IntArray, Place] | None:
+            columns = {column for item in ordered_items(event) if (column := self.items.row(item)) >= 0}
+            return (np.array(sorted(columns), dtype=np.int32), self._place_of(event)) if columns else None
+
+        orders, undone = standing_orders(fresh, self.inbox_through, basket_of, set(learned.tolist()))
+        baskets = [(columns, at, place) for (columns, place), at in orders]
+        return baskets, np.array(sorted(undone), dtype=np.int64)
 
     def _place_of(self, event: Event) -> Place:
         told = event.properties
@@ -201,24 +188,6 @@ class Served:
             float(latitude) if isinstance(latitude, int | float) else None,
             float(longitude) if isinstance(longitude, int | float) else None,
         )
-
-
-def order_of(event: Event) -> str:
-    """Return the id of the order an event is about."""
-    return str(event.properties.get("order_id", event.event_id))
-
-
-def delivered(event: Event) -> bool:
-    """Say whether an event tells of an order that is delivered, as one without a status does."""
-    return (event.properties.get("status") or DELIVERED) == DELIVERED
-
-
-def ordered_items(event: Event) -> list[str]:
-    """Return the item ids an order event names."""
-    lines = event.properties.get("items")
-    if not isinstance(lines, list):
-        return []
-    return [str(line["item_id"]) for line in lines if isinstance(line, dict) and line.get("item_id") is not None]
 
 
 def arrays_of(

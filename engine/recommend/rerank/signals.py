@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from engine.events.event import Event
+from engine.events.orders import ordered_items
 from engine.models.arrays import FloatArray, IntArray
 from engine.models.kernels.links import links
 from engine.models.query import Query
 from engine.recommend.options import SignalOptions
 from engine.recommend.published.extras import newest
-from engine.recommend.published.model import Served, ordered_items
+from engine.recommend.published.model import Served
 from engine.recommend.request import Asking
 from engine.recommend.rerank.arrange import joined, reordered
 from engine.recommend.scoring.scorer import Pool
