@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.auth import Caller, KeyRing, requires
-from api.http.fast_path import Shortcut
+from api.http.fast_path import FastPath
 from api.http.problems import install, problem
 from api.routes import coupons, customers, health, segments
 from api.routes import events as receiving
@@ -26,14 +26,14 @@ from api.routes import lists as shelves
 from api.routes import recommend as recommending
 from api.schemas.events import with_event_types
 from api.schemas.responses import with_shapes
-from api.serving.live import Live
+from api.serving.live import ServingState
 from engine.database.session import connect
 from engine.events.online.open import open_online
 from engine.runtime.logs import configure_logs
 from engine.runtime.threads import one_blas_thread
 from engine.settings import Settings
 
-ROOMS = (recommending, shelves, coupons, receiving, customers, segments, health)
+ROUTERS = (recommending, shelves, coupons, receiving, customers, segments, health)
 SWITCH_S = 0.0005
 MOST_BYTES = 4 * 1024 * 1024
 TOO_LARGE = f"the body is larger than {MOST_BYTES:,} bytes; send smaller batches"
@@ -50,7 +50,7 @@ ASSETS = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css
 class Service(FastAPI):
     """The routes with their shortcut before everything else."""
 
-    shortcut: Shortcut | None = None
+    shortcut: FastPath | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer by the shortcut where there is one."""
@@ -59,13 +59,13 @@ class Service(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, shapes of answers and problems included."""
         if self.openapi_schema is None:
-            routes = (route for room in ROOMS for route in room.router.routes)
+            routes = (route for room in ROUTERS for route in room.router.routes)
             with_event_types(with_shapes(super().openapi(), routes))
         return super().openapi()
 
-    def cut_short(self, routes: Sequence[BaseRoute]) -> None:
+    def enable_fast_path(self, routes: Sequence[BaseRoute]) -> None:
         """Let plainly right requests to `routes` go past the framework."""
-        self.shortcut = Shortcut(super().__call__, routes, owner=self, most_bytes=MOST_BYTES, noted=health.note)
+        self.shortcut = FastPath(super().__call__, routes, owner=self, most_bytes=MOST_BYTES, noted=health.note)
 
 
 def build(settings: Settings) -> Service:
@@ -78,7 +78,7 @@ def build(settings: Settings) -> Service:
         sys.setswitchinterval(SWITCH_S)
         engine = connect(settings)
         app.state.keys = KeyRing(engine)
-        app.state.live = Live(settings, engine, open_online(settings.redis_url))
+        app.state.live = ServingState(settings, engine, open_online(settings.redis_url))
         app.state.live.on_swap = lambda _version: health.SWAPS.inc()
         await app.state.live.start()
         yield
@@ -97,10 +97,10 @@ def build(settings: Settings) -> Service:
     install(app)
     app.add_middleware(LimitBody)
     app.add_middleware(health.Measured)
-    for room in ROOMS:
+    for room in ROUTERS:
         app.include_router(room.router)
     _document(app)
-    app.cut_short([*recommending.router.routes, *shelves.router.routes])
+    app.enable_fast_path([*recommending.router.routes, *shelves.router.routes])
     return app
 
 

@@ -174,9 +174,9 @@ def main() -> int:
             out.append(
                 f"| {each} | {(found < 5).mean():.4f} | {(found < 10).mean():.4f} | {(1 / (found + 1)).mean():.4f} |"
             )
-        served = by_name[f"together + {OWN_WEIGHT:g} own" if known else "together"]
+        published = by_name[f"together + {OWN_WEIGHT:g} own" if known else "together"]
         for peer in ("popular", "pairs counted"):
-            gain = (served < 10).astype(float) - (by_name[peer] < 10)
+            gain = (published < 10).astype(float) - (by_name[peer] < 10)
             mean, low, high = _interval(gain)
             out.append("")
             out.append(f"Served against {peer} by hit@10: {mean:+.4f}, paired 95 % interval {low:+.4f} to {high:+.4f}.")

@@ -31,10 +31,10 @@ from engine.history.tables import read_table
 from engine.models.als import Als
 from engine.models.baskets import user_items
 from engine.models.kernels.nearest import Nearest
-from engine.recommend.batch.everyone import Menus, best_by_factors, best_by_models
+from engine.recommend.batch.everyone import ZoneMasks, best_by_factors, best_by_models
 from engine.recommend.batch.list_file import PART
 from engine.recommend.catalog.catalog import Catalog, catalog_of
-from engine.recommend.published.model import Served, open_served
+from engine.recommend.published.model import PublishedModel, open_published
 from engine.runtime.threads import one_blas_thread
 from engine.settings import Settings
 
@@ -79,14 +79,14 @@ class Turns:
         return f"| {name} | {' | '.join(rates)} | {over} | {cpu_over} |"
 
 
-def opened(home: Path) -> tuple[Served, Catalog]:
+def opened(home: Path) -> tuple[PublishedModel, Catalog]:
     """Return the live artifact of a home and its catalogue."""
     settings = Settings.from_environment({}, home=home)
     version = live_version(settings.artifacts_folder)
     assert version is not None, f"{home} was never trained"
-    served = open_served(load(settings.artifacts_folder, version))
+    published = open_published(load(settings.artifacts_folder, version))
     items, vendors = read_table(settings, "items"), read_table(settings, "vendors")
-    return served, catalog_of(served, items, vendors, timezone=settings.timezone)
+    return published, catalog_of(published, items, vendors, timezone=settings.timezone)
 
 
 def timed(work: Callable[[], object]) -> Cost:
@@ -123,17 +123,17 @@ def same_lists(ours: tuple[np.ndarray, np.ndarray], theirs: tuple[np.ndarray, np
     return same
 
 
-def measure(served: Served, catalog: Catalog, repeats: int, sampled: int) -> tuple[list[str], float]:
+def measure(published: PublishedModel, catalog: Catalog, repeats: int, sampled: int) -> tuple[list[str], float]:
     """Return the table's rows and the share of places that hold the same dish on both sides."""
-    als = next(model for model in served.models if isinstance(model, Als))
-    counts = sparse.csr_matrix(user_items(served.baskets))
+    als = next(model for model in published.models if isinstance(model, Als))
+    counts = sparse.csr_matrix(user_items(published.baskets))
     n = counts.shape[0]
     everybody, rows = np.arange(n), range(n)
     # Everything may be shown, as implicit shows it.
-    open_to_all = Menus(
-        served, replace(catalog, vendors=[None] * len(catalog.vendors), available=np.ones(als.n_items, dtype=bool))
+    open_to_all = ZoneMasks(
+        published, replace(catalog, vendors=[None] * len(catalog.vendors), available=np.ones(als.n_items, dtype=bool))
     )
-    by_zone = Menus(served, catalog)
+    by_zone = ZoneMasks(published, catalog)
     vectors = rival_of(als, np.empty((0, 0), np.float32)).recalculate_user(everybody, counts)
     rival = rival_of(als, vectors)
 
@@ -147,18 +147,20 @@ def measure(served: Served, catalog: Catalog, repeats: int, sampled: int) -> tup
     def theirs_folded() -> None:
         rival.recommend(everybody, counts, N=TOP, filter_already_liked_items=False, recalculate_user=True)
 
-    def ours_folded(menus: Menus) -> None:
+    def ours_folded(menus: ZoneMasks) -> None:
         for first in range(0, n, PART):
-            best_by_factors(served, menus, rows[first : first + PART], top=TOP, threads=THREADS)
+            best_by_factors(published, menus, rows[first : first + PART], top=TOP, threads=THREADS)
 
     same = same_lists(ours(), theirs())
     topk = in_turn(n, ours, theirs, repeats)
     folded = in_turn(n, lambda: ours_folded(open_to_all), theirs_folded, repeats)
     # The rival knows no zones: it is measured as before, over all dishes.
     zoned = in_turn(n, lambda: ours_folded(by_zone), theirs_folded, repeats)
-    at_s = int(datetime.fromisoformat(served.manifest["data"]["last_at"]).timestamp())
+    at_s = int(datetime.fromisoformat(published.manifest["data"]["last_at"]).timestamp())
     some = rows[: min(sampled, n)]
-    ranked = [timed(lambda: best_by_models(served, by_zone, some, top=TOP, at_s=at_s)) for _ in range(repeats + 1)][1:]
+    ranked = [timed(lambda: best_by_models(published, by_zone, some, top=TOP, at_s=at_s)) for _ in range(repeats + 1)][
+        1:
+    ]
     rate, cpu_rate = (
         f"{len(some) / statistics.median(figures):,.0f}"
         for figures in ([c.seconds for c in ranked], [c.cpu_s for c in ranked])
@@ -186,9 +188,9 @@ def commands(home: Path, folder: Path) -> list[str]:
     return rows
 
 
-def report(served: Served, rows: Sequence[str], same: float, whole: Sequence[str], command: str) -> str:
+def report(published: PublishedModel, rows: Sequence[str], same: float, whole: Sequence[str], command: str) -> str:
     """Return the page."""
-    data = served.manifest["data"]
+    data = published.manifest["data"]
     about = (
         f"{data['customers']:,} customers x {data['items']:,} dishes, {data['lines']:,} order lines of the simulated "
         f"city; lists of {TOP}; {THREADS} threads each but for the served way. {same:.3%} of the places hold the same "
@@ -235,11 +237,11 @@ def main() -> None:
             making = [sys.executable, "-m", "benchmarks.batch", "--make", str(home), *quick]
             subprocess.run(making, check=True)
             run([sys.executable, "-c", "from cli.main import run; run()", "train", "--home", str(home), "--json"])
-        served, catalog = opened(home)
-        rows, same = measure(served, catalog, 1 if given.quick else REPEATS, 300 if given.quick else SERVED)
+        published, catalog = opened(home)
+        rows, same = measure(published, catalog, 1 if given.quick else REPEATS, 300 if given.quick else SERVED)
         whole = commands(home, Path(folder))
     words = [*quick, *["--home HOME"] * (given.home is not None)]
-    page = report(served, rows, same, whole, " ".join(["python -m benchmarks.batch", *words]))
+    page = report(published, rows, same, whole, " ".join(["python -m benchmarks.batch", *words]))
     print(page)
     if not given.quick:
         RESULT.write_text(page, encoding="utf-8")

@@ -30,7 +30,7 @@ from engine.models.arrays import FloatArray, IntArray, Rows
 from engine.models.baskets import user_items
 from engine.models.kernels.nearest import Nearest
 from engine.recommend.batch.everyone import customers_of
-from engine.recommend.published.model import open_served
+from engine.recommend.published.model import open_published
 from engine.runtime.threads import one_blas_thread
 from engine.settings import Settings
 
@@ -105,9 +105,9 @@ def material(home: Path) -> tuple[FloatArray, FloatArray]:
     settings = Settings.from_environment({}, home=home)
     version = live_version(settings.artifacts_folder)
     assert version is not None
-    served = open_served(load(settings.artifacts_folder, version, verify=False))
-    als = next(model for model in served.models if isinstance(model, Als))
-    customers = als.fold_in_all(Rows.of(user_items(customers_of(served.baskets, range(CUSTOMERS)))))
+    published = open_published(load(settings.artifacts_folder, version, verify=False))
+    als = next(model for model in published.models if isinstance(model, Als))
+    customers = als.fold_in_all(Rows.of(user_items(customers_of(published.baskets, range(CUSTOMERS)))))
     return np.asarray(als.item_factors), customers[np.linalg.norm(customers, axis=1) > 0]
 
 

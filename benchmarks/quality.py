@@ -33,7 +33,7 @@ from engine.runtime.threads import one_blas_thread
 from training.data.matrices import TrainingSet, queries_for, training_set
 from training.data.split import Split, Target, split_by_time, split_last_basket
 from training.judge.evaluate import evaluate
-from training.learn.stack import learn, learn_before
+from training.learn.stack import learn, train_on_past
 from training.metrics import Judged, interval, judge, paired_interval
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
@@ -275,7 +275,7 @@ def measure(work: Work) -> list[str]:
     if work.split.past is work.data.baskets:
         learned = learn(work.data, horizon_days=28, seed=0, report=lambda _: None)
     else:
-        learned = learn_before(work.data, work.split, horizon_days=28, seed=0, report=lambda _: None)
+        learned = train_on_past(work.data, work.split, horizon_days=28, seed=0, report=lambda _: None)
     found = evaluate(learned, work.data, work.split.past, work.split.targets, k=work.k, seed=0, advance=lambda _: None)
     judged = {peer.name: judge_peer(peer, work) for peer in peers(work.data.baskets.n_items, work.ease_l2)}
     served = found.judged[found.served]

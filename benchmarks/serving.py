@@ -54,9 +54,9 @@ from engine.database.session import connect, transaction
 from engine.events.event import Event
 from engine.events.online.in_redis import RedisStore
 from engine.imports.intake import import_files
-from engine.recommend.published.model import open_served
+from engine.recommend.published.model import open_published
 from engine.settings import Settings
-from training.data.split import Lesson, Split, sample
+from training.data.split import Fold, Split, sample
 from training.learn.ranker import Growing, examples_of, grow
 from training.learn.stack import hold_out
 from training.run import load_training_set, train
@@ -109,10 +109,10 @@ def ranked_version(settings: Settings, base: str) -> str:
     if not (settings.artifacts_folder / base / "ranker.trees.npy").exists():
         data = load_training_set(settings)
         split = hold_out(data, 28)
-        served = open_served(load(settings.artifacts_folder, base))
+        published = open_published(load(settings.artifacts_folder, base))
         targets = sample(split.targets, 4_000, np.random.default_rng(1))
-        lesson = Lesson(served.models, Split(data.baskets, targets, data.last_at))
-        examples = examples_of([lesson], served.blend, seed=1)
+        fold = Fold(published.models, Split(data.baskets, targets, data.last_at))
+        examples = examples_of([fold], published.blend, seed=1)
         assert examples is not None
         arrays = dict(grow(examples, Growing(), seed=1).arrays())
     return variant(settings, base, "ranker", {f"ranker.{name}.npy": array for name, array in arrays.items()})

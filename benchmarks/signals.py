@@ -37,11 +37,11 @@ RESULT = Path(__file__).parent / "results" / "signals.md"
 MOST, K = 800, 10
 
 
-def pools(asking: Any, scorer: Scorer, signals: Signals) -> list[int]:
+def pools(context: Any, scorer: Scorer, signals: Signals) -> list[int]:
     """Return the list as the service makes it."""
-    pool = scorer.pool(stand_in(asking, signals), asking.allowed, size=100)
-    if left := moving(asking, signals):
-        pool = steer(pool, asking, left, SignalOptions())
+    pool = scorer.pool(stand_in(context, signals), context.allowed, size=100)
+    if left := moving(context, signals):
+        pool = steer(pool, context, left, SignalOptions())
     found: list[int] = pool.columns.tolist()
     return found
 
@@ -88,13 +88,13 @@ def main() -> int:
         split = split_last_basket(next(iter(works())).data)
         models = fit_models(split.past, now=split.at, seed=0, report=lambda _: None)
         scorer = Scorer(models, Blend(default_weights()), None)
-        served = SimpleNamespace(models=models, extras=Extras(Together().fit(split.past)))
+        published = SimpleNamespace(models=models, extras=Extras(Together().fit(split.past)))
         allowed = Allowed(np.ones(split.past.n_items, dtype=bool), None, np.empty(0, np.int32))
         long = [target for target in split.targets if len(target.truth) >= 3]
         drawn = np.random.default_rng(3).choice(len(long), min(MOST, len(long)), replace=False)
 
-        def asking_of(query: Query, served: Any = served, allowed: Allowed = allowed) -> Any:
-            return SimpleNamespace(query=query, served=served, allowed=allowed, request=SimpleNamespace(limit=K))
+        def asking_of(query: Query, published: Any = published, allowed: Allowed = allowed) -> Any:
+            return SimpleNamespace(query=query, published=published, allowed=allowed, request=SimpleNamespace(limit=K))
 
         for taps in (1, 2):
             out += measured(name, taps, [long[i] for i in np.sort(drawn)], asking_of, scorer)

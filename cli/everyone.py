@@ -15,14 +15,14 @@ from cli.recommend import recommend
 from engine.errors import BadRequest, NotFound
 
 if TYPE_CHECKING:
-    from engine.recommend.batch.list_file import Recipe
+    from engine.recommend.batch.list_file import ExportSpec
     from engine.settings import Settings
 
 
 class Way(StrEnum):
     """Who ranks: all models as the service does, or the factors of taste alone."""
 
-    served = "served"
+    published = "served"
     als = "als"
 
 
@@ -32,7 +32,7 @@ def everyone(
     top: Annotated[int, typer.Option("--top", min=1, max=1000, help="How many dishes a customer.")] = 50,
     model: Annotated[
         Way, typer.Option("--model", help="served: as the service ranks; als: by factors alone, far faster.")
-    ] = Way.served,
+    ] = Way.published,
     at: Annotated[
         str | None,
         typer.Option(
@@ -89,11 +89,11 @@ def everyone(
         print_facts(f"Best {top} in {done.file}", facts)
 
 
-def _recipe(settings: Settings, model: Way, top: int, at: str | None) -> Recipe:
+def _recipe(settings: Settings, model: Way, top: int, at: str | None) -> ExportSpec:
     """Return what the live version is asked. Raises NotFound before the first training, BadRequest for a wrong `at`."""
     from engine.artifact import live_version, manifest_of  # noqa: PLC0415
     from engine.customers.moment import read_moment  # noqa: PLC0415
-    from engine.recommend.batch.list_file import Recipe, tables_digest  # noqa: PLC0415
+    from engine.recommend.batch.list_file import ExportSpec, tables_digest  # noqa: PLC0415
     from engine.recommend.request import AHEAD  # noqa: PLC0415
 
     version = live_version(settings.artifacts_folder)
@@ -109,4 +109,4 @@ def _recipe(settings: Settings, model: Way, top: int, at: str | None) -> Recipe:
     if at is not None and asked_at > datetime.now(UTC) + AHEAD:
         raise BadRequest(f"lies more than a year ahead ({asked_at.isoformat()}); check the clock", where="--at")
     tables = tables_digest(settings)
-    return Recipe(version=version, model=model.value, top=top, at_s=int(asked_at.timestamp()), tables=tables)
+    return ExportSpec(version=version, model=model.value, top=top, at_s=int(asked_at.timestamp()), tables=tables)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from engine.events.event import Event
     from engine.recommend.catalog.catalog import Catalog
     from engine.recommend.explain.reasons import Reason
-    from engine.recommend.published.model import Served
+    from engine.recommend.published.model import PublishedModel
     from engine.recommend.request import DishRequest
     from engine.recommend.response import DishAnswer
     from engine.settings import Settings
@@ -61,7 +61,7 @@ class Opened:
     """A home ready to answer: models, catalogue, the request, her events, and notes on the instant."""
 
     settings: Settings
-    served: Served
+    published: PublishedModel
     catalog: Catalog
     request: DishRequest
     fresh: Sequence[Event]
@@ -99,7 +99,7 @@ def dishes(
     context = {"cart": cart, "allergens": allergen, "diets": diet, "clicked": clicked, "vendor_id": vendor}
     context |= {"referred_by": referred_by}
     opened = _open(home, customer, limit, at, zone, exclude, language, explain=explain, **context)
-    answer = recommend_dishes(opened.served, opened.catalog, opened.request, opened.fresh)
+    answer = recommend_dishes(opened.published, opened.catalog, opened.request, opened.fresh)
     _show_dishes(opened, answer, f"Dishes for {customer or 'a stranger'}", json=json)
 
 
@@ -126,7 +126,7 @@ def similar(
 
     context = {"allergens": allergen, "diets": diet, "vendor_id": vendor}
     opened = _open(home, None, limit, at, zone, exclude, language, explain=explain, **context)
-    answer = similar_dishes(opened.served, opened.catalog, opened.request, opened.fresh, item_id=item)
+    answer = similar_dishes(opened.published, opened.catalog, opened.request, opened.fresh, item_id=item)
     _show_dishes(opened, answer, f"Dishes like {item}", json=json)
 
 
@@ -153,7 +153,7 @@ def addons(
 
     context = {"cart": cart, "allergens": allergen, "diets": diet}
     opened = _open(home, customer, limit, at, zone, exclude, language, explain=explain, **context)
-    answer = addon_dishes(opened.served, opened.catalog, opened.request, opened.fresh)
+    answer = addon_dishes(opened.published, opened.catalog, opened.request, opened.fresh)
     _show_dishes(opened, answer, f"What goes with {', '.join(cart)}", json=json)
 
 
@@ -180,7 +180,7 @@ def again(
 
     context = {"allergens": allergen, "diets": diet, "vendor_id": vendor}
     opened = _open(home, customer, limit, at, zone, exclude, language, explain=explain, **context)
-    answer = dishes_again(opened.served, opened.catalog, opened.request, opened.fresh)
+    answer = dishes_again(opened.published, opened.catalog, opened.request, opened.fresh)
     _show_dishes(opened, answer, f"Again for {customer}", json=json)
 
 
@@ -208,7 +208,7 @@ def vendors(
 
     context = {"allergens": allergen, "diets": diet, "latitude": latitude, "longitude": longitude}
     opened = _open(home, customer, limit, at, zone, exclude, language, explain=True, **context)
-    answer = recommend_vendors(opened.served, opened.catalog, opened.request, opened.fresh)
+    answer = recommend_vendors(opened.published, opened.catalog, opened.request, opened.fresh)
     notes = (*answer.notes, *opened.notes)
     if json:
         print_json(_head(opened) | vendors_body(answer, explain=True) | {"notes": notes})
@@ -257,7 +257,7 @@ def for_segment(
     with opened_segment(segment, home, None, with_) as found:
         sources = home_segment_sources(found.settings, found.open_session, exact=False)
         ids = members(found.rule, sources, found.at).collect()["customer_id"].to_list()
-    answer = feature_dishes(opened.served, opened.catalog, opened.request, ids)
+    answer = feature_dishes(opened.published, opened.catalog, opened.request, ids)
     notes = (*answer.notes, *opened.notes)
     if json:
         print_json(_head(opened) | featured_body(answer) | {"notes": notes})
@@ -291,7 +291,7 @@ def _open(
     from engine.history.tables import read_table  # noqa: PLC0415
     from engine.recommend.catalog.catalog import catalog_of  # noqa: PLC0415
     from engine.recommend.options import read_options  # noqa: PLC0415
-    from engine.recommend.published.model import open_served  # noqa: PLC0415
+    from engine.recommend.published.model import open_published  # noqa: PLC0415
     from engine.recommend.request import DishRequest, check_instant  # noqa: PLC0415
 
     settings = settings_for(home)
@@ -301,12 +301,12 @@ def _open(
     version = live_version(settings.artifacts_folder)
     if version is None:
         raise NotFound("nothing has been trained yet; run `regulars train`", where=str(settings.home))
-    served = open_served(load(settings.artifacts_folder, version))
+    published = open_published(load(settings.artifacts_folder, version))
     items, vendors_ = read_table(settings, "items"), read_table(settings, "vendors")
-    catalog = catalog_of(served, items, vendors_, timezone=settings.timezone)
+    catalog = catalog_of(published, items, vendors_, timezone=settings.timezone)
     now = datetime.now(UTC)
     asked_at = now if at is None else read_moment(at, settings.timezone, where="--at").at
-    notes = () if at is None else check_instant(served, asked_at, now)
+    notes = () if at is None else check_instant(published, asked_at, now)
     given: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in context.items() if value is not None
     }
@@ -322,7 +322,7 @@ def _open(
         request_id=uuid4().hex,
         **given,
     )
-    return Opened(settings, served, catalog, request, _events(settings, customer), notes)
+    return Opened(settings, published, catalog, request, _events(settings, customer), notes)
 
 
 def _events(settings: Settings, customer: str | None) -> Sequence[Event]:
@@ -344,14 +344,14 @@ def _events(settings: Settings, customer: str | None) -> Sequence[Event]:
 
 
 def _head(opened: Opened) -> dict[str, Any]:
-    return {"request_id": opened.request.request_id, "model_version": opened.served.version}
+    return {"request_id": opened.request.request_id, "model_version": opened.published.version}
 
 
 def _show_dishes(opened: Opened, answer: DishAnswer, title: str, *, json: bool) -> None:
     from api.routes.recommend import dishes_body  # noqa: PLC0415
 
     if json:
-        print_json(dishes_body(answer, opened.served.version, opened.request.request_id, opened.notes))
+        print_json(dishes_body(answer, opened.published.version, opened.request.request_id, opened.notes))
         return
     explain = opened.request.explain
     rows = []

@@ -26,7 +26,7 @@ from training.judge.evaluate import evaluate
 from training.judge.groups import standing_at
 from training.judge.logged import judge_by_log, read_impressions
 from training.learn.settings import ModelSettings, read_model_settings
-from training.learn.stack import Learned, Report, hold_out, learn, learn_before
+from training.learn.stack import Learned, Report, hold_out, learn, train_on_past
 from training.run import LEAST_JUDGED, MOST_JUDGED, load_training_set
 
 PROTOCOLS = {
@@ -134,7 +134,7 @@ def _newest(data: TrainingSet, chosen: ModelSettings, horizon_days: float, seed:
         raise NoHistory(
             f"no order falls on both sides of the split; import at least {LEAST_JUDGED} returning customers"
         )
-    learned = learn_before(data, split, horizon_days=horizon_days, seed=seed, report=report, settings=chosen)
+    learned = train_on_past(data, split, horizon_days=horizon_days, seed=seed, report=report, settings=chosen)
     kind = "last_basket" if data.clock == "basket" else "newest"
     basis = {"kind": kind, "file": None, "days": (data.last_at - split.at) / DAY_S}
     return _Ground(learned, split.past, targets, split.at, basis)

@@ -26,10 +26,10 @@ from engine.history.tables import read_table
 from engine.ids import IdMap
 from engine.models.content import Content
 from engine.models.together import Together
-from engine.recommend.published.extras import Cards, Clocks, Extras, VendorShares
+from engine.recommend.published.extras import Clocks, Extras, RegisteredCustomers, VendorShares
 from engine.recommend.published.model import arrays_of
-from engine.runtime.memory import give_memory_back
-from engine.runtime.threads import Lanes, beside, one_blas_thread
+from engine.runtime.memory import trim_heap
+from engine.runtime.threads import TaskPool, one_blas_thread, run_both
 from engine.settings import Settings
 from training.data.matrices import TrainingSet, training_set_of
 from training.data.split import sample
@@ -37,10 +37,10 @@ from training.judge.evaluate import Evaluation, evaluate
 from training.judge.gate import Protection, Verdict, judge_candidate
 from training.judge.groups import Standing, standing_at
 from training.learn.settings import ModelSettings, read_model_settings
-from training.learn.stack import Course, Learned, Report, fits_at_once, hold_out, learn_and_judge
+from training.learn.stack import Learned, Report, TrainingPlan, fits_at_once, hold_out, learn_and_judge
 
 K = 10
-# What is served, and each of its models alone: those take most of the time and only have to be told from it.
+# What is served, and each of its models training_lock: those take most of the time and only have to be told from it.
 MOST_JUDGED, MOST_ALONE = 10_000, 4_000
 LEAST_JUDGED = 30
 KEPT_VERSIONS = 5
@@ -130,15 +130,15 @@ def train(
     protected kind of group does not exist, BadDefinition when the home's tuned.yaml is wrong.
     """
     one_blas_thread()
-    give_memory_back()
+    trim_heap()
     # What has been imported stays: looking through it again with every thousand targets took a tenth of judging.
     gc.freeze()
     root = settings.artifacts_folder
     protection = Protection.of(settings.protected_groups)
     chosen = read_model_settings(settings.home)
-    with alone(root):
+    with training_lock(root):
         live = _live_manifest(settings)
-        # With nothing set the recipe reads as it always did, so that an update alone trains nothing anew.
+        # With nothing set the recipe reads as it always did, so that an update training_lock trains nothing anew.
         recipe: dict[str, Any] = {"horizon_days": horizon_days, "seed": seed}
         if chosen.as_dict():
             recipe["model_settings"] = chosen.as_dict()
@@ -153,7 +153,7 @@ def train(
             report("learn what goes together")
             return extras_of(settings, data).arrays()
 
-        extras, (learned, evaluation) = beside(
+        extras, (learned, evaluation) = run_both(
             together,
             lambda: _learn_and_judge(settings, data, chosen, horizon_days, seed, report),
             at_once=fits_at_once(data.baskets),
@@ -181,9 +181,9 @@ def _learn_and_judge(
     """Judge on the last stretch with models that never saw it, and learn from everything."""
     split = hold_out(data, horizon_days)
     targets = sample(split.targets, MOST_JUDGED, np.random.default_rng([seed, 98]))
-    course = Course(data, horizon_days, seed, report, chosen)
+    course = TrainingPlan(data, horizon_days, seed, report, chosen)
     if len(targets) < LEAST_JUDGED or not split.past.n_baskets:
-        return course.weigh([], None).on(course.fit()), None
+        return course.fit_blend_and_ranker([], None).on(course.fit()), None
 
     def stood() -> Standing:
         report("look up how customers stood")
@@ -203,7 +203,7 @@ def _learn_and_judge(
             most_alone=MOST_ALONE,
         )
 
-    with Lanes(at_once=fits_at_once(data.baskets)) as lanes:
+    with TaskPool(at_once=fits_at_once(data.baskets)) as lanes:
         standing = lanes.begin(stood)
         return learn_and_judge(course, split, judged)
 
@@ -278,11 +278,11 @@ def _first_ordered(data: TrainingSet) -> npt.NDArray[np.int64]:
     return first
 
 
-def _cards(settings: Settings, data: TrainingSet) -> Cards:
+def _cards(settings: Settings, data: TrainingSet) -> RegisteredCustomers:
     """Return what is known of registered customers who have not ordered."""
     table = read_table(settings, "customers").select("customer_id", "language", "zone", "referred_by")
     newcomers = table.join(pl.DataFrame({"customer_id": data.customers}), on="customer_id", how="anti")
-    return Cards(
+    return RegisteredCustomers(
         IdMap.of(newcomers["customer_id"].to_list()),
         _numbered(newcomers["language"], pl.Series(LANGUAGES)).astype(np.int8),
         _numbered(newcomers["zone"], data.zones),
@@ -325,7 +325,7 @@ def _same(live: dict[str, Any], fingerprint: str, recipe: dict[str, Any], inbox_
 
 
 @contextmanager
-def alone(root: Path) -> Iterator[None]:
+def training_lock(root: Path) -> Iterator[None]:
     """Hold the right to train into the artifacts folder `root`.
 
     Raises Conflict when another run holds it.

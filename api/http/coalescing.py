@@ -12,7 +12,7 @@ HEAD, HEAD_END = b"HTTP/1.1 ", b"\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 "
 
 
-class OneWrite(HttpToolsProtocol):
+class CoalescingProtocol(HttpToolsProtocol):
     """The server's protocol over a transport that sends the head of an answer with the first part of its body.
 
     ASGI asks for that ("must not start sending the response until it has received at least one body event"). Each by
@@ -21,10 +21,10 @@ class OneWrite(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Stand between the protocol and its transport."""
-        super().connection_made(Joined(transport))  # type: ignore[arg-type]
+        super().connection_made(HeaderBuffer(transport))  # type: ignore[arg-type]
 
 
-class Joined:
+class HeaderBuffer:
     """A transport that keeps the head of an answer until the next write; all else is the transport's."""
 
     __slots__ = ("_head", "_transport")

@@ -23,7 +23,7 @@ JSON = b"application/json"
 Noted = Callable[[str, int, float], None]
 
 
-class Shortcut:
+class FastPath:
     """Calls routes that take one JSON body and checks of the request, and that change nothing.
 
     A check or route that refuses or fails is asked again by `app`, which then says why. Bodies over `most_bytes` are

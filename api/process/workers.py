@@ -20,7 +20,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
-from api.http.coalescing import OneWrite
+from api.http.coalescing import CoalescingProtocol
 from api.process.supervisor import SIGNALS, sign_of_life
 
 APP = "api.app:from_environment"
@@ -45,7 +45,7 @@ def configured(app: ASGIApp | str) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         factory=factory,
-        http=OneWrite,
+        http=CoalescingProtocol,
         ws="none",
         server_header=False,
         log_level="warning",

@@ -16,7 +16,7 @@ from api.http.json_body import JsonRoute
 from api.routes.recommend import as_bytes
 from api.schemas.requests import CouponsRequest, instant_or
 from api.schemas.responses import CouponsAnswer, answers
-from api.serving.live import Live
+from api.serving.live import ServingState
 from campaigns.rewards.coupons import codes_issued_to, open_coupons
 from campaigns.rewards.terms import promised_offers
 from engine.database.session import transaction
@@ -69,12 +69,12 @@ async def coupons(
     A first honest rule, no estimate of what an offer changes. Coupons that a campaign issued to them carry their code;
     `not_yet` holds only what a bigger basket, another zone or another vendor would open.
     """
-    live: Live = request.app.state.live
+    live: ServingState = request.app.state.live
     check_point(body.context.latitude, body.context.longitude)
     at = instant_or(body.context.at, utc_now())
     if live.answering is not None and body.context.at is not None:
-        check_instant(live.answering.served, at, utc_now())
-    language = body.language or (live.answering.served.language(body.customer_id) if live.answering else "en")
+        check_instant(live.answering.published, at, utc_now())
+    language = body.language or (live.answering.published.language(body.customer_id) if live.answering else "en")
     table = await run_in_threadpool(_table, live)
     held, facts = await run_in_threadpool(_customer, live, body.customer_id, at, table)
     shown = present(
@@ -91,11 +91,13 @@ async def coupons(
     return as_bytes({"request_id": token_hex(16), "items": shown.items, "not_yet": shown.not_yet})
 
 
-def _table(live: Live) -> pl.DataFrame:
+def _table(live: ServingState) -> pl.DataFrame:
     return live.answering.offers if live.answering else read_table(live.settings, "offers")
 
 
-def _customer(live: Live, customer_id: str, at: datetime, table: pl.DataFrame) -> tuple[list[HeldOffer], CustomerFacts]:
+def _customer(
+    live: ServingState, customer_id: str, at: datetime, table: pl.DataFrame
+) -> tuple[list[HeldOffer], CustomerFacts]:
     """Return the offers the customer holds coupons for, less those of unknown terms, and the customer's facts."""
     with transaction(live.engine) as session:
         coupons = open_coupons(session, customer_id, at=at)

@@ -17,7 +17,7 @@ from api.http.json_body import JsonRoute
 from api.routes.recommend import as_bytes
 from api.schemas.requests import PRINTABLE
 from api.schemas.responses import CustomerAnswer, answers
-from api.serving.live import Live
+from api.serving.live import ServingState
 from campaigns.rewards.coupons import open_coupons
 from engine.columns import SEALED
 from engine.customers.config import read_customer_config
@@ -67,7 +67,7 @@ async def customer(
     of `as_of`, null where it does not hold her; `latest_events` shows what came in since. Contact details stay sealed:
     `reachable` says only which there are.
     """
-    live: Live = request.app.state.live
+    live: ServingState = request.app.state.live
     try:
         found = await run_in_threadpool(_whole, live, customer_id, utc_now())
     except OperationalError as error:
@@ -77,7 +77,7 @@ async def customer(
     return as_bytes(found)
 
 
-def _whole(live: Live, customer_id: str, now: datetime) -> dict[str, Any] | None:
+def _whole(live: ServingState, customer_id: str, now: datetime) -> dict[str, Any] | None:
     history = History(live.settings.history_folder)
     own = pl.col("customer_id") == customer_id
     registered = read_table(live.settings, "customers").filter(own)
@@ -112,7 +112,7 @@ def _whole(live: Live, customer_id: str, now: datetime) -> dict[str, Any] | None
     }
 
 
-def _profile(live: Live, customer_id: str) -> dict[str, Any]:
+def _profile(live: ServingState, customer_id: str) -> dict[str, Any]:
     """Return her row of the customer table built last and why she is in each group; null where she is not in it."""
     try:
         found = customer_profile(

@@ -15,7 +15,7 @@ from api.http.json_body import JsonRoute
 from api.routes.recommend import as_bytes
 from api.schemas.requests import EventShape, EventsRequest, instant_or
 from api.schemas.responses import EventsAnswer, answers
-from api.serving.live import Live
+from api.serving.live import ServingState
 from engine.customers.consents import ANY_CHANNEL, MARKETING, record_consent
 from engine.database.session import transaction
 from engine.errors import DatabaseUnavailable
@@ -43,7 +43,7 @@ async def events(
     recommendations as soon as it is back. `unknown_items` names dishes that neither history nor the items table knew at
     the last training, up to 20: their events are kept, and count once training knows them.
     """
-    live: Live = request.app.state.live
+    live: ServingState = request.app.state.live
     now = utc_now()
     received = [received_event(shape, now) for shape in body.events]
     for i, event in enumerate(received):
@@ -68,7 +68,7 @@ def received_event(shape: EventShape, now: datetime) -> Event:
     return Event(shape.event_id, shape.type, shape.customer_id, instant_or(shape.at, now), shape.properties)
 
 
-def unknown_items(live: Live, stored: list[Event]) -> list[str]:
+def unknown_items(live: ServingState, stored: list[Event]) -> list[str]:
     """Return up to MOST_NAMED dishes of these events that the version in service does not know; none before any is."""
     if live.answering is None:
         return []
@@ -76,11 +76,11 @@ def unknown_items(live: Live, stored: list[Event]) -> list[str]:
     for event in stored:
         item = event.properties.get("item_id")
         ids.update(dict.fromkeys([*ordered_items(event), *([item] if isinstance(item, str) else [])]))
-    rows = live.answering.served.items.rows_of(list(ids))
+    rows = live.answering.published.items.rows_of(list(ids))
     return [item for item, row in zip(ids, rows.tolist(), strict=True) if row < 0][:MOST_NAMED]
 
 
-def _store(live: Live, received: list[Event], now: datetime, caller: Caller) -> list[Event]:
+def _store(live: ServingState, received: list[Event], now: datetime, caller: Caller) -> list[Event]:
     """Store the batch, and its consent events in the consent log too, in one transaction."""
     with transaction(live.engine) as session:
         new = store(session, received, now)

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.http.auth import Caller, requires
 from api.routes.recommend import as_bytes
 from api.schemas.responses import AliveAnswer, ReadyAnswer, answers
-from api.serving.live import Live
+from api.serving.live import ServingState
 
 router = APIRouter()
 READY_EXAMPLE = {"status": "ready", "model_version": "20260116T030000000000Z", "online": "ok", "database": "ok"}
@@ -53,11 +53,11 @@ async def live() -> Response:
 @router.get("/health/ready", tags=["health"], summary="It can answer", responses=READY)
 async def ready(request: Request) -> Response:
     """Say `ready`, `degraded` (answers go on without fresh events or writes), or `not_ready` (503: no model)."""
-    state: Live = request.app.state.live
+    state: ServingState = request.app.state.live
     database = await state.database_answers()
     body: dict[str, Any] = {
         "status": "ready",
-        "model_version": state.answering.served.version if state.answering else None,
+        "model_version": state.answering.published.version if state.answering else None,
         "online": state.online_state,
         "database": "ok" if database else "down",
     }
@@ -75,7 +75,7 @@ async def ready(request: Request) -> Response:
 @router.get("/metrics", tags=["health"], summary="Prometheus metrics", response_class=PlainTextResponse)
 async def metrics(request: Request, _caller: Annotated[Caller, Depends(requires("metrics"))]) -> Response:
     """Return the metrics of this process, or of all workers where several serve."""
-    state: Live = request.app.state.live
+    state: ServingState = request.app.state.live
     ONLINE.set(1 if state.online_state == "ok" else 0)
     registry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:

@@ -16,7 +16,7 @@ from api.http.auth import Caller, requires, utc_now
 from api.http.json_body import JsonRoute
 from api.schemas.requests import Asked, DishesRequest, instant_or, options_for
 from api.schemas.responses import DishesAnswer, answers
-from api.serving.live import Answering, Live
+from api.serving.live import ServingSnapshot, ServingState
 from engine.events.event import Event
 from engine.events.values import check_point
 from engine.recommend.home import recommend_dishes
@@ -59,13 +59,13 @@ async def dishes(
     (then `why_empty` says why). Report what was shown as `impression` events with `request_id`, slot and `propensity`.
     """
     answering, asked, fresh, notes = await opened(request, body, body.customer_id, body.lists)
-    answer = recommend_dishes(answering.served, answering.catalog, asked, fresh)
+    answer = recommend_dishes(answering.published, answering.catalog, asked, fresh)
     if body.lists is not None:
-        notes = [*notes, *_given_away(body.lists, asked.options.lists, answer.dishes)]
-    return as_bytes(dishes_body(answer, answering.served.version, asked.request_id, notes))
+        notes = [*notes, *_exploration_notes(body.lists, asked.options.lists, answer.dishes)]
+    return as_bytes(dishes_body(answer, answering.published.version, asked.request_id, notes))
 
 
-def _given_away(asked: BaseModel, options: ListOptions, dishes: Sequence[Dish]) -> list[str]:
+def _exploration_notes(asked: BaseModel, options: ListOptions, dishes: Sequence[Dish]) -> list[str]:
     """Return a note where the request asked for lots, and fewer slots than asked, or none, could be given away."""
     if not getattr(asked, "explore_share", None) or not dishes:
         return []
@@ -78,16 +78,16 @@ def _given_away(asked: BaseModel, options: ListOptions, dishes: Sequence[Dish]) 
 
 async def opened(
     request: Request, body: Asked, customer_id: str | None, lists: BaseModel | None = None
-) -> tuple[Answering, DishRequest, list[Event], Sequence[str]]:
+) -> tuple[ServingSnapshot, DishRequest, list[Event], Sequence[str]]:
     """Return what to answer from, the request inside, her fresh events, and notes on the instant.
 
     Raises NoModel, and BadRequest for an instant out of bounds, half a point or options that contradict each other.
     """
-    live: Live = request.app.state.live
+    live: ServingState = request.app.state.live
     answering = live.require()
     context, now = body.context, utc_now()
     at = instant_or(context.at, now)
-    notes = check_instant(answering.served, at, now) if context.at is not None else ()
+    notes = check_instant(answering.published, at, now) if context.at is not None else ()
     check_point(context.latitude, context.longitude)
     # What a visitor does before she signs in is told under her session's id.
     fresh = await live.recent(customer_id, context.session_id)

@@ -27,7 +27,7 @@ from api.schemas.responses import (
     SegmentsAnswer,
     answers,
 )
-from api.serving.live import Live
+from api.serving.live import ServingState
 from engine.database.session import transaction
 from engine.errors import BadDefinition, DatabaseUnavailable
 from engine.segments import library, preview
@@ -104,7 +104,7 @@ class Saved(BaseModel):
 @router.get("", summary="Ready and saved segments", responses=answers(SegmentsAnswer, {"segments": [LISTED_EXAMPLE]}))
 async def segments(request: Request, _caller: MayUse) -> Response:
     """List every segment with its names, sentence and definition; saved ones with their newest version."""
-    live: Live = request.app.state.live
+    live: ServingState = request.app.state.live
 
     def found() -> list[dict[str, object]]:
         with transaction(live.engine) as session:
@@ -126,7 +126,7 @@ async def schema(_caller: MayUse) -> Response:
 )
 async def segment(request: Request, name: Name, _caller: MayUse) -> Response:
     """Return a segment's definition, and who saved which version when."""
-    live: Live = request.app.state.live
+    live: ServingState = request.app.state.live
 
     def found() -> dict[str, object]:
         with transaction(live.engine) as session:
@@ -139,7 +139,7 @@ async def segment(request: Request, name: Name, _caller: MayUse) -> Response:
 @router.put("/{name}", summary="Save a segment", responses=answers(SavedAnswer, SAVED_EXAMPLE, 409))
 async def save(request: Request, name: Name, body: Saved, caller: MayUse) -> Response:
     """Save a definition as the next version of `name`; the same again makes none."""
-    live: Live = request.app.state.live
+    live: ServingState = request.app.state.live
 
     def saved() -> dict[str, object]:
         with transaction(live.engine) as session:
@@ -194,7 +194,7 @@ async def explained(request: Request, body: ExplainAsked, _caller: MayUse) -> Re
 async def _asked(
     request: Request, body: Asked, answer: Callable[[Rule, SegmentSources, datetime, OpenSession], dict[str, object]]
 ) -> dict[str, object]:
-    live: Live = request.app.state.live
+    live: ServingState = request.app.state.live
 
     def found() -> dict[str, object]:
         rule = rule_asked(live.engine, live.settings, body.segment, body.parameters)

@@ -38,7 +38,7 @@ from engine.recommend.catalog.catalog import Catalog, catalog_of
 from engine.recommend.home import DishRequest, recommend_dishes
 from engine.recommend.options import FILE as OPTIONS_FILE
 from engine.recommend.options import Options, read_options
-from engine.recommend.published.model import Served, open_served
+from engine.recommend.published.model import PublishedModel, open_published
 from engine.settings import Settings
 
 LOOK_EVERY_S = 1.0
@@ -54,23 +54,23 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Answering:
+class ServingSnapshot:
     """One consistent pair: the models and the catalogue aligned with their items, the offers and how lists are made."""
 
-    served: Served
+    published: PublishedModel
     catalog: Catalog
     offers: pl.DataFrame
     options: Options = Options()
 
 
 @dataclass(slots=True)
-class Live:
+class ServingState:
     """Holds the pair requests read; a reload builds a new pair aside and replaces it in one assignment."""
 
     settings: Settings
     engine: Engine
     online: OnlineStore
-    answering: Answering | None = None
+    answering: ServingSnapshot | None = None
     online_state: str = "rebuilding"
     fault: str | None = None
     on_swap: Callable[[str], None] = lambda _version: None
@@ -79,7 +79,7 @@ class Live:
     _spare_until: float = 0.0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-    def require(self) -> Answering:
+    def require(self) -> ServingSnapshot:
         """Return what to answer from. Raises NoModel before the first artifact."""
         if self.answering is None:
             raise NoModel(self.fault or "nothing has been trained yet; run `regulars train`")
@@ -117,8 +117,8 @@ class Live:
         if fresh is None:
             return
         old, (self.answering, artifact) = self.answering, fresh
-        self.on_swap(self.answering.served.version)
-        log.info("serving", version=self.answering.served.version)
+        self.on_swap(self.answering.published.version)
+        log.info("serving", version=self.answering.published.version)
         if artifact is not None:
             gone, self._artifact = self._artifact, artifact
             if gone is not None:
@@ -126,7 +126,7 @@ class Live:
                 del old, gone
                 # Requests under way end first.
                 await asyncio.sleep(LOOK_EVERY_S)
-                await run_in_threadpool(let_go, held, arrays)
+                await run_in_threadpool(release, held, arrays)
 
     async def catch_up(self) -> None:
         """Fold what the inbox has and the online store lacks; after a flush, everything of the last 90 days."""
@@ -214,25 +214,27 @@ class Live:
         stats = [(path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else None for path in files]
         return (live_version(self.settings.artifacts_folder), *stats)
 
-    def _load(self) -> tuple[Answering, Artifact | None] | None:
+    def _load(self) -> tuple[ServingSnapshot, Artifact | None] | None:
         """Return what is to be answered from now on, and its artifact where that is a new one."""
-        with in_turn(self.settings.artifacts_folder) if self.answering is not None else nullcontext():
+        with refresh_lock(self.settings.artifacts_folder) if self.answering is not None else nullcontext():
             version = live_version(self.settings.artifacts_folder)
             if version is None:
                 return None
             current, artifact = self.answering, None
-            if current is not None and current.served.version == version:
-                served = current.served
+            if current is not None and current.published.version == version:
+                published = current.published
             else:
                 # Before the first answer nobody waits, and it should come soon.
-                aside = None if current is None else breathe
+                aside = None if current is None else yield_gil
                 artifact = load(self.settings.artifacts_folder, version, pause=aside)
-                served = open_served(artifact, pause=aside or no_pause)
-            pause = no_pause if current is None else breathe
+                published = open_published(artifact, pause=aside or no_pause)
+            pause = no_pause if current is None else yield_gil
             items, vendors = read_table(self.settings, "items"), read_table(self.settings, "vendors")
-            catalog = catalog_of(served, items, vendors, timezone=self.settings.timezone, pause=pause)
+            catalog = catalog_of(published, items, vendors, timezone=self.settings.timezone, pause=pause)
             pause()
-            fresh = Answering(served, catalog, read_table(self.settings, "offers"), read_options(self.settings.home))
+            fresh = ServingSnapshot(
+                published, catalog, read_table(self.settings, "offers"), read_options(self.settings.home)
+            )
             pause()
             warm_up(fresh, pause)
             give_back_memory()
@@ -251,7 +253,7 @@ class Live:
 
 
 @contextmanager
-def in_turn(folder: Path) -> Iterator[None]:
+def refresh_lock(folder: Path) -> Iterator[None]:
     """Let the processes of a service take a version in one after another: each wants a core, and so do requests."""
     try:
         file = (folder / TURN).open("w")
@@ -263,25 +265,25 @@ def in_turn(folder: Path) -> Iterator[None]:
         yield
 
 
-def breathe() -> None:
+def yield_gil() -> None:
     """Let requests that have waited for Python's lock catch up."""
     time.sleep(BREATH_S)
 
 
-def let_go(old: list[Answering | None], arrays: dict[str, npt.NDArray[np.generic]]) -> None:
+def release(old: list[ServingSnapshot | None], arrays: dict[str, npt.NDArray[np.generic]]) -> None:
     """Drop a version that answers no more, bit by bit: unmapping it at once would hold requests up for 20 ms."""
     old.clear()
-    unmap(arrays, breathe)
+    unmap(arrays, yield_gil)
     give_back_memory()
 
 
-def warm_up(answering: Answering, pause: Pause = no_pause) -> None:
+def warm_up(answering: ServingSnapshot, pause: Pause = no_pause) -> None:
     """Answer for a stranger and for a regular, so that what is compiled or mapped late is so before anybody asks."""
-    served = answering.served
+    published = answering.published
     now = datetime.now(UTC)
-    for customer_id in (None, *([served.customers.name(0)] if len(served.customers) else [])):
+    for customer_id in (None, *([published.customers.name(0)] if len(published.customers) else [])):
         asked = DishRequest(customer_id, 1, now, options=answering.options, request_id="warm-up")
-        recommend_dishes(served, answering.catalog, asked, [])
+        recommend_dishes(published, answering.catalog, asked, [])
         pause()
 
 
@@ -296,10 +298,10 @@ def compile_ahead(settings: Settings) -> None:
     with suppress(RegularsError, OSError):
         if version is None or (kept.exists() and kept.read_text(encoding="utf-8") == release):
             return
-        served = open_served(load(folder, version, verify=False))
+        published = open_published(load(folder, version, verify=False))
         items, vendors = read_table(settings, "items"), read_table(settings, "vendors")
-        catalog = catalog_of(served, items, vendors, timezone=settings.timezone)
-        warm_up(Answering(served, catalog, read_table(settings, "offers"), read_options(settings.home)))
+        catalog = catalog_of(published, items, vendors, timezone=settings.timezone)
+        warm_up(ServingSnapshot(published, catalog, read_table(settings, "offers"), read_options(settings.home)))
         kept.write_text(release, encoding="utf-8")
 
 

@@ -14,7 +14,7 @@ from engine.models.baskets import Baskets
 from engine.models.kernels.best import best_of
 from engine.models.kernels.links import links
 from engine.runtime.compiled import compiled
-from engine.runtime.threads import side_by_side
+from engine.runtime.threads import parallel_map
 
 # Beyond this many dishes a basket is a caterer's, and says little of what goes with what.
 LARGEST_BASKET = 60
@@ -114,7 +114,7 @@ class Together:
             own = range(cuts[part], cuts[part + 1])
             _solve(start, pairs.indices, counts, alone, np.float32(self.ridge), own.start, own.stop, others, values)
 
-        side_by_side(solve, range(PARTS))
+        parallel_map(solve, range(PARTS))
         explained, place = np.nonzero(others >= 0)
         return others[explained, place], explained.astype(np.int32), values[explained, place]
 

@@ -13,8 +13,8 @@ from engine.recommend.catalog.filters import removed
 from engine.recommend.explain.reasons import shortage, why_short
 from engine.recommend.explain.why import reasons_for, sources_of
 from engine.recommend.options import ListOptions
-from engine.recommend.published.model import Served
-from engine.recommend.request import Asking, DishRequest, open_request
+from engine.recommend.published.model import PublishedModel
+from engine.recommend.request import DishRequest, RankingContext, build_request
 from engine.recommend.rerank.arrange import (
     arrange_enough,
     choice,
@@ -37,82 +37,86 @@ UNSAID = "menu"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ExplanationTrace:
     """What explaining a list needs beside the pool: what moved each dish and its place in the models' order."""
 
     changes: Mapping[int, str]
     ranks: Mapping[int, int]
 
 
-def recommend_dishes(served: Served, catalog: Catalog, request: DishRequest, fresh: Sequence[Event]) -> DishAnswer:
+def recommend_dishes(
+    published: PublishedModel, catalog: Catalog, request: DishRequest, fresh: Sequence[Event]
+) -> DishAnswer:
     """Return up to `limit` dishes the customer can order where and when she asks.
 
     `fresh` are her events since training, in any order. An unknown customer gets what is popular, and the notes say so.
     Raises BadRequest for an allergen or diet nobody knows.
     """
-    asking = open_request(served, catalog, request, fresh)
+    context = build_request(published, catalog, request, fresh)
     options, limit = request.options.lists, request.limit
-    signals = read_signals(asking, request.options.signals)
-    query, left = (stand_in(asking, signals), moving(asking, signals)) if signals else (asking.query, NOTHING)
+    signals = read_signals(context, request.options.signals)
+    query, left = (stand_in(context, signals), moving(context, signals)) if signals else (context.query, NOTHING)
     size = choice(limit) if options.rearranges or signals else limit
-    own = OwnLines.of(asking.query)
+    own = OwnLines.of(context.query)
     ranks: dict[int, int] = {}
     changes: dict[int, str] = {}
 
     def pool_of(size: int) -> Pool:
-        pool = served.scorer.pool(query, asking.allowed, size=size)
+        pool = published.scorer.pool(query, context.allowed, size=size)
         if request.explain:
             ranks.update((column, place) for place, column in enumerate(pool.columns.tolist(), 1))
-        return steer(pool, asking, left, request.options.signals) if left else pool
+        return steer(pool, context, left, request.options.signals) if left else pool
 
     if signals:
         changes = dict.fromkeys(signals.touched, "signals") | dict.fromkeys(signals.bad, "signals")
     duplicates = 0
     if options.rearranges:
-        pool, arranged = arrange_enough(pool_of, size, asking, own, options)
+        pool, arranged = arrange_enough(pool_of, size, context, own, options)
         changes |= {int(pool.columns[place]): change for place, change in arranged.changes.items()}
         pool, duplicates = reordered(pool, arranged.places), arranged.duplicates
         if arranged.relaxed:
-            asking.notes.append("list_relaxed")
+            context.notes.append("list_relaxed")
     else:
         pool = pool_of(size)
     pool = reordered(pool, slice(limit)) if len(pool.columns) > limit else pool
-    pool, slots = _by_lot(pool, asking, own, options)
-    dishes = dishes_of_pool(pool, asking, slots, signals, Told(changes, ranks))
-    return answered(asking, dishes, shortest="near_duplicates" if duplicates else None)
+    pool, slots = _with_exploration(pool, context, own, options)
+    dishes = dishes_of_pool(pool, context, slots, signals, ExplanationTrace(changes, ranks))
+    return answered(context, dishes, shortest="near_duplicates" if duplicates else None)
 
 
-def answered(asking: Asking, dishes: Sequence[Dish], *, shortest: str | None = None, beside: int = 0) -> DishAnswer:
+def answered(
+    context: RankingContext, dishes: Sequence[Dish], *, shortest: str | None = None, beside: int = 0
+) -> DishAnswer:
     """Return the answer that `dishes` make; a short one says why, by `shortest` where the list itself knows better.
 
     `beside` counts dishes the filters let through that are no choice: the one a list is about.
     """
-    request, notes, why, filters = asking.request, list(asking.notes), None, None
+    request, notes, why, filters = context.request, list(context.notes), None, None
     if len(dishes) < request.limit:
         notes.append("fewer_than_asked")
     if request.explain or len(dishes) < request.limit:
-        filters = removed(asking.catalog, asking.limits)
+        filters = removed(context.catalog, context.limits)
     if filters is not None and len(dishes) < request.limit:
         code = shortage(filters, vendor_known="unknown_vendor" not in notes)
         if shortest is not None and len(dishes) < filters["left"] - beside:
             # The filters left more than the list had a use for.
             code = shortest
-        why = why_short(code, asking.language, empty=not dishes)
-    known = len(asking.query.at) > 0
+        why = why_short(code, context.language, empty=not dishes)
+    known = len(context.query.at) > 0
     told = filters if request.explain else None
-    return DishAnswer(tuple(dishes), known, tuple(notes), asking.unknown_ids, why, told)
+    return DishAnswer(tuple(dishes), known, tuple(notes), context.unknown_ids, why, told)
 
 
 def dishes_of_pool(
-    pool: Pool, asking: Asking, slots: Sequence[Slot] | None, signals: Signals, told: Told
+    pool: Pool, context: RankingContext, slots: Sequence[Slot] | None, signals: Signals, told: ExplanationTrace
 ) -> list[Dish]:
     """Return the pool's dishes, one a slot, with the reasons that are true of them; None: no slot was given by lot."""
-    served, language = asking.served, asking.language
+    published, language = context.published, context.language
     # Of a stranger's taps the models make an order, so that all of them speak.
-    known = asking.query.known or bool(signals)
-    sources = sources_of(served, pool, known=known)
-    reasons = reasons_for(pool, asking, sources, signals)
-    ids, dish_names, models = asking.catalog.ids, asking.catalog.names_in(language), pool.names
+    known = context.query.known or bool(signals)
+    sources = sources_of(published, pool, known=known)
+    reasons = reasons_for(pool, context, sources, signals)
+    ids, dish_names, models = context.catalog.ids, context.catalog.names_in(language), pool.names
     dishes = [
         Dish(ids[column], dish_names[column], score, models[model] if adds else UNSAID, reason)
         for column, score, model, adds, reason in zip(
@@ -129,22 +133,22 @@ def dishes_of_pool(
             dish._replace(source="exploration" if slot.explored else dish.source, propensity=round(slot.propensity, 6))
             for dish, slot in zip(dishes, slots, strict=True)
         ]
-    if not asking.request.explain:
+    if not context.request.explain:
         return dishes
     found = []
     for row, (dish, column) in enumerate(zip(dishes, pool.columns.tolist(), strict=True)):
         changes = [told.changes[column]] if column in told.changes else []
         changes += ["explored"] if slots is not None and slots[row].explored else []
-        explaining = explained(served, pool, row, told.ranks.get(column), changes, known=known)
+        explaining = explained(published, pool, row, told.ranks.get(column), changes, known=known)
         found.append(dish._replace(explained=explaining))
     return found
 
 
 def explained(
-    served: Served, pool: Pool, row: int, rank: int | None, changes: Sequence[str], *, known: bool
+    published: PublishedModel, pool: Pool, row: int, rank: int | None, changes: Sequence[str], *, known: bool
 ) -> Explained:
     """Return what each model adds to the dish in `row` of the pool, and what the ranker saw of it."""
-    weights = served.blend.vector(pool.names, known=known).tolist()
+    weights = published.blend.vector(pool.names, known=known).tolist()
     adds = {
         name: round(float(part) * weight, 6)
         for name, part, weight in zip(pool.names, pool.model_scores[row], weights, strict=True)
@@ -157,16 +161,18 @@ def explained(
     return Explained(rank, adds, features, tuple(changes))
 
 
-def _by_lot(pool: Pool, asking: Asking, own: OwnLines, options: ListOptions) -> tuple[Pool, list[Slot] | None]:
+def _with_exploration(
+    pool: Pool, context: RankingContext, own: OwnLines, options: ListOptions
+) -> tuple[Pool, list[Slot] | None]:
     """Return the pool with new dishes in the slots the lot gave them, and the slots; None where there is no lot."""
     if options.explore_share <= 0 or not len(pool.columns):
         return pool, None
     columns = pool.columns.tolist()
-    alike, limits = likeness(asking, options), limits_of(asking, options)
-    drawn, weights = eligible(asking, own, pool.columns, alike)
-    slots = explore(columns, drawn, weights, options, seed=asking.request.request_id, limits=limits, alike=alike)
-    if _fewer_repeats(columns, slots, own, options) and "list_relaxed" not in asking.notes:
-        asking.notes.append("list_relaxed")
+    alike, limits = likeness(context, options), limits_of(context, options)
+    drawn, weights = eligible(context, own, pool.columns, alike)
+    slots = explore(columns, drawn, weights, options, seed=context.request.request_id, limits=limits, alike=alike)
+    if _fewer_repeats(columns, slots, own, options) and "list_relaxed" not in context.notes:
+        context.notes.append("list_relaxed")
     added = np.array([slot.column for slot in slots if slot.explored], dtype=np.int32)
     wider = joined(pool, added)
     place = {column: at for at, column in enumerate(wider.columns.tolist())}

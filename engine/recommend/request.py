@@ -15,7 +15,7 @@ from engine.recommend.catalog.catalog import Catalog
 from engine.recommend.catalog.diets import understood
 from engine.recommend.catalog.filters import Limits, apply, dishes_of, disliked_dishes
 from engine.recommend.options import Options
-from engine.recommend.published.model import Served
+from engine.recommend.published.model import PublishedModel
 from engine.recommend.scoring.allowed import NO_DISH, Allowed
 
 AHEAD = timedelta(days=366)
@@ -53,13 +53,13 @@ class DishRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class RankingContext:
     """A request opened: everything every list needs.
 
     `unknown_ids` counts ids we do not know, by field path; names and reasons are worded in `language`.
     """
 
-    served: Served
+    published: PublishedModel
     catalog: Catalog
     request: DishRequest
     fresh: Sequence[Event]
@@ -75,18 +75,18 @@ class Asking:
     def nearby(self) -> bool:
         """Whether models speak of where she asks from; asked of a zone nobody ordered from, they speak of her last."""
         zone, told = self.request.zone, self.request.latitude is not None
-        return zone is None or told or self.served.zones.row(zone) >= 0
+        return zone is None or told or self.published.zones.row(zone) >= 0
 
 
-def open_request(
-    served: Served,
+def build_request(
+    published: PublishedModel,
     catalog: Catalog,
     request: DishRequest,
     fresh: Sequence[Event],
     *,
     vendor: IntArray | None = None,
     again: bool = False,
-) -> Asking:
+) -> RankingContext:
     """Translate a request's ids, put the hard filters together and note what could not be honoured as asked.
 
     `vendor` are the dishes a list is confined to where the request names no vendor; `again` asks for dishes she ordered
@@ -94,21 +94,21 @@ def open_request(
     Raises BadRequest for an allergen or diet nobody knows.
     """
     unknown: dict[str, int] = {}
-    spoken = _spoken(served, request)
-    query = served.query(
+    spoken = _spoken(published, request)
+    query = published.query(
         request.customer_id,
         fresh,
         now=int(request.at.timestamp()),
-        place=_place(served, request),
+        place=_place(published, request),
         language=spoken,
-        referrer=_referrer(served, request, unknown),
+        referrer=_referrer(published, request, unknown),
     )
     labels = catalog.labels
 
     def known(field_path: str, ids: Sequence[str]) -> IntArray:
         if not ids:
             return NO_DISH
-        columns = served.items.rows_of(ids)
+        columns = published.items.rows_of(ids)
         found = columns[columns >= 0]
         if len(found) < len(ids):
             unknown[field_path] = len(ids) - len(found)
@@ -117,7 +117,7 @@ def open_request(
     limits = Limits(
         at=request.at,
         zone=request.zone,
-        vendor=vendor if request.vendor_id is None else dishes_of(served, catalog, request.vendor_id),
+        vendor=vendor if request.vendor_id is None else dishes_of(published, catalog, request.vendor_id),
         candidates=None if request.candidates is None else known("candidates", request.candidates),
         allergens=understood(request.allergens, labels.allergen_words, "context.allergens")
         if request.allergens
@@ -125,53 +125,53 @@ def open_request(
         diets=understood(request.diets, labels.diet_words, "context.diets") if request.diets else (),
         excluded=known("exclude", request.exclude),
         cart=known("context.cart", request.cart),
-        disliked=disliked_dishes(served, fresh),
-        ordered=NO_DISH if served.repeats or again else query.items,
+        disliked=disliked_dishes(published, fresh),
+        ordered=NO_DISH if published.repeats or again else query.items,
     )
     clicked = known("context.clicked", request.clicked)
-    return Asking(
-        served, catalog, request, fresh, query, limits, apply(catalog, limits), clicked, unknown,
+    return RankingContext(
+        published, catalog, request, fresh, query, limits, apply(catalog, limits), clicked, unknown,
         request.language or LANGUAGES[max(spoken, 0)],
-        _notes(served, catalog, request, query, unknown),
+        _notes(published, catalog, request, query, unknown),
     )  # fmt: skip
 
 
-def _spoken(served: Served, request: DishRequest) -> int:
+def _spoken(published: PublishedModel, request: DishRequest) -> int:
     """Return the number of her language: as the customers table had it at training time, or as asked; -1 unknown."""
     asked = LANGUAGES.index(request.language) if request.language in LANGUAGES else -1
     if request.customer_id is None:
         return asked
-    row, cards = served.row_of(request.customer_id), served.extras.cards
+    row, cards = published.row_of(request.customer_id), published.extras.cards
     if row >= 0:
-        known = int(served.languages[row])
+        known = int(published.languages[row])
     else:
         known = cards.language_of(request.customer_id) if cards is not None else -1
     return known if known >= 0 else asked
 
 
-def _referrer(served: Served, request: DishRequest, unknown: dict[str, int]) -> int:
+def _referrer(published: PublishedModel, request: DishRequest, unknown: dict[str, int]) -> int:
     """Return the row of who brought a newcomer here, -1 where nobody did; one we do not know is counted."""
     if request.referred_by is not None:
-        row = served.customers.row(request.referred_by)
+        row = published.customers.row(request.referred_by)
         if row < 0:
             unknown["context.referred_by"] = 1
         return row if request.referred_by != request.customer_id else -1
-    cards = served.extras.cards
-    if request.customer_id is None or cards is None or served.row_of(request.customer_id) >= 0:
+    cards = published.extras.cards
+    if request.customer_id is None or cards is None or published.row_of(request.customer_id) >= 0:
         return -1
     return cards.referrer_of(request.customer_id)
 
 
-def _place(served: Served, request: DishRequest) -> Place:
+def _place(published: PublishedModel, request: DishRequest) -> Place:
     """Return where she asks from; for a newcomer who does not say, her home zone."""
-    place = served.place(request.zone, request.vendor_id, request.latitude, request.longitude)
-    cards, told = served.extras.cards, request.zone is not None or request.latitude is not None
-    if told or cards is None or request.customer_id is None or served.row_of(request.customer_id) >= 0:
+    place = published.place(request.zone, request.vendor_id, request.latitude, request.longitude)
+    cards, told = published.extras.cards, request.zone is not None or request.latitude is not None
+    if told or cards is None or request.customer_id is None or published.row_of(request.customer_id) >= 0:
         return place
     return replace(place, zone=cards.home_zone(request.customer_id))
 
 
-def check_instant(served: Served, at: datetime, now: datetime) -> tuple[str, ...]:
+def check_instant(published: PublishedModel, at: datetime, now: datetime) -> tuple[str, ...]:
     """Return notes on the instant asked about: `past_at` where it lies more than a day back.
 
     Opening hours and recency are then those of that instant, while tastes are those known today.
@@ -179,23 +179,25 @@ def check_instant(served: Served, at: datetime, now: datetime) -> tuple[str, ...
     """
     if at > now + AHEAD:
         raise BadRequest(f"lies more than a year ahead ({at.isoformat()}); check the clock", where="context.at")
-    began = served.began_at or 0
+    began = published.began_at or 0
     if at.timestamp() < began:
         first = datetime.fromtimestamp(began, UTC)
         raise BadRequest(f"lies before the first order we know ({first.isoformat()})", where="context.at")
     return ("past_at",) if at < now - PAST else ()
 
 
-def _notes(served: Served, catalog: Catalog, request: DishRequest, query: Query, unknown: dict[str, int]) -> list[str]:
+def _notes(
+    published: PublishedModel, catalog: Catalog, request: DishRequest, query: Query, unknown: dict[str, int]
+) -> list[str]:
     notes = []
     if not len(query.at):
         notes.append("unknown_customer")
-    if request.zone is not None and request.zone not in catalog.zones and served.zones.row(request.zone) < 0:
+    if request.zone is not None and request.zone not in catalog.zones and published.zones.row(request.zone) < 0:
         notes.append("unknown_zone")
     if (
         request.vendor_id is not None
         and request.vendor_id not in catalog.vendor_number
-        and served.vendors.row(request.vendor_id) < 0
+        and published.vendors.row(request.vendor_id) < 0
     ):
         notes.append("unknown_vendor")
     if unknown:
@@ -203,7 +205,7 @@ def _notes(served: Served, catalog: Catalog, request: DishRequest, query: Query,
     if (
         request.referred_by is not None
         and not len(query.at)
-        and not any(model.reads_referrers for model in served.models)
+        and not any(model.reads_referrers for model in published.models)
     ):
         notes.append("referrals_not_learned")
     return notes

@@ -10,7 +10,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LARGE, KEPT = 16 * 2**20, 64 * 2**20
 
 
-def give_memory_back() -> None:
+def trim_heap() -> None:
     """Let every array of 16 MB or more be a mapping of its own in this process, and 64 MB be kept, from now on.
 
     The GNU C library raises the first bound with each larger array it frees, up to 32 MB, and keeps what lies below for

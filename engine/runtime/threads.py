@@ -30,7 +30,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def side_by_side(work: Callable[[Part], Found], parts: Sequence[Part], *, threads: int | None = None) -> list[Found]:
+def parallel_map(work: Callable[[Part], Found], parts: Sequence[Part], *, threads: int | None = None) -> list[Found]:
     """Return `work` of each part, in the order of the parts, done by `threads` at a time (None: one a core).
 
     Only what lets go of Python's lock gains by it: compiled loops, Polars, NumPy on large arrays. The first fault is
@@ -43,7 +43,7 @@ def side_by_side(work: Callable[[Part], Found], parts: Sequence[Part], *, thread
         return list(pool.map(work, parts))
 
 
-def beside(one: Callable[[], Found], other: Callable[[], Other], *, at_once: bool = True) -> tuple[Found, Other]:
+def run_both(one: Callable[[], Found], other: Callable[[], Other], *, at_once: bool = True) -> tuple[Found, Other]:
     """Return what both give, done `at_once` where there are two cores; a fault of `one` comes before one of `other`."""
     if cores() == 1 or not at_once:
         return one(), other()
@@ -52,7 +52,7 @@ def beside(one: Callable[[], Found], other: Callable[[], Other], *, at_once: boo
         return one(), later.result()
 
 
-class Lanes:
+class TaskPool:
     """Work that is begun and fetched later: each begun thing runs in a thread of its own where there are two cores.
 
     With one core, or not `at_once`, each is done when it is begun. Leaving the block waits for all.

@@ -21,12 +21,12 @@ def test_a_small_home_is_measured_and_reported(tmp_path) -> None:
     make(home, Shape(9_000, 400, 120))
     train(Settings.from_environment({}, home=home), now=datetime(2026, 3, 1, tzinfo=UTC))
     one_blas_thread()
-    served, catalog = batch.opened(home)
-    rows, same = batch.measure(served, catalog, repeats=1, sampled=20)
+    published, catalog = batch.opened(home)
+    rows, same = batch.measure(published, catalog, repeats=1, sampled=20)
     assert same > 0.998
     assert [row.count("|") for row in rows] == [8] * 4
-    page = batch.report(served, rows, same, batch.commands(home, tmp_path), "the command")
-    data = served.manifest["data"]
+    page = batch.report(published, rows, same, batch.commands(home, tmp_path), "the command")
+    data = published.manifest["data"]
     assert f"{data['customers']:,} customers x 120 dishes" in page
     assert "`recommend everyone --model als`" in page
     assert "`recommend everyone --model served`" in page

@@ -23,7 +23,7 @@ from engine.models.query import Query
 from engine.models.registry import REGISTRY, register_model
 from engine.recommend.catalog.catalog import catalog_of
 from engine.recommend.home import recommend_dishes
-from engine.recommend.published.model import open_served
+from engine.recommend.published.model import open_published
 from engine.recommend.request import DishRequest
 from engine.recommend.scoring.blend import Blend
 from engine.settings import Settings
@@ -83,7 +83,7 @@ def test_a_model_is_learned_published_served_and_explained(settings: Settings) -
     assert "alphabetical" in done.manifest["models"]
     artifact = load(settings.artifacts_folder, done.version)
     assert "models.alphabetical.liking" in artifact.arrays
-    reopened = open_served(artifact)
+    reopened = open_published(artifact)
     published = replace(reopened, blend=Blend({"alphabetical": 1.0}), ranker=None)
     items, vendors = read_table(settings, "items"), read_table(settings, "vendors")
     catalog = catalog_of(published, items, vendors, timezone="UTC")

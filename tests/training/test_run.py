@@ -14,7 +14,7 @@ from engine.artifact import live_version, load, manifest_of, versions
 from engine.errors import CandidateRefused, Conflict, NoHistory
 from engine.history.orders import History
 from engine.history.tables import upsert_table
-from engine.recommend.published.model import open_served
+from engine.recommend.published.model import open_published
 from tests.baskets import random_town, tables
 from training import run
 from training.judge.gate import judge_candidate
@@ -34,7 +34,7 @@ def test_what_was_published_is_what_serving_opens(settings) -> None:
     done = run.train(settings, now=NOW)
     assert done.published
     assert live_version(settings.artifacts_folder) == done.version
-    served = open_served(load(settings.artifacts_folder, done.version))
+    served = open_published(load(settings.artifacts_folder, done.version))
     assert len(served.customers) == 120
     assert {model.name for model in served.models} >= {"popular", "repeat", "als", "item_knn"}
     figures = manifest_of(settings.artifacts_folder, done.version)["evaluation"]["models"]

@@ -18,7 +18,7 @@ from engine.models.kernels.sums import by_number
 from engine.models.query import Place, Query
 from engine.recommend.published.places import trained_baskets
 from engine.runtime.compiled import compiled
-from engine.runtime.threads import side_by_side
+from engine.runtime.threads import parallel_map
 
 BASKET_CLOCK_START = 946_857_600  # 2000-01-03T00:00Z: where a source has only basket numbers, they count days from here
 # How far apart a customer's baskets are taken to be where only their numbers are known: as far as lists look ahead.
@@ -74,7 +74,7 @@ def training_set_of(parts: Iterable[tuple[pl.LazyFrame, pl.LazyFrame]], items: p
     """
     ids = {name: _Ids() for name in ("customer_id", "zone", "item_id", "vendor_id")}
     # Only a part or two are held as text at a time. Which thread comes first decides codes, not numbers.
-    read = side_by_side(lambda part: _read(*part, ids), list(parts))
+    read = parallel_map(lambda part: _read(*part, ids), list(parts))
     if not any(len(lines.item) for _, lines in read):
         raise NoHistory(
             "no delivered order line names an item, so there is nothing to recommend; "

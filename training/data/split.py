@@ -94,7 +94,7 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class Fold:
     """What blend and ranker learn from: what models, fitted on the split's past alone, say of its targets."""
 
     models: Sequence[Recommender]

@@ -16,7 +16,7 @@ from engine.models.kernels.best import best_of
 from engine.models.kernels.top import top_k
 from engine.recommend.scoring.allowed import Allowed
 from engine.recommend.scoring.scorer import CANDIDATES, Scorer
-from engine.runtime.threads import side_by_side
+from engine.runtime.threads import parallel_map
 from training.data.matrices import TrainingSet
 from training.data.split import Target, chunks
 from training.judge.groups import Group, Standing, groups_of, truth_parts
@@ -254,7 +254,7 @@ def _lists(
             advance(len(some))
 
     parts = (np.flatnonzero(alone), np.flatnonzero(~alone))
-    side_by_side(look, [part[some.start : some.stop] for part in parts for some in chunks(len(part))])
+    parallel_map(look, [part[some.start : some.stop] for part in parts for some in chunks(len(part))])
     return lists
 
 
@@ -318,7 +318,7 @@ def _from_one_board(
     plain, ranked = Scorer(learned.models, learned.blend, None), None
     if learned.ranker is not None:
         ranked = Scorer(learned.models, learned.blend, learned.ranker)
-    whole = alone or (learned.ranker is not None and learned.ranker.hears_all)
+    whole = alone or (learned.ranker is not None and learned.ranker.reads_all_models)
     everything = Allowed.everything(learned.models[0].n_items)
     parts = [
         (part, model.name) for part, model in enumerate(learned.models) if alone and not model.scores_candidates_only

@@ -14,8 +14,8 @@ from engine.recommend.scoring.allowed import Allowed
 from engine.recommend.scoring.blend import Blend
 from engine.recommend.scoring.scorer import CANDIDATES, Scorer
 from engine.runtime.compiled import compiled
-from engine.runtime.threads import side_by_side
-from training.data.split import Lesson, Target, chunks
+from engine.runtime.threads import parallel_map
+from training.data.split import Fold, Target, chunks
 
 LEAST_TARGETS = 50
 # More held-out baskets move the weights by less than they move from day to day.
@@ -31,7 +31,7 @@ FEW_STEPS = (0.25, 0.5, 2.0, 4.0)
 ROUNDS = 4
 
 
-def learn_blend(lessons: Sequence[Lesson], *, repeats: bool = True, quick: bool = False) -> Blend:
+def learn_blend(folds: Sequence[Fold], *, repeats: bool = True, quick: bool = False) -> Blend:
     """Return the weights that rank the targets of the lessons best by ndcg@10, starting from the default ones.
 
     Those of customers with orders teach the weights, those without what strangers are shown, each by itself. Metzler
@@ -40,14 +40,14 @@ def learn_blend(lessons: Sequence[Lesson], *, repeats: bool = True, quick: bool 
     together add less than .0005 to the figure are left out, or .0015 where answers should be `quick`.
     """
     worth = LEAST_WORTH_QUICK if quick else LEAST_WORTH
-    names = [model.name for model in lessons[0].models]
+    names = [model.name for model in folds[0].models]
     # What strangers hear is little, and next month's first orders are not last month's: nothing of what everybody
     # orders is left out of it. Whether language or friends tell anything differs from place to place.
     return Blend(
-        _learn(names, _asked_by(lessons, names, known=True), repeats=repeats, worth=worth, may_drop=names),
+        _learn(names, _asked_by(folds, names, known=True), repeats=repeats, worth=worth, may_drop=names),
         _learn(
             [name for name in names if name in impersonal_models()],
-            _asked_by(lessons, impersonal_models(), known=False),
+            _asked_by(folds, impersonal_models(), known=False),
             repeats=True,
             worth=worth,
             may_drop=tuple(kind.name for kind in REGISTRY if kind.must_earn),
@@ -55,23 +55,23 @@ def learn_blend(lessons: Sequence[Lesson], *, repeats: bool = True, quick: bool 
     )
 
 
-def _asked_by(lessons: Sequence[Lesson], names: Collection[str], *, known: bool) -> list[Lesson]:
+def _asked_by(folds: Sequence[Fold], names: Collection[str], *, known: bool) -> list[Fold]:
     """Return the lessons of customers with orders, or of strangers, with the named models; at most 4,000 targets."""
     found = []
-    for lesson in lessons:
-        targets = [target for target in lesson.split.targets if target.query.known == known]
-        models = [model for model in lesson.models if model.name in names]
-        found.append(Lesson(models, replace(lesson.split, targets=targets[: MOST_TARGETS // len(lessons)])))
+    for fold in folds:
+        targets = [target for target in fold.split.targets if target.query.known == known]
+        models = [model for model in fold.models if model.name in names]
+        found.append(Fold(models, replace(fold.split, targets=targets[: MOST_TARGETS // len(folds)])))
     return found
 
 
 def _learn(
-    names: Sequence[str], lessons: Sequence[Lesson], *, repeats: bool, worth: float, may_drop: Collection[str]
+    names: Sequence[str], folds: Sequence[Fold], *, repeats: bool, worth: float, may_drop: Collection[str]
 ) -> dict[str, float]:
     start = np.array([default_weights().get(name, 0.05) for name in names])
-    if sum(len(lesson.split.targets) for lesson in lessons) < LEAST_TARGETS:
+    if sum(len(fold.split.targets) for fold in folds) < LEAST_TARGETS:
         return dict(zip(names, start.tolist(), strict=True))
-    told = [_candidates(lesson.models, lesson.split.targets, repeats=repeats) for lesson in lessons]
+    told = [_candidates(fold.models, fold.split.targets, repeats=repeats) for fold in folds]
     features, relevant, ideal = (np.concatenate(part) for part in zip(*told, strict=True))
     widest = int(np.flatnonzero(features.any(axis=(0, 1))).max(initial=0)) + 1
     features, relevant = np.ascontiguousarray(features[:, :, :widest]), relevant[:, :widest]
@@ -125,7 +125,7 @@ def _candidates(
             relevant[i, : len(rows)] = target.ordered(board.columns[rows])
             ideal[i] = discount[: max(1, min(K, len(target.truth) + target.unseen))].sum()
 
-    side_by_side(look, chunks(len(targets)))
+    parallel_map(look, chunks(len(targets)))
     return features, relevant, ideal
 
 

@@ -21,8 +21,8 @@ from engine.recommend.scoring.ranker import Ranker
 from engine.recommend.scoring.scorer import CANDIDATES, Scorer
 from engine.recommend.scoring.trees import DEPTH, Trees
 from engine.runtime.compiled import compiled, compiled_in_any_order
-from engine.runtime.threads import side_by_side
-from training.data.split import Lesson, Target, chunks
+from engine.runtime.threads import parallel_map
+from training.data.split import Fold, Target, chunks
 from training.metrics import judge, paired_interval
 
 K = 10
@@ -90,7 +90,7 @@ class Examples:
 
 
 def learn_ranker(
-    lessons: Sequence[Lesson],
+    folds: Sequence[Fold],
     blend: Blend,
     *,
     seed: int,
@@ -105,19 +105,19 @@ def learn_ranker(
     ranked. A `thorough` one takes longer to learn and to answer: it has twice as many trees, each saying less, and
     hears models too that weigh nothing in the blend. `given` are settings of the trees (`Growing`), not the defaults.
     """
-    if sum(len(lesson.split.targets) for lesson in lessons) < LEAST_TARGETS:
+    if sum(len(fold.split.targets) for fold in folds) < LEAST_TARGETS:
         return None
-    taught: list[Lesson] = []
-    compared: list[Lesson] = []
-    for lesson in lessons:
-        targets = lesson.split.targets
+    taught: list[Fold] = []
+    compared: list[Fold] = []
+    for fold in folds:
+        targets = fold.split.targets
         order = np.random.default_rng([seed, 97]).permutation(len(targets))
         cut = int(len(targets) * COMPARED)
         for part, drawn in ((compared, order[:cut]), (taught, order[cut:])):
-            part.append(replace(lesson, split=replace(lesson.split, targets=[targets[i] for i in drawn])))
+            part.append(replace(fold, split=replace(fold.split, targets=[targets[i] for i in drawn])))
     growing = Growing.of(given, thorough=thorough)
 
-    def teach(some: Sequence[Lesson]) -> Ranker | None:
+    def teach(some: Sequence[Fold]) -> Ranker | None:
         examples = examples_of(some, blend, seed=seed, repeats=repeats, whole=thorough)
         return None if examples is None else grow(examples, growing, seed=seed)
 
@@ -127,22 +127,22 @@ def learn_ranker(
     known, new = _better_for(both, compared, blend, seed, repeats=repeats)
     if thorough and (known or new):
         # It has shown that it is worth its place; what served to show it now teaches too.
-        both = teach(lessons) or both
+        both = teach(folds) or both
     return replace(both, for_known=known, for_new=new) if known or new else None
 
 
 def examples_of(
-    lessons: Sequence[Lesson], blend: Blend, *, seed: int, repeats: bool = True, whole: bool = False
+    folds: Sequence[Fold], blend: Blend, *, seed: int, repeats: bool = True, whole: bool = False
 ) -> Examples | None:
     """Return what the lessons' targets tell apart, None where that is nothing; `whole` asks every model."""
     drawn, told = np.random.default_rng([seed, 95]), []
-    for lesson in lessons:
-        facts = ItemFacts.of(lesson.split.past, now=lesson.split.at)
-        told += _examples(lesson.models, blend, lesson.split.targets, facts, drawn, repeats=repeats, whole=whole)
+    for fold in folds:
+        facts = ItemFacts.of(fold.split.past, now=fold.split.at)
+        told += _examples(fold.models, blend, fold.split.targets, facts, drawn, repeats=repeats, whole=whole)
     if not told:
         return None
     return Examples(
-        names([model.name for model in lessons[0].models]),
+        names([model.name for model in folds[0].models]),
         np.concatenate([rows for rows, _ in told]),
         np.concatenate([ordered for _, ordered in told]),
         [len(rows) for rows, _ in told],
@@ -163,7 +163,7 @@ def grow(examples: Examples, growing: Growing, *, seed: int) -> Ranker:
     booster = lgb.train(settings, dataset, growing.trees)
     text = booster.model_to_string(num_iteration=-1)
     trees = Trees.from_text(text)
-    return Ranker(text, trees, examples.facts, for_known=True, for_new=True, hears_all=examples.whole)
+    return Ranker(text, trees, examples.facts, for_known=True, for_new=True, reads_all_models=examples.whole)
 
 
 def _examples(
@@ -194,19 +194,17 @@ def _examples(
                 found.append((table[kept], ordered[kept].astype(np.int8)))
         return found
 
-    return list(chain.from_iterable(side_by_side(look, chunks(len(targets)))))
+    return list(chain.from_iterable(parallel_map(look, chunks(len(targets)))))
 
 
-def _better_for(
-    ranker: Ranker, lessons: Sequence[Lesson], blend: Blend, seed: int, *, repeats: bool
-) -> tuple[bool, bool]:
+def _better_for(ranker: Ranker, folds: Sequence[Fold], blend: Blend, seed: int, *, repeats: bool) -> tuple[bool, bool]:
     """Return whether the ranker beats the blend for known and for new customers."""
     ours, theirs = (
         np.concatenate(figures)
-        for figures in zip(*(_ndcgs(lesson, blend, ranker, repeats=repeats) for lesson in lessons), strict=True)
+        for figures in zip(*(_ndcgs(fold, blend, ranker, repeats=repeats) for fold in folds), strict=True)
     )
     gain = ours - theirs
-    known = np.array([target.query.known for lesson in lessons for target in lesson.split.targets])
+    known = np.array([target.query.known for fold in folds for target in fold.split.targets])
     rng = np.random.default_rng([seed, 96])
 
     def better(group: npt.NDArray[np.bool_]) -> bool:
@@ -217,23 +215,23 @@ def _better_for(
 
 
 def _ndcgs(
-    lesson: Lesson, blend: Blend, ranker: Ranker, *, repeats: bool
+    fold: Fold, blend: Blend, ranker: Ranker, *, repeats: bool
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return (targets,) the ndcg of the ranker and of the blend, both from what the models say once."""
-    targets, anything = lesson.split.targets, Allowed.everything(lesson.models[0].n_items)
-    scorers = [Scorer(lesson.models, blend, each) for each in (ranker, None)]
+    targets, anything = fold.split.targets, Allowed.everything(fold.models[0].n_items)
+    scorers = [Scorer(fold.models, blend, each) for each in (ranker, None)]
     lists = np.full((2, len(targets), K), -1, dtype=np.int32)
 
     def look(some: range) -> None:
         for i in some:
             query = targets[i].query
             allowed = anything.asked_by(query, repeats=repeats)
-            found = scorers[0].candidates(query, allowed, most=CANDIDATES, whole=ranker.hears_all)
+            found = scorers[0].candidates(query, allowed, most=CANDIDATES, whole=ranker.reads_all_models)
             for scorer, own in zip(scorers, lists, strict=True):
                 columns = scorer.order(query, allowed, found, size=K).columns
                 own[i, : len(columns)] = columns
 
-    side_by_side(look, chunks(len(targets)))
+    parallel_map(look, chunks(len(targets)))
     ours, theirs = (judge(own, targets, K).column(f"ndcg@{K}") for own in lists)
     return ours, theirs
 

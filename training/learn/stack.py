@@ -15,9 +15,9 @@ from engine.models.registry import REGISTRY
 from engine.recommend.scoring.blend import Blend
 from engine.recommend.scoring.features import ItemFacts
 from engine.recommend.scoring.ranker import Ranker
-from engine.runtime.threads import Lanes, side_by_side
+from engine.runtime.threads import TaskPool, parallel_map
 from training.data.matrices import TrainingSet
-from training.data.split import Lesson, Split, Target, sample, split_by_time, split_last_basket
+from training.data.split import Fold, Split, Target, sample, split_by_time, split_last_basket
 from training.learn.blend_weights import learn_blend
 from training.learn.ranker import learn_ranker
 from training.learn.settings import RANKER, ModelSettings
@@ -54,7 +54,7 @@ class Learned:
 
 
 @dataclass(frozen=True, slots=True)
-class Weighed:
+class TunedStack:
     """What is learned of models before they are fitted anew."""
 
     blend: Blend
@@ -104,7 +104,7 @@ def fit_models(
         return model.fit(baskets, now=now, rng=np.random.default_rng([seed, number]))
 
     models = list(enumerate(models_of(settings, repeats=repeats, baskets=baskets)))
-    return side_by_side(fit, models, threads=None if fits_at_once(baskets) else 1)
+    return parallel_map(fit, models, threads=None if fits_at_once(baskets) else 1)
 
 
 def fits_at_once(baskets: Baskets) -> bool:
@@ -127,7 +127,7 @@ def hold_out(data: TrainingSet, horizon_days: float) -> Split:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class TrainingPlan:
     """How one run learns: from `data`, held out by `horizon_days`, with `settings` in place of models' defaults."""
 
     data: TrainingSet
@@ -136,7 +136,7 @@ class Course:
     report: Report
     settings: ModelSettings = DEFAULTS
 
-    def before(self, split: Split) -> Course:
+    def before(self, split: Split) -> TrainingPlan:
         """Return the same course on the split's past alone."""
         return replace(self, data=replace(self.data, baskets=split.past))
 
@@ -159,23 +159,25 @@ class Course:
             earlier=earlier,
         )
 
-    def weigh(self, fitted: Sequence[Recommender], split: Split | None) -> Weighed:
+    def fit_blend_and_ranker(self, fitted: Sequence[Recommender], split: Split | None) -> TunedStack:
         """Learn blend and ranker from what models `fitted` on the split's past say of what came next.
 
         What the ranker knows of items is computed anew from all of `data`, like the models it will read.
         """
         data, seed, repeats = self.data, self.seed, self.data.repeats
         if split is None:
-            return Weighed(learn_blend([Lesson(self._unfitted(), Split(data.baskets, [], data.last_at))]), None, 0)
+            return TunedStack(learn_blend([Fold(self._unfitted(), Split(data.baskets, [], data.last_at))]), None, 0)
         thorough = data.baskets.n_baskets <= MOST_THOROUGH
-        lessons = _lessons(self, Lesson(fitted, split), thorough=thorough)
+        folds = _lessons(self, Fold(fitted, split), thorough=thorough)
         self.report("learn the blend")
-        blend = learn_blend(lessons, repeats=repeats, quick=not thorough)
+        blend = learn_blend(folds, repeats=repeats, quick=not thorough)
         self.report("learn the ranker")
         given = self.settings.of(RANKER)
-        ranker = learn_ranker(lessons, blend, seed=seed, repeats=repeats, thorough=thorough, given=given)
-        tuned_on = sum(len(lesson.split.targets) for lesson in lessons)
-        return Weighed(blend, ranker and replace(ranker, facts=ItemFacts.of(data.baskets, now=data.last_at)), tuned_on)
+        ranker = learn_ranker(folds, blend, seed=seed, repeats=repeats, thorough=thorough, given=given)
+        tuned_on = sum(len(fold.split.targets) for fold in folds)
+        return TunedStack(
+            blend, ranker and replace(ranker, facts=ItemFacts.of(data.baskets, now=data.last_at)), tuned_on
+        )
 
     def _unfitted(self) -> list[Recommender]:
         return models_of(self.settings, repeats=self.data.repeats, baskets=self.data.baskets)
@@ -185,17 +187,17 @@ def learn(
     data: TrainingSet, *, horizon_days: float, seed: int, report: Report, settings: ModelSettings = DEFAULTS
 ) -> Learned:
     """Learn from all of `data`: weights on its last stretch by models that never saw it, then models on everything."""
-    course = Course(data, horizon_days, seed, report, settings)
+    course = TrainingPlan(data, horizon_days, seed, report, settings)
     split = course.hold_out()
     fitted = course.fit(split) if split else []
     # Neither needs the other, and the trees grow in one thread.
-    with Lanes(at_once=fits_at_once(data.baskets)) as lanes:
-        weighed = lanes.begin(lambda: course.weigh(fitted, split))
+    with TaskPool(at_once=fits_at_once(data.baskets)) as lanes:
+        weighed = lanes.begin(lambda: course.fit_blend_and_ranker(fitted, split))
         models = course.fit(earlier=fitted)
         return weighed().on(models)
 
 
-def learn_and_judge(course: Course, split: Split, judge: Callable[[Learned], Judged]) -> tuple[Learned, Judged]:
+def learn_and_judge(course: TrainingPlan, split: Split, judge: Callable[[Learned], Judged]) -> tuple[Learned, Judged]:
     """Learn from all of the course's data; `judge` hears what is learned from `split.past` alone.
 
     The models fitted for judging serve a second time: what is returned has its blend and ranker from the same stretch.
@@ -204,17 +206,17 @@ def learn_and_judge(course: Course, split: Split, judge: Callable[[Learned], Jud
     past = course.before(split)
     inner = past.hold_out()
     first = past.fit(inner) if inner else []
-    with Lanes(at_once=fits_at_once(course.data.baskets)) as lanes:
-        weighed_before = lanes.begin(lambda: past.weigh(first, inner))
+    with TaskPool(at_once=fits_at_once(course.data.baskets)) as lanes:
+        weighed_before = lanes.begin(lambda: past.fit_blend_and_ranker(first, inner))
         second = past.fit(earlier=first)
-        weighed = lanes.begin(lambda: course.weigh(second, split))
+        weighed = lanes.begin(lambda: course.fit_blend_and_ranker(second, split))
         judged = lanes.begin(lambda: judge(weighed_before().on(second)))
         course.report("learn again with the newest orders")
         models = course.fit(earlier=second)
         return weighed().on(models), judged()
 
 
-def _lessons(course: Course, newest: Lesson, *, thorough: bool) -> list[Lesson]:
+def _lessons(course: TrainingPlan, newest: Fold, *, thorough: bool) -> list[Fold]:
     """Return what to learn blend and ranker from: the newest stretch and, where that is little, those before it too.
 
     A few hundred held-out baskets of one month say little of seven weights and less of trees; the months before say as
@@ -225,13 +227,13 @@ def _lessons(course: Course, newest: Lesson, *, thorough: bool) -> list[Lesson]:
     """
     data = course.data
     splits = _folds(data) if data.clock == "basket" else _earlier(data, newest.split) if thorough else []
-    lessons = [] if data.clock == "basket" else [newest]
+    folds = [] if data.clock == "basket" else [newest]
     for split in splits:
         course.report(f"fit for {len(split.targets):,} more held-out baskets")
-        lessons.append(Lesson(replace(course, report=lambda _: None).fit(split), split))
+        folds.append(Fold(replace(course, report=lambda _: None).fit(split), split))
     return [
-        replace(lesson, split=replace(lesson.split, targets=tuning_sample(lesson.split.targets, course.seed)))
-        for lesson in lessons
+        replace(fold, split=replace(fold.split, targets=tuning_sample(fold.split.targets, course.seed)))
+        for fold in folds
     ]
 
 
@@ -257,7 +259,7 @@ def _earlier(data: TrainingSet, newest: Split) -> Iterator[Split]:
         past, targets = split.past, targets + len(split.targets)
 
 
-def learn_before(
+def train_on_past(
     data: TrainingSet,
     split: Split,
     *,

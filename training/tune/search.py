@@ -35,7 +35,7 @@ from training.learn.settings import (
     write_model_settings,
 )
 from training.learn.stack import models_of
-from training.run import alone, load_training_set
+from training.run import load_training_set, training_lock
 from training.tune.trial import Confirmed, Field, field_of
 
 LEVEL = 0.05
@@ -128,7 +128,7 @@ def tune(
     one_blas_thread()
     started = time.monotonic()
     present = read_model_settings(settings.home)
-    with alone(settings.artifacts_folder):
+    with training_lock(settings.artifacts_folder):
         ground = field_of(load_training_set(settings), horizon_days=horizon_days, seed=seed)
         fingerprint = History(settings.history_folder).fingerprint()
         ranks = len(ground.taught) >= LEAST_TAUGHT and (most_trials is None or most_trials >= LEAST_FOR_BOTH)

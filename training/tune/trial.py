@@ -16,7 +16,7 @@ from engine.errors import NoHistory
 from engine.models.base import Recommender
 from engine.recommend.scoring.blend import Blend
 from training.data.matrices import TrainingSet
-from training.data.split import Lesson, Split, Target, sample
+from training.data.split import Fold, Split, Target, sample
 from training.judge.evaluate import lists_of
 from training.learn.blend_weights import learn_blend
 from training.learn.ranker import Examples, Growing, examples_of, grow
@@ -91,35 +91,35 @@ class Field:
     def _by_blend(
         self, settings: ModelSettings, taught: Sequence[Target], judged: Sequence[Target]
     ) -> npt.NDArray[np.float64]:
-        lesson = self._lesson(settings, taught)
-        blend = learn_blend([lesson], repeats=self.window.repeats)
-        return self._ndcg(Learned(lesson.models, blend, None, 0), judged)
+        fold = self._lesson(settings, taught)
+        blend = learn_blend([fold], repeats=self.window.repeats)
+        return self._ndcg(Learned(fold.models, blend, None, 0), judged)
 
     def _by_ranker(
         self, settings: ModelSettings, taught: Sequence[Target], judged: Sequence[Target]
     ) -> npt.NDArray[np.float64]:
-        lesson, growing = self._lesson(settings, taught), Growing.of(settings.of(RANKER), thorough=self.thorough)
+        fold, growing = self._lesson(settings, taught), Growing.of(settings.of(RANKER), thorough=self.thorough)
         # Trials differ in the trees alone: what they learn from is worked out once.
         key = repr(settings.with_model(RANKER, {}).as_dict()), len(taught)
         if key not in self._told:
-            blend = learn_blend([lesson], repeats=self.window.repeats)
+            blend = learn_blend([fold], repeats=self.window.repeats)
             self._told[key] = (
                 blend,
-                examples_of([lesson], blend, seed=self.seed, repeats=self.window.repeats, whole=self.thorough),
+                examples_of([fold], blend, seed=self.seed, repeats=self.window.repeats, whole=self.thorough),
             )
         blend, examples = self._told[key]
         ranker = None if examples is None else grow(examples, growing, seed=self.seed)
-        return self._ndcg(Learned(lesson.models, blend, ranker, 0), judged)
+        return self._ndcg(Learned(fold.models, blend, ranker, 0), judged)
 
     @property
     def thorough(self) -> bool:
         """Whether the window is small enough for the ranker to take its time."""
         return self.window.baskets.n_baskets <= MOST_THOROUGH
 
-    def _lesson(self, settings: ModelSettings, taught: Sequence[Target]) -> Lesson:
+    def _lesson(self, settings: ModelSettings, taught: Sequence[Target]) -> Fold:
         unfitted = models_of(settings, repeats=self.window.repeats, baskets=self.window.baskets)
         models = [self._fit(number, model, settings) for number, model in enumerate(unfitted)]
-        return Lesson(models, replace(self.split, targets=taught))
+        return Fold(models, replace(self.split, targets=taught))
 
     def _ndcg(self, learned: Learned, judged: Sequence[Target]) -> npt.NDArray[np.float64]:
         return judge(lists_of(learned, self.window, judged, K), judged, K).column(f"ndcg@{K}")

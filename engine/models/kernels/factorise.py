@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from engine.models.arrays import FloatArray, IntArray, LongArray
 from engine.runtime.compiled import compiled_in_any_order
-from engine.runtime.threads import side_by_side
+from engine.runtime.threads import parallel_map
 
 # Conjugate-gradient steps a round: Takács, Pilászy and Tikk (2011) find that two or three do as well as solving.
 STEPS = 3
@@ -72,7 +72,7 @@ def _round(
     def solve(part: int) -> None:
         _solve(gram, theirs, start, columns, counts, alpha, mine, cuts[part], cuts[part + 1])
 
-    side_by_side(solve, range(PARTS))
+    parallel_map(solve, range(PARTS))
 
 
 @compiled_in_any_order

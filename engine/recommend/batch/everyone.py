@@ -20,8 +20,8 @@ from engine.models.baskets import Baskets, user_items
 from engine.models.kernels.nearest import Nearest
 from engine.models.query import Place
 from engine.recommend.catalog.catalog import Catalog
-from engine.recommend.published.extras import Cards
-from engine.recommend.published.model import Served
+from engine.recommend.published.extras import RegisteredCustomers
+from engine.recommend.published.model import PublishedModel
 from engine.recommend.scoring.allowed import NO_DISH, Allowed
 
 # Menus arranged for the factors and kept; beyond that they are arranged anew, which takes a millisecond each.
@@ -39,13 +39,13 @@ class Lists:
 
 
 @dataclass(frozen=True, slots=True)
-class Menus:
+class ZoneMasks:
     """What may be shown by zone number, whatever the moment; zone -1 is an unknown one, which narrows nothing.
 
     Zones with equal menus share one.
     """
 
-    served: Served
+    published: PublishedModel
     catalog: Catalog
     _of_zone: dict[int, bytes] = field(default_factory=dict, repr=False)
     _masks: dict[bytes, npt.NDArray[np.bool_]] = field(default_factory=dict, repr=False)
@@ -67,7 +67,7 @@ class Menus:
     def _menu(self, zone: int) -> bytes:
         if zone not in self._of_zone:
             catalog = self.catalog
-            name = self.served.zones.name(zone) if zone >= 0 else None
+            name = self.published.zones.name(zone) if zone >= 0 else None
             # The last place answers for dishes without a vendor (-1).
             serving = np.array([v is None or (v.available and v.delivers(name)) for v in catalog.vendors] + [True])
             mask = catalog.available & serving[catalog.vendor_of]
@@ -77,51 +77,55 @@ class Menus:
         return self._of_zone[zone]
 
 
-def best_by_models(served: Served, menus: Menus, rows: range, *, top: int, at_s: int) -> Lists:
+def best_by_models(published: PublishedModel, menus: ZoneMasks, rows: range, *, top: int, at_s: int) -> Lists:
     """Return what the service would rank highest for the customers `rows`, asked where each ordered last.
 
     `at_s` is the instant they ask at, seconds since 1970. Orders since the artifact was trained are not looked at.
     """
     found = Lists(np.full((len(rows), top), -1, np.int32), np.full((len(rows), top), -np.inf, np.float32))
     for at, row in enumerate(rows):
-        language = int(served.languages[row])
-        query = served.query(served.customers.name(row), (), now=at_s, place=Place(), language=language)
-        allowed = Allowed(menus.mask(query.place.zone), None, NO_DISH).asked_by(query, repeats=served.repeats)
-        pool = served.scorer.pool(query, allowed, size=top)
+        language = int(published.languages[row])
+        query = published.query(published.customers.name(row), (), now=at_s, place=Place(), language=language)
+        allowed = Allowed(menus.mask(query.place.zone), None, NO_DISH).asked_by(query, repeats=published.repeats)
+        pool = published.scorer.pool(query, allowed, size=top)
         found.columns[at, : len(pool.columns)] = pool.columns
         found.scores[at, : len(pool.columns)] = pool.scores
     return found
 
 
-def best_for_newcomers(served: Served, cards: Cards, menus: Menus, rows: range, *, top: int, at_s: int) -> Lists:
+def best_for_newcomers(
+    published: PublishedModel, cards: RegisteredCustomers, menus: ZoneMasks, rows: range, *, top: int, at_s: int
+) -> Lists:
     """Return what the service would rank highest at home for `rows` of the registered customers who have not ordered.
 
     All that is known of them are language, home zone and who brought them: one list serves all who are alike in these.
     """
     chosen = slice(rows.start, rows.stop)
     # Who brought her matters to one model alone.
-    told = any(model.reads_referrers for model in served.models)
+    told = any(model.reads_referrers for model in published.models)
     referrer = cards.referrer[chosen] if told else np.full(len(rows), -1, np.int32)
     alike, of = np.unique(np.stack([cards.language[chosen], cards.zone[chosen], referrer]), axis=1, return_inverse=True)
     best = Lists(np.full((alike.shape[1], top), -1, np.int32), np.full((alike.shape[1], top), -np.inf, np.float32))
     for at, (language, zone, brought_by) in enumerate(alike.T.tolist()):
-        query = served.query(None, (), now=at_s, place=Place(zone=zone), language=language, referrer=brought_by)
-        pool = served.scorer.pool(query, Allowed(menus.mask(zone), None, NO_DISH), size=top)
+        query = published.query(None, (), now=at_s, place=Place(zone=zone), language=language, referrer=brought_by)
+        pool = published.scorer.pool(query, Allowed(menus.mask(zone), None, NO_DISH), size=top)
         best.columns[at, : len(pool.columns)] = pool.columns
         best.scores[at, : len(pool.columns)] = pool.scores
     return Lists(best.columns[of.ravel()], best.scores[of.ravel()])
 
 
-def best_by_factors(served: Served, menus: Menus, rows: range, *, top: int, threads: int) -> Lists:
+def best_by_factors(published: PublishedModel, menus: ZoneMasks, rows: range, *, top: int, threads: int) -> Lists:
     """Return the dishes whose factors suit the customers `rows` best, their own dishes among them where people repeat.
 
     A customer without a basket gets no list. Equal bits with any number of threads; BLAS must be limited to one.
     Raises NotFound when the artifact holds no factors.
     """
-    factors = next((each for each in (model.factors_of() for model in served.models) if each is not None), None)
+    factors = next((each for each in (model.factors_of() for model in published.models) if each is not None), None)
     if factors is None:
-        raise NotFound("this version was trained without factors (als); ask for --model served", where=served.version)
-    own = customers_of(served.baskets, rows)
+        raise NotFound(
+            "this version was trained without factors (als); ask for --model served", where=published.version
+        )
+    own = customers_of(published.baskets, rows)
     counts = Rows.of(user_items(own))
     zones = last_zones(own)
     found = Lists(np.full((len(rows), top), -1, np.int32), np.full((len(rows), top), -np.inf, np.float32))
@@ -131,7 +135,7 @@ def best_by_factors(served: Served, menus: Menus, rows: range, *, top: int, thre
         start = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         lines = np.arange(start[-1]) + np.repeat(counts.start[chosen] - start[:-1], sizes)
         theirs = replace(counts, start=start, columns=counts.columns[lines], values=counts.values[lines])
-        without = None if served.repeats else (theirs.start, theirs.columns)
+        without = None if published.repeats else (theirs.start, theirs.columns)
         found.columns[chosen], found.scores[chosen] = menu.best(factors.fold_in_all(theirs), top, without=without)
 
     tasks = []

@@ -28,10 +28,10 @@ from engine.errors import BadRequest, MissingFile, RegularsError
 from engine.files.atomic import locked, replace, sync_folder
 from engine.history.tables import read_table, table_file
 from engine.ids import IdMap
-from engine.recommend.batch.everyone import Lists, Menus, best_by_factors, best_by_models, best_for_newcomers
+from engine.recommend.batch.everyone import Lists, ZoneMasks, best_by_factors, best_by_models, best_for_newcomers
 from engine.recommend.catalog.catalog import Catalog, catalog_of
-from engine.recommend.published.extras import Cards
-from engine.recommend.published.model import Served, open_served
+from engine.recommend.published.extras import RegisteredCustomers
+from engine.recommend.published.model import PublishedModel, open_published
 from engine.runtime.threads import one_blas_thread
 from engine.settings import Settings
 
@@ -48,7 +48,7 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class ExportSpec:
     """What a file of lists is made of: equal recipes give equal files.
 
     `model` is one of MODELS; `at_s`, seconds since 1970, is when the served models are asked. `tables` is a digest of
@@ -78,26 +78,26 @@ class WrittenLists:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class PartWriter:
     """All that writing parts needs, opened once a process.
 
     Parts are of customers with orders first, and then of the registered ones without.
     """
 
-    served: Served
-    menus: Menus
-    recipe: Recipe
+    published: PublishedModel
+    menus: ZoneMasks
+    recipe: ExportSpec
     folder: Path
     threads: int
     items: pl.Series = field(init=False, repr=False)
     known: IdMap = field(init=False, repr=False)
-    cards: Cards = field(init=False, repr=False)
+    cards: RegisteredCustomers = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Hold the item ids as a column, and both kinds of customers."""
-        object.__setattr__(self, "known", self.served.customers)
-        object.__setattr__(self, "cards", self.served.extras.cards or Cards.none())
-        names = self.served.items.names(range(len(self.served.items)))
+        object.__setattr__(self, "known", self.published.customers)
+        object.__setattr__(self, "cards", self.published.extras.cards or RegisteredCustomers.none())
+        names = self.published.items.names(range(len(self.published.items)))
         object.__setattr__(self, "items", pl.Series(names, dtype=pl.String))
 
     def write(self, number: int) -> int:
@@ -106,11 +106,11 @@ class Desk:
         recipe = self.recipe
         if ids is self.cards.ids:
             # Factors of taste know nothing of her.
-            lists = best_for_newcomers(self.served, self.cards, self.menus, rows, top=recipe.top, at_s=recipe.at_s)
+            lists = best_for_newcomers(self.published, self.cards, self.menus, rows, top=recipe.top, at_s=recipe.at_s)
         elif recipe.model == "als":
-            lists = best_by_factors(self.served, self.menus, rows, top=recipe.top, threads=self.threads)
+            lists = best_by_factors(self.published, self.menus, rows, top=recipe.top, threads=self.threads)
         else:
-            lists = best_by_models(self.served, self.menus, rows, top=recipe.top, at_s=recipe.at_s)
+            lists = best_by_models(self.published, self.menus, rows, top=recipe.top, at_s=recipe.at_s)
         frame = self._frame(ids, rows, lists)
         replace(self.path(number), lambda path: frame.write_parquet(path, compression="lz4"))
         return len(rows)
@@ -159,7 +159,7 @@ def tables_digest(settings: Settings) -> str:
 
 def write_lists(
     settings: Settings,
-    recipe: Recipe,
+    recipe: ExportSpec,
     file: Path,
     *,
     processes: int,
@@ -178,14 +178,14 @@ def write_lists(
     if file.is_dir():
         raise BadRequest("is a folder; name a file", where=str(file))
     one_blas_thread()
-    served = open_served(load(settings.artifacts_folder, recipe.version))
+    published = open_published(load(settings.artifacts_folder, recipe.version))
     catalog = catalog_of(
-        served, read_table(settings, "items"), read_table(settings, "vendors"), timezone=settings.timezone
+        published, read_table(settings, "items"), read_table(settings, "vendors"), timezone=settings.timezone
     )
     folder = file.with_name(f".{file.name}.parts")
     with locked(folder, wait_s=0):
         _keep_only(folder, recipe)
-        desk = Desk(served, Menus(served, catalog), recipe, folder, processes)
+        desk = PartWriter(published, ZoneMasks(published, catalog), recipe, folder, processes)
         parts, everybody = desk.parts(), len(desk.known) + len(desk.cards.ids)
         left = [number for number in parts if not desk.path(number).exists()]
         resumed = done = sum(desk.size(number) for number in set(parts) - set(left))
@@ -200,7 +200,7 @@ def write_lists(
     return WrittenLists(file, everybody, len(desk.cards.ids), rows, resumed)
 
 
-def _keep_only(folder: Path, recipe: Recipe) -> None:
+def _keep_only(folder: Path, recipe: ExportSpec) -> None:
     """Leave in the folder only whole parts of this recipe."""
     wanted = orjson.dumps(asdict(recipe))
     told = folder / RECIPE
@@ -213,7 +213,7 @@ def _keep_only(folder: Path, recipe: Recipe) -> None:
         replace(told, lambda path: path.write_bytes(wanted))
 
 
-def _written(desk: Desk, parts: list[int], settings: Settings, catalog: Catalog, processes: int) -> Iterator[int]:
+def _written(desk: PartWriter, parts: list[int], settings: Settings, catalog: Catalog, processes: int) -> Iterator[int]:
     """Write the parts, in this process or shared out among others, and tell of each how many customers it is of."""
     if desk.recipe.model == "als" or min(processes, len(parts)) < 2:
         for number in parts:
@@ -240,17 +240,17 @@ def _written(desk: Desk, parts: list[int], settings: Settings, catalog: Catalog,
 
 
 # The worker's own desk; empty in every other process.
-_DESK: list[Desk] = []
+_DESK: list[PartWriter] = []
 
 
-def _open_desk(settings: Settings, catalog: Catalog, recipe: Recipe, folder: Path) -> None:
+def _open_desk(settings: Settings, catalog: Catalog, recipe: ExportSpec, folder: Path) -> None:
     """Make this process ready to write parts; the arrays it maps are shared with its siblings."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to hear
     threading.Thread(target=_die_with_parent, daemon=True).start()
     one_blas_thread()
     # The parent has compared every file with its hash.
-    served = open_served(load(settings.artifacts_folder, recipe.version, verify=False))
-    _DESK.append(Desk(served, Menus(served, catalog), recipe, folder, 1))
+    published = open_published(load(settings.artifacts_folder, recipe.version, verify=False))
+    _DESK.append(PartWriter(published, ZoneMasks(published, catalog), recipe, folder, 1))
 
 
 def _die_with_parent() -> None:

@@ -19,7 +19,7 @@ import polars as pl
 from engine.artifact import Pause, no_pause
 from engine.ids import IdMap
 from engine.recommend.catalog.diets import ALLERGENS, DIETS, NOTHING, allergens_in, plain_words
-from engine.recommend.published.model import Served
+from engine.recommend.published.model import PublishedModel
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int32]
@@ -201,11 +201,11 @@ class Catalog:
 
 
 def catalog_of(
-    served: Served, items: pl.DataFrame, vendors: pl.DataFrame, *, timezone: str, pause: Pause = no_pause
+    published: PublishedModel, items: pl.DataFrame, vendors: pl.DataFrame, *, timezone: str, pause: Pause = no_pause
 ) -> Catalog:
     """Return the catalogue of a version: `build_catalog`, with what its orders say of who cooks what."""
-    sold = Sold(served.vendor_item_start, served.vendor_items, served.vendors)
-    return build_catalog(served.items, items, vendors, timezone=timezone, pause=pause, sold=sold)
+    sold = Sold(published.vendor_item_start, published.vendor_items, published.vendors)
+    return build_catalog(published.items, items, vendors, timezone=timezone, pause=pause, sold=sold)
 
 
 def build_catalog(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from engine.events.event import Event
 from engine.models.arrays import IntArray
 from engine.recommend.catalog.catalog import Catalog, columns_of
-from engine.recommend.published.model import Served
+from engine.recommend.published.model import PublishedModel
 from engine.recommend.scoring.allowed import NO_DISH, Allowed, without
 
 DISLIKED = "not_interested"
@@ -52,19 +52,19 @@ def apply(catalog: Catalog, limits: Limits) -> Allowed:
     return Allowed(mask, only, np.concatenate(blocked) if blocked else NO_DISH)
 
 
-def disliked_dishes(served: Served, fresh: Sequence[Event]) -> IntArray:
+def disliked_dishes(published: PublishedModel, fresh: Sequence[Event]) -> IntArray:
     """Return the columns of what she said is not interesting to her."""
     named = [str(event.properties.get("item_id")) for event in fresh if event.type == DISLIKED]
-    return columns_of(served.items, named) if named else NO_DISH
+    return columns_of(published.items, named) if named else NO_DISH
 
 
-def dishes_of(served: Served, catalog: Catalog, vendor_id: str) -> IntArray:
+def dishes_of(published: PublishedModel, catalog: Catalog, vendor_id: str) -> IntArray:
     """Return the ascending columns of the vendor; none for an unknown vendor.
 
     Its dishes are those listed as its own; where the items table names no vendor, those ever ordered there.
     """
-    vendor = served.vendors.row(vendor_id)
-    ordered = served.items_of_vendor(vendor) if vendor >= 0 else NO_DISH
+    vendor = published.vendors.row(vendor_id)
+    ordered = published.items_of_vendor(vendor) if vendor >= 0 else NO_DISH
     ordered = ordered[catalog.vendor_of[ordered] < 0]
     number = catalog.vendor_number.get(vendor_id)
     if number is None:

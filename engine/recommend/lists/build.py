@@ -11,7 +11,7 @@ from engine.ids import IdMap
 from engine.models.arrays import FloatArray, IntArray
 from engine.recommend.explain.reasons import Reason
 from engine.recommend.home import answered
-from engine.recommend.request import Asking
+from engine.recommend.request import RankingContext
 from engine.recommend.rerank.arrange import arrange_enough, choice, reordered
 from engine.recommend.rerank.own_lines import OwnLines
 from engine.recommend.response import Dish, DishAnswer, Explained
@@ -24,13 +24,13 @@ MOST_COMPARED = 2_000
 
 
 def best_allowed(
-    asking: Asking, scores: FloatArray, parts: dict[str, FloatArray], *, without: IntArray, size: int
+    context: RankingContext, scores: FloatArray, parts: dict[str, FloatArray], *, without: IntArray, size: int
 ) -> Pool:
     """Return the `size` best allowed dishes with a score above 0, best first, none of `without`; arrays are (items,).
 
     `parts` are what makes up the score, already weighted.
     """
-    mask = asking.allowed.as_mask()
+    mask = context.allowed.as_mask()
     mask[without] = False
     columns = np.flatnonzero(mask & (scores > 0)).astype(np.int32)
     columns = columns[np.lexsort((columns, -scores[columns]))][:size]
@@ -38,8 +38,8 @@ def best_allowed(
     return Pool(columns, scores[columns].astype(np.float32), told.astype(np.float32), tuple(parts))
 
 
-def shelved(
-    asking: Asking,
+def build_list(
+    context: RankingContext,
     pool_of: Callable[[int], Pool],
     word: Callable[[Pool], Sequence[Reason]],
     *,
@@ -55,15 +55,15 @@ def shelved(
     None: the part that says most, or `dishes` where none says anything and the usual list filled the place. `beside`
     counts dishes the filters let through that are no choice.
     """
-    options, limit = asking.request.options.lists, asking.request.limit
+    options, limit = context.request.options.lists, context.request.limit
     changes: dict[int, str] = {}
     if options.rearranges:
-        pool, arranged = arrange_enough(pool_of, choice(limit), asking, OwnLines.of(asking.query), options)
+        pool, arranged = arrange_enough(pool_of, choice(limit), context, OwnLines.of(context.query), options)
         changes = {int(pool.columns[place]): change for place, change in arranged.changes.items()}
         pool = reordered(pool, arranged.places)
         shortest = "near_duplicates" if arranged.duplicates else shortest
         if arranged.relaxed:
-            asking.notes.append("list_relaxed")
+            context.notes.append("list_relaxed")
     else:
         pool = pool_of(limit)
     pool = reordered(pool, slice(limit))
@@ -73,17 +73,17 @@ def shelved(
     dishes = []
     for row, (column, score) in enumerate(zip(pool.columns.tolist(), pool.scores.tolist(), strict=True)):
         dish = Dish(
-            asking.served.items.name(column),
-            asking.catalog.name(column, asking.language),
+            context.published.items.name(column),
+            context.catalog.name(column, context.language),
             round(score, 6),
             source or (pool.names[most[row]] if says[row] else USUAL),
             reasons[row],
         )
-        if asking.request.explain:
+        if context.request.explain:
             adds = {name: round(float(part), 6) for name, part in zip(pool.names, pool.model_scores[row], strict=True)}
             dish = dish._replace(explained=Explained(None, adds, None, tuple(filter(None, [changes.get(column)]))))
         dishes.append(dish)
-    return answered(asking, dishes, shortest=shortest, beside=beside)
+    return answered(context, dishes, shortest=shortest, beside=beside)
 
 
 def near_id(ids: IdMap, wanted: str) -> str:

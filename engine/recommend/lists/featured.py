@@ -13,8 +13,8 @@ from engine.models.arrays import IntArray
 from engine.recommend.catalog.catalog import Catalog
 from engine.recommend.catalog.filters import removed
 from engine.recommend.explain.reasons import Reason, reason, shortage, why_short
-from engine.recommend.published.model import Served
-from engine.recommend.request import Asking, DishRequest, open_request
+from engine.recommend.published.model import PublishedModel
+from engine.recommend.request import DishRequest, RankingContext, build_request
 
 # A dish suits somebody when it is among so many of her best.
 SUITS_WITHIN = 20
@@ -60,7 +60,9 @@ def drawn(customer_ids: Sequence[str], most: int = SAMPLED) -> list[str]:
     return sorted(customer_ids, key=lambda customer: bucket(SALT, customer))[:most]
 
 
-def feature_dishes(served: Served, catalog: Catalog, request: DishRequest, members: Sequence[str]) -> FeaturedAnswer:
+def feature_dishes(
+    published: PublishedModel, catalog: Catalog, request: DishRequest, members: Sequence[str]
+) -> FeaturedAnswer:
     """Return dishes that suit many of `members`, by share times the square root of the lift over everybody.
 
     Each of at most 300 members is asked for her 20 best among the dishes that pass the request's hard filters; so are
@@ -68,10 +70,10 @@ def feature_dishes(served: Served, catalog: Catalog, request: DishRequest, membe
     is a multiple of zero) are compared. Members without an order count as strangers. The request's customer is not
     asked.
     """
-    asking = open_request(served, catalog, replace(request, customer_id=None), [])
+    context = build_request(published, catalog, replace(request, customer_id=None), [])
     group = drawn(members)
-    everybody = _everybody(served)
-    inside, outside = _fits(asking, group), _fits(asking, everybody)
+    everybody = _everybody(published)
+    inside, outside = _fits(context, group), _fits(context, everybody)
     found = []
     for column, fits in inside.items():
         share, base = (fits + 1) / (len(group) + 2), (outside[column] + 1) / (len(everybody) + 2)
@@ -79,46 +81,48 @@ def feature_dishes(served: Served, catalog: Catalog, request: DishRequest, membe
     found.sort(key=lambda each: (-each[0], each[1]))
     dishes = tuple(
         Featured(
-            served.items.name(column),
-            catalog.name(column, asking.language),
+            published.items.name(column),
+            catalog.name(column, context.language),
             round(score, 6),
             fits,
             round(fits / len(group), 4),
             round(lift, 2),
-            _reason(fits / len(group), lift, asking.language),
+            _reason(fits / len(group), lift, context.language),
         )
         for score, column, fits, lift in found[: request.limit]
     )
-    notes = [note for note in asking.notes if note != "unknown_customer"]
+    notes = [note for note in context.notes if note != "unknown_customer"]
     why, filters = None, None
     if request.explain or len(dishes) < request.limit:
-        filters = removed(catalog, asking.limits)
+        filters = removed(catalog, context.limits)
     if filters is not None and len(dishes) < request.limit:
         notes.append("fewer_than_asked")
         code = shortage(filters, vendor_known="unknown_vendor" not in notes) if group else "nobody"
         if group and len(dishes) < filters["left"]:
             code = "suits_nobody"
-        why = why_short(code, asking.language, empty=not found)
+        why = why_short(code, context.language, empty=not found)
     told = filters if request.explain else None
-    return FeaturedAnswer(dishes, len(members), len(group), len(everybody), tuple(notes), asking.unknown_ids, why, told)
+    return FeaturedAnswer(
+        dishes, len(members), len(group), len(everybody), tuple(notes), context.unknown_ids, why, told
+    )
 
 
-def _everybody(served: Served) -> list[str]:
+def _everybody(published: PublishedModel) -> list[str]:
     """Return a sample of all customers with orders, evenly spread over their numbers, which say nothing of them."""
-    n = len(served.customers)
+    n = len(published.customers)
     rows = np.unique(np.linspace(0, n - 1, min(n, SAMPLED)).astype(np.int64)) if n else np.empty(0, np.int64)
-    return served.customers.names(rows)
+    return published.customers.names(rows)
 
 
-def _fits(asking: Asking, customers: Sequence[str]) -> Counter[int]:
+def _fits(context: RankingContext, customers: Sequence[str]) -> Counter[int]:
     """Return in how many customers' best dishes each column is."""
-    served, request = asking.served, asking.request
-    place = served.place(request.zone, request.vendor_id, request.latitude, request.longitude)
+    published, request = context.published, context.request
+    place = published.place(request.zone, request.vendor_id, request.latitude, request.longitude)
     fits: Counter[int] = Counter()
     for customer in customers:
-        query = served.query(customer, [], now=asking.query.now, place=place)
-        allowed = asking.allowed.asked_by(query, repeats=served.repeats)
-        columns: IntArray = served.scorer.pool(query, allowed, size=SUITS_WITHIN).columns
+        query = published.query(customer, [], now=context.query.now, place=place)
+        allowed = context.allowed.asked_by(query, repeats=published.repeats)
+        columns: IntArray = published.scorer.pool(query, allowed, size=SUITS_WITHIN).columns
         fits.update(columns.tolist())
     return fits
 

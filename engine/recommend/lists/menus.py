@@ -12,12 +12,12 @@ import numpy.typing as npt
 from engine.models.arrays import IntArray
 from engine.recommend.catalog.catalog import Catalog
 from engine.recommend.catalog.filters import dishes_of
-from engine.recommend.published.model import Served
-from engine.recommend.request import Asking
+from engine.recommend.published.model import PublishedModel
+from engine.recommend.request import RankingContext
 
 
 @dataclass(frozen=True, slots=True)
-class Kitchens:
+class VendorMenus:
     """Vendors that take orders here and now, with their dishes.
 
     `ids` names vendors by number, those of the catalogue first; `vendor` and `column` (pairs) int32 say who cooks what.
@@ -29,24 +29,24 @@ class Kitchens:
     column: IntArray
 
     @classmethod
-    def of(cls, asking: Asking, mask: npt.NDArray[np.bool_], *, only: str | None = None) -> Self:
+    def of(cls, context: RankingContext, mask: npt.NDArray[np.bool_], *, only: str | None = None) -> Self:
         """Return who cooks the dishes that `mask` (items) lets through, or of them the vendor `only`.
 
         A dish the items table gives to nobody is cooked by whoever it was ever ordered from.
         """
-        catalog, served = asking.catalog, asking.served
+        catalog, published = context.catalog, context.published
         ids, number = catalog.vendor_ids, catalog.vendor_number
         listed = np.flatnonzero(mask & (catalog.vendor_of >= 0)).astype(np.int32)
         vendor, column = catalog.vendor_of[listed], listed
-        by, dishes = ordered_from(served, mask & (catalog.vendor_of < 0))
+        by, dishes = ordered_from(published, mask & (catalog.vendor_of < 0))
         if len(by):
             rows, place = np.unique(by, return_inverse=True)
-            names = served.vendors.names(rows)
+            names = published.vendors.names(rows)
             ids = [*ids, *(name for name in names if name not in number)]
             number = {name: at for at, name in enumerate(ids)}
             found = np.array([number[name] for name in names], dtype=np.int32)[place]
             # The last place answers for vendors nobody described.
-            serving = catalog.serving(asking.limits.zone, asking.limits.at)
+            serving = catalog.serving(context.limits.zone, context.limits.at)
             fine = serving[np.minimum(found, len(serving) - 1)]
             vendor, column = np.concatenate([vendor, found[fine]]), np.concatenate([column, dishes[fine]])
         if only is not None:
@@ -66,23 +66,23 @@ class Kitchens:
         return found
 
 
-def ordered_from(served: Served, mask: npt.NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
+def ordered_from(published: PublishedModel, mask: npt.NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
     """Return (vendor row, dish column) of every dish of `mask` (items) and whoever it was ever ordered from."""
     if not mask.any():
         return np.empty(0, np.int32), np.empty(0, np.int32)
-    fine = mask[served.vendor_items]
-    rows = np.repeat(np.arange(len(served.vendors), dtype=np.int32), np.diff(served.vendor_item_start))
-    return rows[fine], served.vendor_items[fine]
+    fine = mask[published.vendor_items]
+    rows = np.repeat(np.arange(len(published.vendors), dtype=np.int32), np.diff(published.vendor_item_start))
+    return rows[fine], published.vendor_items[fine]
 
 
-def dishes_beside(served: Served, catalog: Catalog, cart: IntArray) -> IntArray | None:
+def dishes_beside(published: PublishedModel, catalog: Catalog, cart: IntArray) -> IntArray | None:
     """Return the ascending columns of what the vendors of the cart's dishes cook; None where nobody knows a vendor."""
     known = catalog.vendor_of[cart]
     names = {catalog.vendor_ids[vendor] for vendor in known[known >= 0].tolist()}
     unlisted = np.zeros(len(catalog.vendor_of), dtype=bool)
     unlisted[cart[known < 0]] = True
-    rows, _ = ordered_from(served, unlisted)
-    names |= set(served.vendors.names(np.unique(rows)))
+    rows, _ = ordered_from(published, unlisted)
+    names |= set(published.vendors.names(np.unique(rows)))
     if not names:
         return None
-    return np.unique(np.concatenate([dishes_of(served, catalog, name) for name in sorted(names)])).astype(np.int32)
+    return np.unique(np.concatenate([dishes_of(published, catalog, name) for name in sorted(names)])).astype(np.int32)

@@ -17,10 +17,10 @@ from engine.recommend.catalog.catalog import Catalog
 from engine.recommend.catalog.filters import removed
 from engine.recommend.explain.reasons import Reason, about, reason, shortage, why_short
 from engine.recommend.explain.why import reasons_for, sources_of
-from engine.recommend.lists.menus import Kitchens
+from engine.recommend.lists.menus import VendorMenus
 from engine.recommend.published.extras import HALF_LIFE_DAYS
-from engine.recommend.published.model import Served
-from engine.recommend.request import Asking, DishRequest, open_request
+from engine.recommend.published.model import PublishedModel
+from engine.recommend.request import DishRequest, RankingContext, build_request
 from engine.recommend.rerank.arrange import reordered
 from engine.recommend.rerank.signals import NOTHING
 from engine.recommend.scoring.allowed import Allowed
@@ -67,21 +67,23 @@ class VendorAnswer:
     filters: dict[str, int] | None = None
 
 
-def recommend_vendors(served: Served, catalog: Catalog, request: DishRequest, fresh: Sequence[Event]) -> VendorAnswer:
+def recommend_vendors(
+    published: PublishedModel, catalog: Catalog, request: DishRequest, fresh: Sequence[Event]
+) -> VendorAnswer:
     """Return the vendors that are open and deliver there, by her own orders, her taste, and what is usual in the zone.
 
     A vendor counts only with at least one dish that passes every hard filter: what is excluded, disliked, or holds an
     allergen is not a reason to go there. Its dishes are those listed as its own or, where the items table names no
     vendor, those ever ordered there.
     """
-    asking = open_request(served, catalog, request, fresh)
-    kitchens = Kitchens.of(asking, asking.allowed.as_mask(), only=request.vendor_id)
+    context = build_request(published, catalog, request, fresh)
+    kitchens = VendorMenus.of(context, context.allowed.as_mask(), only=request.vendor_id)
     n, cooks = len(kitchens.ids), np.unique(kitchens.vendor)
-    pool = served.scorer.pool(asking.query, asking.allowed, size=POOL)
+    pool = published.scorer.pool(context.query, context.allowed, size=POOL)
     best = kitchens.rows_of(pool.columns)
-    own, times = _own_share(asking, kitchens)
+    own, times = _own_share(context, kitchens)
     taste = _taste(best, pool.scores, n)
-    shares = _shares(asking, kitchens)
+    shares = _shares(context, kitchens)
     places = np.concatenate([catalog.places, np.full((n - len(catalog.places), 2), np.nan)])
     distance = distances_km(places, request.latitude, request.longitude)
     near = np.where(np.isnan(distance), 1.0, np.exp(-np.nan_to_num(distance) / FAR_KM))
@@ -90,41 +92,41 @@ def recommend_vendors(served: Served, catalog: Catalog, request: DishRequest, fr
     order = cooks[np.lexsort((cooks, -score[cooks]))][: request.limit]
     popular = shares >= max(POPULAR * float(shares.max(initial=0.0)), 1e-9)
     dishes = {v: pool.columns[rows[:SHOWN_DISHES]].tolist() for v, rows in best.items()}
-    dishes |= _beyond_pool(asking, kitchens, [v for v in order.tolist() if v not in dishes])
-    suits = _suiting(asking, pool, {v: best[v][0] for v in order.tolist() if v in best})
-    vendors, names = served.extras.vendors, catalog.vendor_names["zh" if asking.language == "zh" else "en"]
-    near_by = vendors is not None and vendors.speaks(asking.query.place.zone) and asking.nearby
+    dishes |= _beyond_pool(context, kitchens, [v for v in order.tolist() if v not in dishes])
+    suits = _suiting(context, pool, {v: best[v][0] for v in order.tolist() if v in best})
+    vendors, names = published.extras.vendors, catalog.vendor_names["zh" if context.language == "zh" else "en"]
+    near_by = vendors is not None and vendors.speaks(context.query.place.zone) and context.nearby
     usual = "popular_nearby" if near_by else "popular"
     found = tuple(
         RankedVendor(
             kitchens.ids[v],
             names[v] if v < len(names) else kitchens.ids[v],
             round(float(score[v]), 6),
-            _reason(asking, int(times[v]), suits.get(v), usual if popular[v] else None, float(distance[v])),
-            tuple(served.items.name(column) for column in dishes[v]),
+            _reason(context, int(times[v]), suits.get(v), usual if popular[v] else None, float(distance[v])),
+            tuple(published.items.name(column) for column in dishes[v]),
             None if np.isnan(distance[v]) else round(float(distance[v]), 2),
             {name: round(float(part[v]), 6) for name, part in parts.items()},
         )
         for v in order.tolist()
     )
-    notes = list(asking.notes) + (["fewer_than_asked"] if len(found) < request.limit else [])
+    notes = list(context.notes) + (["fewer_than_asked"] if len(found) < request.limit else [])
     short = len(found) < request.limit
-    filters = removed(catalog, asking.limits) if short or request.explain else {}
-    why = _why_short(asking, filters, len(found)) if short else None
+    filters = removed(catalog, context.limits) if short or request.explain else {}
+    why = _why_short(context, filters, len(found)) if short else None
     return VendorAnswer(
-        found, len(asking.query.at) > 0, tuple(notes), asking.unknown_ids, why, filters if request.explain else None
+        found, len(context.query.at) > 0, tuple(notes), context.unknown_ids, why, filters if request.explain else None
     )
 
 
-def _why_short(asking: Asking, filters: Mapping[str, int], found: int) -> Reason:
+def _why_short(context: RankingContext, filters: Mapping[str, int], found: int) -> Reason:
     """Return why there are so few: no more vendors serve there, or what was asked of dishes took all of theirs."""
-    catalog, limits, code = asking.catalog, asking.limits, "no_vendors"
-    serving = Kitchens.of(asking, catalog.orderable(limits.zone, limits.at)).vendor
+    catalog, limits, code = context.catalog, context.limits, "no_vendors"
+    serving = VendorMenus.of(context, catalog.orderable(limits.zone, limits.at)).vendor
     if not filters["left"]:
-        code = shortage(filters, vendor_known="unknown_vendor" not in asking.notes)
+        code = shortage(filters, vendor_known="unknown_vendor" not in context.notes)
     elif len(np.unique(serving)) > found:
         code = shortage({name: n for name, n in filters.items() if name not in OF_VENDORS}, vendor_known=True)
-    return why_short(code, asking.language, empty=not found)
+    return why_short(code, context.language, empty=not found)
 
 
 def distances_km(
@@ -139,61 +141,61 @@ def distances_km(
     return np.asarray(2 * EARTH_KM * np.arcsin(np.sqrt(np.clip(chord, 0, 1))))
 
 
-def _beyond_pool(asking: Asking, kitchens: Kitchens, vendors: list[int]) -> dict[int, list[int]]:
+def _beyond_pool(context: RankingContext, kitchens: VendorMenus, vendors: list[int]) -> dict[int, list[int]]:
     """Return the best dishes, as columns, of vendors none of whose dishes is among the best of all."""
     if not vendors:
         return {}
     only = np.unique(kitchens.column[np.isin(kitchens.vendor, vendors)])
-    theirs = Allowed(asking.allowed.mask, only, asking.allowed.blocked)
-    columns = asking.served.scorer.pool(asking.query, theirs, size=len(only)).columns
+    theirs = Allowed(context.allowed.mask, only, context.allowed.blocked)
+    columns = context.published.scorer.pool(context.query, theirs, size=len(only)).columns
     rows = kitchens.rows_of(columns)
     return {v: columns[rows[v][:SHOWN_DISHES]].tolist() for v in vendors}
 
 
-def _suiting(asking: Asking, pool: Pool, first: Mapping[int, int]) -> dict[int, str]:
+def _suiting(context: RankingContext, pool: Pool, first: Mapping[int, int]) -> dict[int, str]:
     """Return the name of each vendor's best dish where something of her own speaks for it; `first` are pool rows."""
-    if not len(asking.query.at) or not first:
+    if not len(context.query.at) or not first:
         return {}
     best = reordered(pool, list(first.values()))
-    told = reasons_for(best, asking, sources_of(asking.served, best, known=True), NOTHING)
+    told = reasons_for(best, context, sources_of(context.published, best, known=True), NOTHING)
     return {
-        vendor: asking.catalog.name(column, asking.language)
+        vendor: context.catalog.name(column, context.language)
         for vendor, column, why in zip(first, best.columns.tolist(), told, strict=True)
         if why.code in OF_HER_OWN
     }
 
 
-def _own_share(asking: Asking, kitchens: Kitchens) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+def _own_share(context: RankingContext, kitchens: VendorMenus) -> tuple[FloatArray, npt.NDArray[np.int64]]:
     """Return (vendors,) the share of her orders, an order counting half after 60 days, and how many there are.
 
     Orders undone since training learned them do not count.
     """
-    served, query, number, n = asking.served, asking.query, kitchens.number, len(kitchens.ids)
+    published, query, number, n = context.published, context.query, kitchens.number, len(kitchens.ids)
     share, times = np.zeros(n, dtype=np.float32), np.zeros(n, dtype=np.int64)
     placed: list[tuple[int, int]] = []
     learned: set[int] = set()
     if query.row >= 0:
-        own = slice(*served.baskets.customer_start[query.row : query.row + 2].tolist())
-        learned, stand = set(served.baskets.at[own].tolist()), set(query.at.tolist())
-        for vendor, at in zip(served.baskets.vendor[own].tolist(), served.baskets.at[own].tolist(), strict=True):
-            known = number.get(served.vendors.name(vendor)) if vendor >= 0 else None
+        own = slice(*published.baskets.customer_start[query.row : query.row + 2].tolist())
+        learned, stand = set(published.baskets.at[own].tolist()), set(query.at.tolist())
+        for vendor, at in zip(published.baskets.vendor[own].tolist(), published.baskets.at[own].tolist(), strict=True):
+            known = number.get(published.vendors.name(vendor)) if vendor >= 0 else None
             if known is not None and at in stand:
                 placed.append((known, at))
-    placed += [(vendor, at) for vendor, at in _since(asking, number) if at not in learned]
+    placed += [(vendor, at) for vendor, at in _since(context, number) if at not in learned]
     for vendor, at in placed:
         share[vendor] += 0.5 ** (max(query.now - at, 0) / DAY_S / HALF_LIFE_DAYS)
         times[vendor] += 1
     return share / max(float(share.sum()), 1e-9), times
 
 
-def _since(asking: Asking, number: Mapping[str, int]) -> list[tuple[int, int]]:
+def _since(context: RankingContext, number: Mapping[str, int]) -> list[tuple[int, int]]:
     """Return (vendor, instant) of standing orders that training has not learned."""
 
     def vendor_of(event: Event) -> tuple[int, int] | None:
         known = number.get(str(event.properties.get("vendor_id")))
         return None if known is None else (known, int(event.at.timestamp()))
 
-    return [order for order, _ in standing_orders(asking.fresh, asking.served.inbox_through, vendor_of).orders]
+    return [order for order, _ in standing_orders(context.fresh, context.published.inbox_through, vendor_of).orders]
 
 
 def _taste(best: dict[int, list[int]], scores: FloatArray, n: int) -> FloatArray:
@@ -208,22 +210,22 @@ def _taste(best: dict[int, list[int]], scores: FloatArray, n: int) -> FloatArray
     return taste
 
 
-def _shares(asking: Asking, kitchens: Kitchens) -> FloatArray:
+def _shares(context: RankingContext, kitchens: VendorMenus) -> FloatArray:
     """Return (vendors,) each one's share of what is ordered in the zone asked from."""
-    extras, usual = asking.served.extras, np.zeros(len(kitchens.ids), dtype=np.float32)
+    extras, usual = context.published.extras, np.zeros(len(kitchens.ids), dtype=np.float32)
     if extras.vendors is None:
         return usual
-    shares = extras.vendors.shares(asking.query.place.zone)
+    shares = extras.vendors.shares(context.query.place.zone)
     for vendor in np.flatnonzero(shares).tolist():
-        known = kitchens.number.get(asking.served.vendors.name(vendor))
+        known = kitchens.number.get(context.published.vendors.name(vendor))
         if known is not None:
             usual[known] = shares[vendor]
     return usual
 
 
-def _reason(asking: Asking, times: int, suits: str | None, usual: str | None, distance: float) -> Reason:
+def _reason(context: RankingContext, times: int, suits: str | None, usual: str | None, distance: float) -> Reason:
     """Return the first of what is so: her orders there, a dish that suits her, `usual`, how near it is."""
-    language = asking.language
+    language = context.language
     if times:
         return reason("usual_vendor" if times > 1 else "vendor_once", language, times=times)
     if suits is not None:

@@ -81,7 +81,7 @@ class Clocks:
 
 
 @dataclass(frozen=True, slots=True)
-class Cards:
+class RegisteredCustomers:
     """Registered customers without an order: what the customers table says of them.
 
     `language` (ids) int8 points into LANGUAGES, -1 unknown; `zone` (ids) numbers the home zone, -1 unknown. `referrer`
@@ -125,7 +125,7 @@ class Extras:
     content: Content | None = None
     vendors: VendorShares | None = None
     clocks: Clocks = field(default_factory=lambda: Clocks((), np.empty(0, np.int16)))
-    cards: Cards | None = None
+    cards: RegisteredCustomers | None = None
     first_at: LongArray | None = None
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
@@ -168,10 +168,15 @@ class Extras:
         )
 
 
-def _cards(arrays: Arrays) -> Cards:
-    # An artifact of a release that did not ask who brought her.
+def _cards(arrays: Arrays) -> RegisteredCustomers:
+    # An artifact of a release that did not record who brought a customer.
     nobody = np.full(len(arrays["zone"]), -1, np.int32)
-    return Cards(IdMap.from_arrays(dict(arrays)), arrays["language"], arrays["zone"], arrays.get("referrer", nobody))  # type: ignore[arg-type]
+    return RegisteredCustomers(
+        ids=IdMap.from_arrays(dict(arrays)),
+        language=arrays["language"],  # type: ignore[arg-type]
+        zone=arrays["zone"],  # type: ignore[arg-type]
+        referrer=arrays.get("referrer", nobody),  # type: ignore[arg-type]
+    )
 
 
 def newest(columns: IntArray, extras: Extras, *, least: float = RARE) -> npt.NDArray[np.bool_]:

@@ -35,7 +35,7 @@ ID_GROUPS = ("customers", "items", "zones", "vendors")
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class PublishedModel:
     """One version, ready to answer. `languages` (customers) int8 points into LANGUAGES, -1 unknown.
 
     `inbox_through` is the last inbox place whose events training has seen.
@@ -198,7 +198,7 @@ def arrays_of(
     vendor_items: tuple[npt.NDArray[np.int64], IntArray],
     languages: npt.NDArray[np.int8],
 ) -> dict[str, npt.NDArray[np.generic]]:
-    """Return everything `serve` needs as named arrays, the counterpart of `open_served`."""
+    """Return everything `serve` needs as named arrays, the counterpart of `open_published`."""
     found: dict[str, npt.NDArray[np.generic]] = {}
     for model in models:
         found |= {f"models.{model.name}.{key}": array for key, array in model.arrays().items()}
@@ -211,7 +211,7 @@ def arrays_of(
     return found | {"customer_language": languages}
 
 
-def open_served(artifact: Artifact, *, pause: Pause = no_pause) -> Served:
+def open_published(artifact: Artifact, *, pause: Pause = no_pause) -> PublishedModel:
     """Build the models from an artifact's arrays; `pause` is called between them.
 
     Raises ArtifactBroken when an array is missing or a model is unknown to this release.
@@ -228,7 +228,7 @@ def open_served(artifact: Artifact, *, pause: Pause = no_pause) -> Served:
         fields = artifact.group("baskets")
         baskets = Baskets(**{key: fields[key] for key in BASKET_FIELDS}, n_items=len(ids["items"]))  # type: ignore[arg-type]
         vendor_items = artifact.group("vendor_items")
-        return Served(
+        return PublishedModel(
             version=artifact.version,
             models=models,
             blend=Blend(manifest["weights"], manifest.get("weights_for_new", weights_for_new())),

@@ -20,7 +20,7 @@ from engine.columns import DAY_S
 from engine.models.arrays import FloatArray, IntArray
 from engine.models.content import words_of
 from engine.recommend.options import ListOptions
-from engine.recommend.request import Asking
+from engine.recommend.request import RankingContext
 from engine.recommend.rerank.own_lines import OwnLines
 from engine.recommend.scoring.scorer import Pool
 
@@ -43,21 +43,21 @@ class Arranged:
     duplicates: int
 
 
-def arrange(pool: Pool, asking: Asking, own: OwnLines, options: ListOptions) -> Arranged:
+def arrange(pool: Pool, context: RankingContext, own: OwnLines, options: ListOptions) -> Arranged:
     """Choose up to the asked number of the pool's dishes as `options` say.
 
     Quotas and limits give way where the list would otherwise be short; near-duplicates stay out.
     """
-    limit = asking.request.limit
+    limit = context.request.limit
     changes: dict[int, str] = {}
     order = list(range(len(pool.columns)))
     if options.shown_times:
-        scores, discounted = _less_of_the_shown(pool, asking, own, options)
+        scores, discounted = _less_of_the_shown(pool, context, own, options)
         order = np.lexsort((pool.columns, -scores)).tolist()
         changes |= dict.fromkeys(discounted, "shown_in_vain")
     ordered = (own.times(pool.columns) > 0).tolist()
-    groups = [(numbers[pool.columns].tolist(), most) for numbers, most in limits_of(asking, options)]
-    chosen = _Chosen(pool.columns.tolist(), ordered, likeness(asking, options))
+    groups = [(numbers[pool.columns].tolist(), most) for numbers, most in limits_of(context, options)]
+    chosen = _Chosen(pool.columns.tolist(), ordered, likeness(context, options))
     chosen.fill(order, groups, limit, options)
     kept = len(chosen.places)
     # The quota gives way first, the limits only where that is not enough.
@@ -77,7 +77,7 @@ def choice(limit: int) -> int:
 
 
 def arrange_enough(
-    pool_of: Callable[[int], Pool], size: int, asking: Asking, own: OwnLines, options: ListOptions
+    pool_of: Callable[[int], Pool], size: int, context: RankingContext, own: OwnLines, options: ListOptions
 ) -> tuple[Pool, Arranged]:
     """Return a pool of at least `size` dishes, where there are such, and its arrangement.
 
@@ -85,11 +85,11 @@ def arrange_enough(
     looked at.
     """
     pool = pool_of(size)
-    found = arrange(pool, asking, own, options)
-    if (found.relaxed or len(found.places) < asking.request.limit) and len(pool.columns) >= size:
+    found = arrange(pool, context, own, options)
+    if (found.relaxed or len(found.places) < context.request.limit) and len(pool.columns) >= size:
         wider = pool_of(FURTHER * size)
         if len(wider.columns) > len(pool.columns):
-            return wider, arrange(wider, asking, own, options)
+            return wider, arrange(wider, context, own, options)
     return pool, found
 
 
@@ -123,18 +123,20 @@ def joined(pool: Pool, columns: IntArray) -> Pool:
     )
 
 
-def _less_of_the_shown(pool: Pool, asking: Asking, own: OwnLines, options: ListOptions) -> tuple[FloatArray, list[int]]:
+def _less_of_the_shown(
+    pool: Pool, context: RankingContext, own: OwnLines, options: ListOptions
+) -> tuple[FloatArray, list[int]]:
     """Return the scores with the lead over the pool's last dish cut for what was shown in vain, and those places.
 
     A dish is taken when she ordered it since it was first shown.
     """
-    since = asking.query.now - options.shown_days * DAY_S
+    since = context.query.now - options.shown_days * DAY_S
     shown: Counter[int] = Counter()
     first: dict[int, int] = {}
-    for event in asking.fresh:
+    for event in context.fresh:
         at = int(event.at.timestamp())
         if event.type == IMPRESSION and at >= since:
-            column = asking.served.items.row(str(event.properties.get("item_id")))
+            column = context.published.items.row(str(event.properties.get("item_id")))
             shown[column] += 1
             first[column] = min(at, first.get(column, at))
     scores = pool.scores.astype(np.float64)
@@ -144,14 +146,14 @@ def _less_of_the_shown(pool: Pool, asking: Asking, own: OwnLines, options: ListO
         if shown[column] < options.shown_times:
             continue
         last = own.orders_of(column)
-        if len(last) and int(asking.query.at[last[-1]]) >= first[column]:
+        if len(last) and int(context.query.at[last[-1]]) >= first[column]:
             continue
         scores[place] = floor_score + (scores[place] - floor_score) * options.shown_factor
         discounted.append(place)
     return scores.astype(np.float32), discounted
 
 
-def likeness(asking: Asking, options: ListOptions) -> Alike | None:
+def likeness(context: RankingContext, options: ListOptions) -> Alike | None:
     """Return what says of two dishes (columns) whether their names share so many words (Jaccard) that one will do.
 
     None where the options leave none out. The same name at another vendor is a duplicate too. Names are those in the
@@ -164,7 +166,7 @@ def likeness(asking: Asking, options: ListOptions) -> Alike | None:
 
     def words(column: int) -> frozenset[str]:
         if column not in known:
-            known[column] = frozenset(words_of(asking.catalog.name(column, asking.language)))
+            known[column] = frozenset(words_of(context.catalog.name(column, context.language)))
         return known[column]
 
     def alike(one: int, other: int) -> bool:
@@ -179,9 +181,9 @@ def least_repeats(limit: int, options: ListOptions) -> int:
     return ceil(limit * options.repeat_min - ROUNDING)
 
 
-def limits_of(asking: Asking, options: ListOptions) -> list[tuple[IntArray, int]]:
+def limits_of(context: RankingContext, options: ListOptions) -> list[tuple[IntArray, int]]:
     """Return, for every limit in force, (items) each item's group (-1: none, never limited) and the most of one."""
-    catalog = asking.catalog
+    catalog = context.catalog
     wanted = (
         (catalog.vendor_of, options.most_per_vendor),
         (catalog.groups.get("category"), options.most_per_category),

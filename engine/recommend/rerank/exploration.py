@@ -16,7 +16,7 @@ from engine.experiments.assignment import bucket
 from engine.models.arrays import FloatArray, IntArray
 from engine.recommend.options import ListOptions
 from engine.recommend.published.extras import newest
-from engine.recommend.request import Asking
+from engine.recommend.request import RankingContext
 from engine.recommend.rerank.arrange import Alike
 from engine.recommend.rerank.own_lines import OwnLines
 
@@ -34,21 +34,23 @@ class Slot(NamedTuple):
     explored: bool
 
 
-def eligible(asking: Asking, own: OwnLines, shown: IntArray, alike: Alike | None = None) -> tuple[IntArray, FloatArray]:
+def eligible(
+    context: RankingContext, own: OwnLines, shown: IntArray, alike: Alike | None = None
+) -> tuple[IntArray, FloatArray]:
     """Return (columns, weights) of the new dishes that may be drawn: allowed, never ordered by her, not in `shown`.
 
     New is what fewer than five baskets ever held; what is `alike` to a dish shown is left out. Weights are .1 plus the
     likeness to what she ordered last, or tapped.
     """
-    extras = asking.served.extras
+    extras = context.published.extras
     if extras.together is None:
         return np.empty(0, np.int32), np.empty(0, np.float32)
     everything = np.arange(len(extras.together.baskets), dtype=np.int32)
     columns = everything[newest(everything, extras)]
-    columns = columns[asking.allowed.let_through(columns)]
+    columns = columns[context.allowed.let_through(columns)]
     columns = np.setdiff1d(columns, np.concatenate([shown, own.items]))
     weights = np.full(len(columns), LEAST_WEIGHT, dtype=np.float32)
-    tasted = np.unique(asking.clicked if len(asking.clicked) else own.items[-TASTED:])
+    tasted = np.unique(context.clicked if len(context.clicked) else own.items[-TASTED:])
     if extras.content is not None and len(tasted) and len(columns):
         weights += extras.content.taste(tasted)[columns]
     best = np.lexsort((columns, -weights))

@@ -14,8 +14,8 @@ from engine.models.kernels.links import links
 from engine.models.query import Query
 from engine.recommend.options import SignalOptions
 from engine.recommend.published.extras import newest
-from engine.recommend.published.model import Served
-from engine.recommend.request import Asking
+from engine.recommend.published.model import PublishedModel
+from engine.recommend.request import RankingContext
 from engine.recommend.rerank.arrange import joined, reordered
 from engine.recommend.scoring.scorer import Pool
 
@@ -49,35 +49,35 @@ class Signals:
 NOTHING = Signals()
 
 
-def read_signals(asking: Asking, options: SignalOptions) -> Signals:
+def read_signals(context: RankingContext, options: SignalOptions) -> Signals:
     """Return what her events and the request's taps say.
 
     Looks, taps and carts from before her newest order led to it, or to nothing, and count no more. A rating is of the
     dish it names, or of all dishes of an order that is among her recent events; the newest rating of a dish counts.
     """
-    if not asking.fresh and not len(asking.clicked):
+    if not context.fresh and not len(context.clicked):
         return NOTHING
     looked: dict[int, float] = {}
     # An order told late is her last basket and not her newest.
-    ordered_at = int(asking.query.at.max(initial=0))
-    row = asking.served.items.row
+    ordered_at = int(context.query.at.max(initial=0))
+    row = context.published.items.row
     weights = {"view": options.view, "click": options.click, "cart": options.cart}
     ratings: dict[int, tuple[int, float, float]] = {}
-    orders = {str(e.properties.get("order_id")): e for e in asking.fresh if e.type == "order"}
-    for event in asking.fresh:
+    orders = {str(e.properties.get("order_id")): e for e in context.fresh if e.type == "order"}
+    for event in context.fresh:
         at = int(event.at.timestamp())
-        age_h = max(asking.query.now - at, 0) / 3600
+        age_h = max(context.query.now - at, 0) / 3600
         if event.type in TOUCHES and at > ordered_at:
             column = row(str(event.properties.get("item_id")))
             if column >= 0:
                 strength = weights[event.type] * 0.5 ** (age_h / options.half_life_hours)
                 looked[column] = looked.get(column, 0.0) + strength
         elif event.type == "rating":
-            for column in _rated(asking.served, event.properties, orders):
+            for column in _rated(context.published, event.properties, orders):
                 said = event.properties.get("rating")
                 if isinstance(said, int | float) and at >= ratings.get(column, (0, 0, 0))[0]:
                     ratings[column] = (at, float(said), age_h / 24)
-    for place, column in enumerate(reversed(asking.clicked.tolist())):
+    for place, column in enumerate(reversed(context.clicked.tolist())):
         looked[column] = looked.get(column, 0.0) + options.click * OLDER_TAP**place
     bad, rated, touched = set(), set(), dict(looked)
     for column, (_, said, age_days) in ratings.items():
@@ -93,29 +93,29 @@ def read_signals(asking: Asking, options: SignalOptions) -> Signals:
     return Signals(strong, looked, frozenset(bad), frozenset(rated))
 
 
-def stand_in(asking: Asking, signals: Signals) -> Query:
+def stand_in(context: RankingContext, signals: Signals) -> Query:
     """Return the question to score: hers, or, until her first order, one in which what she touched stands in for it.
 
     The models then say what goes with it as they would after an order; better than moving what is popular (measured in
     benchmarks/signals.py).
     """
-    query = asking.query
+    query = context.query
     touched = sorted(column for column, strength in signals.touched.items() if strength >= FAINT)
     if len(query.at) or not touched:
         return query
     return Query.of([np.array(touched, dtype=np.int32)], np.array([query.now]), query.now, query.place)
 
 
-def moving(asking: Asking, signals: Signals) -> Signals:
+def moving(context: RankingContext, signals: Signals) -> Signals:
     """Return the signals that still have to move the list: all, or for a stranger those on dishes new to the models."""
-    if len(asking.query.at):
+    if len(context.query.at):
         return signals
     columns = np.array(list(signals.touched), dtype=np.int32)
-    fresh = columns[newest(columns, asking.served.extras)].tolist()
+    fresh = columns[newest(columns, context.published.extras)].tolist()
     return replace(signals, touched={column: signals.touched[column] for column in fresh})
 
 
-def steer(pool: Pool, asking: Asking, signals: Signals, options: SignalOptions) -> Pool:
+def steer(pool: Pool, context: RankingContext, signals: Signals, options: SignalOptions) -> Pool:
     """Return the pool re-weighted by `signals`: touched dishes and their neighbours rise, badly rated ones go last.
 
     The list's own spread (from its first dish to the last one asked for) is the measure: with a boost of 1 a dish at
@@ -123,16 +123,16 @@ def steer(pool: Pool, asking: Asking, signals: Signals, options: SignalOptions) 
     """
     if not len(pool.columns):
         return pool
-    factor = options.known if len(asking.query.at) else options.unknown
-    columns, boost = _boosts(asking.served, signals, options)
+    factor = options.known if len(context.query.at) else options.unknown
+    columns, boost = _boosts(context.published, signals, options)
     if len(columns):
-        fine = asking.allowed.let_through(columns) & (boost > 1e-6)
+        fine = context.allowed.let_through(columns) & (boost > 1e-6)
         columns, boost = columns[fine], boost[fine]
         brought = np.flatnonzero(np.isin(columns, pool.columns, invert=True))
         brought = brought[np.argsort(-boost[brought], kind="stable")[:MOST_BROUGHT]]
         pool = joined(pool, columns[brought])
     scores = pool.scores.astype(np.float64)
-    last = scores[min(asking.request.limit, len(scores)) - 1]
+    last = scores[min(context.request.limit, len(scores)) - 1]
     spread = float(scores[0] - last) or max(abs(float(scores[0])), 1e-3)
     # What she touched herself starts from the list's end at the lowest, however little the models think of it.
     touched = np.isin(pool.columns, list(signals.touched))
@@ -146,7 +146,7 @@ def steer(pool: Pool, asking: Asking, signals: Signals, options: SignalOptions) 
     return reordered(replace(pool, scores=scores.astype(np.float32)), order)
 
 
-def neighbours(served: Served, seeds: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
+def neighbours(published: PublishedModel, seeds: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
     """Return (seed, item, closeness from 0 to 1) of what the customers of each seed order too, or what is like it.
 
     Words stand in for a seed too new to have neighbours.
@@ -154,14 +154,14 @@ def neighbours(served: Served, seeds: IntArray) -> tuple[IntArray, IntArray, Flo
     from_seed: list[IntArray] = [np.empty(0, np.int32)]
     found: list[IntArray] = [np.empty(0, np.int32)]
     closeness: list[FloatArray] = [np.empty(0, np.float32)]
-    alike = next((near.links for _, near in served.neighbour_models if near.alike), None)
+    alike = next((near.links for _, near in published.neighbour_models if near.alike), None)
     if alike is not None:
         seed_of, items, close = links(alike.start, alike.columns, alike.values, seeds)
         others = items != seed_of
         from_seed.append(seed_of[others])
         found.append(items[others].astype(np.int32))
         closeness.append(np.clip(close[others], 0, 1))
-    content = served.extras.content
+    content = published.extras.content
     if content is not None:
         for seed in np.setdiff1d(seeds, from_seed[-1]).tolist():
             like = content.similar_to(seed)
@@ -174,14 +174,14 @@ def neighbours(served: Served, seeds: IntArray) -> tuple[IntArray, IntArray, Flo
     return np.concatenate(from_seed), np.concatenate(found), np.concatenate(closeness)
 
 
-def looked_at(served: Served, signals: Signals, columns: IntArray) -> IntArray:
+def looked_at(published: PublishedModel, signals: Signals, columns: IntArray) -> IntArray:
     """Return, for each of `columns`, the dish she looked at lately that speaks most for it; -1 where none does."""
     found = np.full(len(columns), -1, dtype=np.int32)
     lately = {column: strength for column, strength in signals.looked.items() if strength >= FAINT}
     if not lately:
         return found
     seeds = np.array(list(lately), dtype=np.int32)
-    seed_of, items, close = neighbours(served, seeds)
+    seed_of, items, close = neighbours(published, seeds)
     strength = close * np.array([lately[seed] for seed in seed_of.tolist()], dtype=np.float32)
     # What moves a dish by less than a look that has faded is no reason for it.
     speaks = strength >= FAINT
@@ -193,13 +193,13 @@ def looked_at(served: Served, signals: Signals, columns: IntArray) -> IntArray:
     return found
 
 
-def _boosts(served: Served, signals: Signals, options: SignalOptions) -> tuple[IntArray, FloatArray]:
+def _boosts(published: PublishedModel, signals: Signals, options: SignalOptions) -> tuple[IntArray, FloatArray]:
     """Return (columns, boost from 0 to 1) of touched dishes and their neighbours."""
     if not signals.touched:
         return np.empty(0, np.int32), np.empty(0, np.float32)
     seeds = np.array(list(signals.touched), dtype=np.int32)
     own = np.array(list(signals.touched.values()), dtype=np.float32)
-    seed_of, items, close = neighbours(served, seeds)
+    seed_of, items, close = neighbours(published, seeds)
     nearest = {seed: float(close[seed_of == seed].max(initial=1e-9)) for seed in seeds.tolist()}
     share = close / np.array([nearest[seed] for seed in seed_of.tolist()], dtype=np.float32)
     passed = share * options.neighbours * np.array([signals.touched[s] for s in seed_of.tolist()], dtype=np.float32)
@@ -208,9 +208,9 @@ def _boosts(served: Served, signals: Signals, options: SignalOptions) -> tuple[I
     return columns.astype(np.int32), (1 - np.exp(-RATE * total)).astype(np.float32)
 
 
-def _rated(served: Served, told: Mapping[str, object], orders: Mapping[str, Event]) -> list[int]:
+def _rated(published: PublishedModel, told: Mapping[str, object], orders: Mapping[str, Event]) -> list[int]:
     """Return the columns a rating is about."""
     item_id, order = told.get("item_id"), orders.get(str(told.get("order_id")))
     names = [item_id] if isinstance(item_id, str) else ordered_items(order) if order is not None else []
-    columns = served.items.rows_of(names)
+    columns = published.items.rows_of(names)
     return [column for column in columns.tolist() if column >= 0]

@@ -20,7 +20,7 @@ class Ranker:
     """Re-orders the blend's candidates for those it was shown to serve better: known customers, new ones, or both.
 
     Burges (2010), From RankNet to LambdaRank to LambdaMART. `text` is LightGBM's and `trees` the same, read.
-    Where it `hears_all`, models are asked for it that weigh nothing in the blend.
+    Where it `reads_all_models`, models are asked for it that weigh nothing in the blend.
     """
 
     text: str
@@ -28,7 +28,7 @@ class Ranker:
     facts: ItemFacts
     for_known: bool
     for_new: bool
-    hears_all: bool = False
+    reads_all_models: bool = False
 
     def serves(self, query: Query) -> bool:
         """Say whether it orders the dishes of this query, or leaves them to the blend."""
@@ -37,7 +37,7 @@ class Ranker:
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the trees as UTF-8 bytes, the item facts and whom it serves."""
         text = np.frombuffer(self.text.encode(), dtype=np.uint8)
-        serves = np.array([self.for_known, self.for_new, self.hears_all])
+        serves = np.array([self.for_known, self.for_new, self.reads_all_models])
         return {"trees": text, "serves": serves, **self.facts.arrays()}
 
     @classmethod

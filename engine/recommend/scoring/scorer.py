@@ -92,7 +92,7 @@ class Scorer:
         ranked = self.ranker is not None and self.ranker.serves(query)
         late = (self._known if query.known else self._new).late
         most = max(size, CANDIDATES) if ranked or late else size
-        whole = ranked and self.ranker is not None and self.ranker.hears_all
+        whole = ranked and self.ranker is not None and self.ranker.reads_all_models
         return self.order(query, allowed, self.candidates(query, allowed, most=most, whole=whole), size=size)
 
     def order(self, query: Query, allowed: Allowed, found: tuple[Board, IntArray, FloatArray], *, size: int) -> Pool:

@@ -8,7 +8,7 @@ import time
 import pytest
 import uvicorn
 
-from api.http.coalescing import Joined, OneWrite
+from api.http.coalescing import CoalescingProtocol, HeaderBuffer
 from api.process.workers import configured
 
 
@@ -31,7 +31,7 @@ class Recorder:
 
 def test_the_head_waits_for_the_body() -> None:
     below = Recorder()
-    joined = Joined(below)
+    joined = HeaderBuffer(below)
     joined.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n")
     assert below.written == []
     joined.write(b"{}")
@@ -41,7 +41,7 @@ def test_the_head_waits_for_the_body() -> None:
 
 def test_an_answer_without_a_body_is_sent_too() -> None:
     below = Recorder()
-    joined = Joined(below)
+    joined = HeaderBuffer(below)
     joined.write(b"HTTP/1.1 204 No Content\r\n\r\n")
     joined.write(b"")
     assert below.written == [b"HTTP/1.1 204 No Content\r\n\r\n"]
@@ -49,7 +49,7 @@ def test_an_answer_without_a_body_is_sent_too() -> None:
 
 def test_a_head_alone_is_not_lost_when_the_connection_is_closed() -> None:
     below = Recorder()
-    joined = Joined(below)
+    joined = HeaderBuffer(below)
     joined.write(b"HTTP/1.1 200 OK\r\n\r\n")
     joined.close()
     assert below.written == [b"HTTP/1.1 200 OK\r\n\r\n"]
@@ -58,7 +58,7 @@ def test_a_head_alone_is_not_lost_when_the_connection_is_closed() -> None:
 
 def test_who_waits_for_leave_to_send_the_body_gets_it_at_once() -> None:
     below = Recorder()
-    Joined(below).write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    HeaderBuffer(below).write(b"HTTP/1.1 100 Continue\r\n\r\n")
     assert below.written == [b"HTTP/1.1 100 Continue\r\n\r\n"]
 
 
@@ -78,7 +78,7 @@ async def echo(scope, receive, send) -> None:
 def port():
     bound = socket.create_server(("127.0.0.1", 0))
     config = configured(echo)
-    assert config.http is OneWrite
+    assert config.http is CoalescingProtocol
     config.lifespan, config.log_level = "off", "critical"
     config.configure_logging()
     server = uvicorn.Server(config)

@@ -59,7 +59,7 @@ async def caller(request: Request) -> str:
     return "somebody"
 
 
-def served(*, short: bool) -> TestClient:
+def published(*, short: bool) -> TestClient:
     router = APIRouter(prefix="/v1", route_class=JsonRoute)
 
     @router.post("/dishes")
@@ -77,7 +77,7 @@ def served(*, short: bool) -> TestClient:
     install(app)
     app.include_router(router)
     if isinstance(app, Service):
-        app.cut_short(router.routes)
+        app.enable_fast_path(router.routes)
     return TestClient(app, raise_server_exceptions=False)
 
 
@@ -85,20 +85,20 @@ def served(*, short: bool) -> TestClient:
 @pytest.mark.parametrize("body", BODIES)
 def test_every_body_gets_the_answer_that_fastapi_gives(body, kind) -> None:
     headers = {} if kind is None else {"content-type": kind}
-    short, long = (served(short=way).post("/v1/dishes", content=body, headers=headers) for way in (True, False))
+    short, long = (published(short=way).post("/v1/dishes", content=body, headers=headers) for way in (True, False))
     assert (short.status_code, short.content) == (long.status_code, long.content)
 
 
 def test_a_body_in_many_pieces_is_read_whole() -> None:
     content = json.dumps({"exclude": [f"d{i}" for i in range(3000)]}).encode()
     pieces = (content[i : i + 1000] for i in range(0, len(content), 1000))
-    answer = served(short=True).post("/v1/dishes", content=pieces, headers={"content-type": "application/json"})
+    answer = published(short=True).post("/v1/dishes", content=pieces, headers={"content-type": "application/json"})
     assert answer.status_code == 200
     assert "'d2999'" in answer.text
 
 
 def test_a_right_request_takes_the_short_way_and_a_refused_one_is_told_why() -> None:
-    app = served(short=True)
+    app = published(short=True)
     assert app.post("/v1/dishes", json={}).status_code == 200
     assert app.app.state.ways == [False]  # FastAPI had not found the route yet
     assert app.post("/v1/dishes", json={}, headers={"x-api-key": "k"}).json()["code"] == "forbidden"
@@ -113,14 +113,14 @@ def test_every_list_has_a_short_way(tmp_path) -> None:
 
 
 def test_a_route_that_fails_is_answered_as_everywhere() -> None:
-    short, long = (served(short=way).post("/v1/dishes", json={"customer_id": "broken"}) for way in (True, False))
+    short, long = (published(short=way).post("/v1/dishes", json={"customer_id": "broken"}) for way in (True, False))
     assert short.status_code == long.status_code == 500
     assert short.json() | {"request_id": ""} == long.json() | {"request_id": ""}
 
 
 def test_a_body_beyond_the_limit_is_left_to_fastapi(monkeypatch) -> None:
     monkeypatch.setattr("api.app.MOST_BYTES", 1000)
-    app = served(short=True)
+    app = published(short=True)
     pieces = (b'{"exclude": ["' + b"x" * 900, b"y" * 900 + b'"]}')
     answer = app.post("/v1/dishes", content=iter(pieces), headers={"content-type": "application/json"})
     assert answer.status_code == 422  # read whole and refused for what is in it

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from api.routes.recommend import _given_away
+from api.routes.recommend import _exploration_notes
 from api.schemas.requests import Lists, options_for
 from engine.columns import ITEMS
 from engine.recommend.explain.reasons import Reason
@@ -245,7 +245,7 @@ def test_the_same_request_id_draws_the_same_lots(app) -> None:
 def test_a_list_that_gives_fewer_slots_away_than_asked_says_so(propensities, share, after, notes) -> None:
     dishes = [Dish("d", "D", 0.5, "popular", Reason("popular", "Popular"), p) for p in propensities]
     asked = Lists.model_validate({"explore_share": share, "explore_after": after})
-    assert _given_away(asked, options_for(asked, ListOptions()), dishes) == notes
+    assert _exploration_notes(asked, options_for(asked, ListOptions()), dishes) == notes
 
 
 def test_lots_asked_for_where_no_dish_is_new_are_said_not_to_be_drawn(app) -> None:

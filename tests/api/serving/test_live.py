@@ -9,7 +9,7 @@ import weakref
 from datetime import UTC, datetime
 
 from api.serving import live
-from api.serving.live import Live, in_turn
+from api.serving.live import ServingState, refresh_lock
 from engine.database.session import connect
 from engine.events.online.open import open_online
 from training import run
@@ -19,10 +19,10 @@ def test_processes_take_a_version_in_one_after_another(tmp_path) -> None:
     order: list[str] = []
 
     def second() -> None:
-        with in_turn(tmp_path):
+        with refresh_lock(tmp_path):
             order.append("second")
 
-    with in_turn(tmp_path):
+    with refresh_lock(tmp_path):
         waiting = threading.Thread(target=second)
         waiting.start()
         time.sleep(0.1)
@@ -32,7 +32,7 @@ def test_processes_take_a_version_in_one_after_another(tmp_path) -> None:
 
 
 def test_a_folder_that_is_not_there_yet_stops_nobody(tmp_path) -> None:
-    with in_turn(tmp_path / "nothing"):
+    with refresh_lock(tmp_path / "nothing"):
         pass
 
 
@@ -40,17 +40,17 @@ def test_a_version_that_answers_no_more_is_let_go(served_home, monkeypatch) -> N
     monkeypatch.setattr(live, "LOOK_EVERY_S", 0.0)
     monkeypatch.setattr(live, "BREATH_S", 0.0)
     engine = connect(served_home)
-    state = Live(served_home, engine, open_online(None))
+    state = ServingState(served_home, engine, open_online(None))
 
     async def swap() -> list[object]:
         await state.refresh()
-        old = state.require().served
+        old = state.require().published
         seen = weakref.ref(old.baskets.items), weakref.ref(old.customers.text)
         first = old.version
         del old
         run.train(served_home, now=datetime.now(UTC), force=True)
         await state.refresh()
-        assert state.require().served.version != first
+        assert state.require().published.version != first
         return [each() for each in seen]
 
     assert asyncio.run(swap()) == [None, None]

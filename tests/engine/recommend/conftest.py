@@ -16,7 +16,7 @@ from engine.history.tables import read_table, upsert_table
 from engine.recommend.catalog.catalog import Catalog, build_catalog
 from engine.recommend.home import DishRequest, recommend_dishes
 from engine.recommend.options import ListOptions, Options
-from engine.recommend.published.model import Served, open_served
+from engine.recommend.published.model import PublishedModel, open_published
 from engine.settings import Settings
 from tests.baskets import START, random_town, tables
 from training import run
@@ -52,7 +52,7 @@ def orderable(dish: str, zone: str | None, hour: int) -> bool:
 class Town:
     """A served artifact with its catalogue, and how to ask it."""
 
-    served: Served
+    published: PublishedModel
     catalog: Catalog
     settings: Settings
 
@@ -67,17 +67,17 @@ class Town:
         options = Options(lists=ListOptions(**(lists or {})))
         return DishRequest(customer, **{"limit": 5, "at": NOW, "options": options} | asked)
 
-    def of(self, customer: str | None, **asked) -> tuple[Served, Catalog, DishRequest]:
-        return self.served, self.catalog, self.request(customer, **asked)
+    def of(self, customer: str | None, **asked) -> tuple[PublishedModel, Catalog, DishRequest]:
+        return self.published, self.catalog, self.request(customer, **asked)
 
     def ask(self, customer: str | None = "c001", fresh=(), *, lists: dict | None = None, **asked):
-        return recommend_dishes(self.served, self.catalog, self.request(customer, lists, **asked), fresh)
+        return recommend_dishes(self.published, self.catalog, self.request(customer, lists, **asked), fresh)
 
     def shown(self, *given, **asked) -> list[str]:
         return [dish.item_id for dish in self.ask(*given, **asked).dishes]
 
     def trained_through(self, seq: int) -> Town:
-        return replace(self, served=replace(self.served, inbox_through=seq))
+        return replace(self, published=replace(self.published, inbox_through=seq))
 
 
 def told(kind: str, seq: int = 1, customer: str = "c001", *, hours_ago: float = 0, **properties) -> Event:
@@ -115,8 +115,8 @@ def town(tmp_path_factory) -> Town:
     upsert_table(settings, "items", rows(ITEMS, items))
     upsert_table(settings, "vendors", rows(VENDORS, VENDOR_ROWS))
     upsert_table(settings, "customers", rows(CUSTOMERS, CARDS))
-    served = open_served(load(settings.artifacts_folder, run.train(settings, now=NOW).version))
+    published = open_published(load(settings.artifacts_folder, run.train(settings, now=NOW).version))
     catalog = build_catalog(
-        served.items, read_table(settings, "items"), read_table(settings, "vendors"), timezone="UTC"
+        published.items, read_table(settings, "items"), read_table(settings, "vendors"), timezone="UTC"
     )
-    return Town(served, catalog, settings)
+    return Town(published, catalog, settings)

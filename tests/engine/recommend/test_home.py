@@ -23,7 +23,7 @@ from engine.models.registry import impersonal_models
 from engine.recommend.catalog.catalog import build_catalog
 from engine.recommend.explain.why import _model_reason
 from engine.recommend.home import DishRequest, recommend_dishes
-from engine.recommend.published.model import open_served
+from engine.recommend.published.model import open_published
 from engine.settings import Settings
 from tests.baskets import random_town, tables
 from training import run
@@ -34,30 +34,30 @@ VENDOR = {dish: f"v{i % 3}" for i, dish in enumerate(DISHES)}
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
+def published(tmp_path_factory):
     settings = Settings.from_environment({}, home=tmp_path_factory.mktemp("home"))
     told = {c: [(day, dishes[:1]) for day, dishes in placed] for c, placed in random_town(60, 12, seed=6).items()}
     History(settings.history_folder).append(
         *tables(told, vendors=VENDOR, zones={c: f"z{int(c[1:]) % 2}" for c in told})
     )
-    return open_served(load(settings.artifacts_folder, run.train(settings, now=NOW).version))
+    return open_published(load(settings.artifacts_folder, run.train(settings, now=NOW).version))
 
 
 @pytest.fixture(scope="module")
-def catalog(served):
+def catalog(published):
     items = [{"item_id": d, "name": d.upper(), "name_zh": f"菜{d}", "vendor_id": VENDOR[d]} for d in DISHES]
     items[0]["available"] = False
     vendors = [{"vendor_id": "v1", "zones": "z1"}, {"vendor_id": "v2", "opens": "10:00", "closes": "14:00"}]
     return build_catalog(
-        served.items,
+        published.items,
         pl.DataFrame([{n: i.get(n) for n in ITEMS} for i in items], schema=ITEMS, orient="row"),
         pl.DataFrame([{n: v.get(n) for n in VENDORS} for v in vendors], schema=VENDORS, orient="row"),
         timezone="UTC",
     )
 
 
-def ask(served, catalog, customer="c001", fresh=(), **asked):
-    return recommend_dishes(served, catalog, DishRequest(customer, **{"limit": 5, "at": NOW} | asked), fresh)
+def ask(published, catalog, customer="c001", fresh=(), **asked):
+    return recommend_dishes(published, catalog, DishRequest(customer, **{"limit": 5, "at": NOW} | asked), fresh)
 
 
 def event(kind, seq=1, customer="c001", **properties):
@@ -81,12 +81,12 @@ def ordered(dish, seq=1, order_id=None, **more):
 )
 @hypothesis_settings(max_examples=150, deadline=None)
 def test_no_path_shows_what_cannot_or_may_not_be_ordered(
-    served, catalog, customer, zone, hour, vendor, exclude, cart, candidates, disliked, limit
+    published, catalog, customer, zone, hour, vendor, exclude, cart, candidates, disliked, limit
 ) -> None:
     at = NOW.replace(hour=hour)
     fresh = [event("not_interested", i + 1, item_id=dish) for i, dish in enumerate(sorted(disliked))]
     answer = ask(
-        served, catalog, customer, fresh, limit=limit, at=at, zone=zone, vendor_id=vendor,
+        published, catalog, customer, fresh, limit=limit, at=at, zone=zone, vendor_id=vendor,
         exclude=tuple(exclude), cart=tuple(cart), candidates=None if candidates is None else tuple(candidates),
     )  # fmt: skip
     for dish in answer.dishes:
@@ -108,38 +108,38 @@ def test_no_path_shows_what_cannot_or_may_not_be_ordered(
     assert scores == sorted(scores, reverse=True)
 
 
-def test_an_order_of_this_minute_comes_first_in_the_next_answer(served, catalog) -> None:
-    quiet = ask(served, catalog, "stranger", limit=11, zone="z1").dishes
+def test_an_order_of_this_minute_comes_first_in_the_next_answer(published, catalog) -> None:
+    quiet = ask(published, catalog, "stranger", limit=11, zone="z1").dishes
     rare = quiet[-1].item_id
-    answer = ask(served, catalog, "stranger", [ordered(rare)], limit=3, zone="z1")
+    answer = ask(published, catalog, "stranger", [ordered(rare)], limit=3, zone="z1")
     assert answer.dishes[0].item_id == rare
     assert answer.dishes[0].reason.code == "ordered_once"
     assert answer.customer_known
 
 
-def test_an_undone_order_is_forgotten(served, catalog) -> None:
-    before = ask(served, catalog, "stranger")
+def test_an_undone_order_is_forgotten(published, catalog) -> None:
+    before = ask(published, catalog, "stranger")
     undone = [ordered("d05", 1, "o1"), event("order_status", 2, order_id="o1", status="cancelled")]
-    after = ask(served, catalog, "stranger", undone)
+    after = ask(published, catalog, "stranger", undone)
     assert [d.item_id for d in after.dishes] == [d.item_id for d in before.dishes]
     assert "unknown_customer" in after.notes
 
 
-def test_an_order_told_again_with_another_status_is_one_order(served, catalog) -> None:
+def test_an_order_told_again_with_another_status_is_one_order(published, catalog) -> None:
     told = [ordered("d05", 1, "o1", status="placed"), ordered("d05", 2, "o1", status="delivered")]
-    answer = ask(served, catalog, "stranger", told, limit=1)
+    answer = ask(published, catalog, "stranger", told, limit=1)
     assert answer.dishes[0].reason.code == "ordered_once"
 
 
-def test_events_that_training_has_seen_count_once(served, catalog) -> None:
-    trained = replace(served, inbox_through=10)
+def test_events_that_training_has_seen_count_once(published, catalog) -> None:
+    trained = replace(published, inbox_through=10)
     assert ask(trained, catalog, "stranger", [ordered("d05", 10)]).customer_known is False
     assert ask(trained, catalog, "stranger", [ordered("d05", 11)]).customer_known is True
 
 
 @pytest.mark.parametrize("status", ["placed", "accepted"])
-def test_an_order_on_its_way_when_training_ran_still_counts(served, catalog, status) -> None:
-    trained = replace(served, inbox_through=10)
+def test_an_order_on_its_way_when_training_ran_still_counts(published, catalog, status) -> None:
+    trained = replace(published, inbox_through=10)
     placed = ordered("d05", 10, "o1", status=status)
     arrived = event("order_status", 11, order_id="o1", status="delivered")
     for told in ([placed], [placed, arrived]):
@@ -150,14 +150,14 @@ def test_an_order_on_its_way_when_training_ran_still_counts(served, catalog, sta
     assert not ask(trained, catalog, "stranger", [placed, arrived, back]).customer_known
 
 
-def test_an_order_that_arrived_before_training_ran_counts_once(served, catalog) -> None:
-    trained = replace(served, inbox_through=11)
+def test_an_order_that_arrived_before_training_ran_counts_once(published, catalog) -> None:
+    trained = replace(published, inbox_through=11)
     told = [ordered("d05", 10, "o1", status="placed"), event("order_status", 11, order_id="o1", status="delivered")]
     assert not ask(trained, catalog, "stranger", told).customer_known
 
 
-def test_an_order_undone_after_training_learned_it_no_longer_counts(served, catalog) -> None:
-    trained = replace(served, inbox_through=10)
+def test_an_order_undone_after_training_learned_it_no_longer_counts(published, catalog) -> None:
+    trained = replace(published, inbox_through=10)
     row = trained.row_of("c001")
     first, end = trained.baskets.customer_start[row : row + 2].tolist()
     at = datetime.fromtimestamp(int(trained.baskets.at[end - 1]), UTC)
@@ -174,44 +174,44 @@ def test_an_order_undone_after_training_learned_it_no_longer_counts(served, cata
     assert len(trained.query("c001", [early], now=int(NOW.timestamp()), place=Place()).at) == end - first
 
 
-def test_what_she_rejected_stays_hidden_after_training(served, catalog) -> None:
-    trained = replace(served, inbox_through=10)
+def test_what_she_rejected_stays_hidden_after_training(published, catalog) -> None:
+    trained = replace(published, inbox_through=10)
     favourite = ask(trained, catalog).dishes[0].item_id
     answer = ask(trained, catalog, fresh=[event("not_interested", 3, item_id=favourite)], limit=12)
     assert favourite not in {dish.item_id for dish in answer.dishes}
 
 
-def test_a_stranger_gets_popular_dishes_and_is_told_so(served, catalog) -> None:
-    answer = ask(served, catalog, "stranger")
+def test_a_stranger_gets_popular_dishes_and_is_told_so(published, catalog) -> None:
+    answer = ask(published, catalog, "stranger")
     assert answer.notes == ("unknown_customer",)
     assert {dish.source for dish in answer.dishes} <= set(impersonal_models())
     assert {dish.reason.code for dish in answer.dishes} == {"popular"}
 
 
-def test_unknown_places_are_said_to_be_unknown(served, catalog) -> None:
-    assert {"unknown_zone", "unknown_vendor"} <= set(ask(served, catalog, zone="mars", vendor_id="nobody").notes)
+def test_unknown_places_are_said_to_be_unknown(published, catalog) -> None:
+    assert {"unknown_zone", "unknown_vendor"} <= set(ask(published, catalog, zone="mars", vendor_id="nobody").notes)
 
 
-def test_reasons_count_her_orders_in_both_languages(served, catalog) -> None:
+def test_reasons_count_her_orders_in_both_languages(published, catalog) -> None:
     fresh = [ordered("d04", 1), ordered("d04", 2), ordered("d04", 3)]
-    english = ask(served, catalog, "stranger", fresh, limit=1).dishes[0]
-    chinese = ask(served, catalog, "stranger", fresh, limit=1, language="zh").dishes[0]
+    english = ask(published, catalog, "stranger", fresh, limit=1).dishes[0]
+    chinese = ask(published, catalog, "stranger", fresh, limit=1, language="zh").dishes[0]
     assert (english.name, english.reason.text) == ("D04", "You ordered this 3 times")
     assert (chinese.name, chinese.reason.text) == ("菜d04", "您点过 3 次")
 
 
-def test_a_source_is_the_model_that_contributed_most(served, catalog) -> None:
+def test_a_source_is_the_model_that_contributed_most(published, catalog) -> None:
     from engine.recommend.scoring.blend import Blend
 
-    only = replace(served, blend=Blend({"als": 1.0}))
+    only = replace(published, blend=Blend({"als": 1.0}))
     assert {dish.source for dish in ask(only, catalog).dishes} == {"als"}
 
 
-def test_her_last_place_stands_in_where_the_request_names_none(served) -> None:
-    known = served.query("c001", [], now=0, place=served.place(None, None, None, None))
-    told = served.query("c001", [], now=0, place=served.place("z0", None, None, None))
-    assert served.zones.name(known.place.zone) == "z1"
-    assert served.zones.name(told.place.zone) == "z0"
+def test_her_last_place_stands_in_where_the_request_names_none(published) -> None:
+    known = published.query("c001", [], now=0, place=published.place(None, None, None, None))
+    told = published.query("c001", [], now=0, place=published.place("z0", None, None, None))
+    assert published.zones.name(known.place.zone) == "z1"
+    assert published.zones.name(told.place.zone) == "z0"
     assert np.isnan(known.place.latitude)
 
 
@@ -262,9 +262,9 @@ def test_what_filters_took_adds_up(town) -> None:
 def test_an_explanation_has_the_rankers_figures_only_where_it_ranks(town) -> None:
     from engine.recommend.scoring.ranker import Ranker
 
-    plain = replace(town, served=replace(town.served, ranker=None))
+    plain = replace(town, published=replace(town.published, ranker=None))
     assert {dish.explained.features for dish in plain.ask(limit=3, explain=True).dishes} == {None}
-    if isinstance(town.served.ranker, Ranker):
+    if isinstance(town.published.ranker, Ranker):
         assert all(dish.explained.features for dish in town.ask(limit=3, explain=True).dishes)
 
 

@@ -14,8 +14,8 @@ from engine.history.tables import read_table, upsert_table
 from engine.models.query import Place
 from engine.recommend.catalog.catalog import build_catalog
 from engine.recommend.published.extras import Extras
-from engine.recommend.published.model import open_served
-from engine.recommend.request import open_request
+from engine.recommend.published.model import open_published
+from engine.recommend.request import build_request
 from engine.settings import Settings
 from tests.baskets import tables
 from tests.engine.recommend.conftest import NOW, Town, bought, rows
@@ -56,9 +56,9 @@ def home(tmp_path_factory) -> Settings:
 
 @pytest.fixture(scope="module")
 def place(home) -> Town:
-    served = open_served(load(home.artifacts_folder, run.train(home, now=NOW).version))
+    published = open_published(load(home.artifacts_folder, run.train(home, now=NOW).version))
     empty = read_table(home, "items")
-    return Town(served, build_catalog(served.items, empty, read_table(home, "vendors"), timezone="UTC"), home)
+    return Town(published, build_catalog(published.items, empty, read_table(home, "vendors"), timezone="UTC"), home)
 
 
 def first(town, customer=None, **asked) -> str:
@@ -66,7 +66,7 @@ def first(town, customer=None, **asked) -> str:
 
 
 def query(town, customer, **asked):
-    return open_request(*town.of(customer, **asked), []).query
+    return build_request(*town.of(customer, **asked), []).query
 
 
 def test_a_stranger_is_shown_what_those_of_her_language_order(place) -> None:
@@ -98,19 +98,19 @@ def test_the_request_may_say_who_brought_her_before_the_customers_table_does(pla
 
 
 def test_a_dish_of_her_friends_that_hardly_anybody_orders_is_not_passed_on(place) -> None:
-    stew = place.served.items.row("stew")
+    stew = place.published.items.row("stew")
     assert stew in query(place, "pat").brought_by.items
-    part = place.served.scorer.names.index("referral")
-    pool = place.served.scorer.pool(query(place, "pat"), open_request(*place.of("pat"), []).allowed, size=50)
+    part = place.published.scorer.names.index("referral")
+    pool = place.published.scorer.pool(query(place, "pat"), build_request(*place.of("pat"), []).allowed, size=50)
     said = dict(zip(pool.columns.tolist(), pool.model_scores[:, part].tolist(), strict=True))
     assert said[stew] == 0
-    assert said[place.served.items.row("pie")] == 1
+    assert said[place.published.items.row("pie")] == 1
 
 
 def test_after_her_own_first_order_nobody_asks_who_brought_her(place) -> None:
-    asking = open_request(*place.of("pat"), [bought("tea", customer="pat")])
-    assert asking.query.known
-    assert asking.query.brought_by is None
+    context = build_request(*place.of("pat"), [bought("tea", customer="pat")])
+    assert context.query.known
+    assert context.query.brought_by is None
 
 
 @pytest.mark.parametrize("who", ["gus", "en00"])
@@ -120,17 +120,17 @@ def test_who_has_ordered_is_asked_by_her_own_orders_alone(place, who) -> None:
 
 
 def test_a_referrer_nobody_knows_is_said_and_one_who_brought_herself_is_nobody(place) -> None:
-    asking = open_request(*place.of("brand new", referred_by="ghost"), [])
-    assert asking.unknown_ids == {"context.referred_by": 1}
-    assert "unknown_ids" in asking.notes
-    assert asking.query.brought_by is None
+    context = build_request(*place.of("brand new", referred_by="ghost"), [])
+    assert context.unknown_ids == {"context.referred_by": 1}
+    assert "unknown_ids" in context.notes
+    assert context.query.brought_by is None
     assert query(place, "sue").brought_by is None
     assert query(place, "brand new", referred_by="brand new").brought_by is None
 
 
 def test_where_nobody_was_ever_brought_a_referral_is_not_learned_and_the_answer_says_so(town) -> None:
-    asking = open_request(*town.of("brand new", referred_by="rita"), [])
-    assert "referrals_not_learned" in asking.notes
+    context = build_request(*town.of("brand new", referred_by="rita"), [])
+    assert "referrals_not_learned" in context.notes
     assert town.shown("brand new", referred_by="rita") == town.shown("brand new")
 
 
@@ -144,9 +144,9 @@ def test_training_counts_languages_and_who_brought_whom(home) -> None:
 
 
 def test_an_artifact_of_a_release_that_asked_nobody_who_brought_her_still_opens(place) -> None:
-    arrays = {name.removeprefix("extras."): array for name, array in place.served.extras.arrays().items()}
+    arrays = {name.removeprefix("extras."): array for name, array in place.published.extras.arrays().items()}
     del arrays["cards.referrer"]
-    older = replace(place.served, extras=Extras.from_arrays(arrays))
+    older = replace(place.published, extras=Extras.from_arrays(arrays))
     assert older.extras.cards.referrer_of("pat") == -1
     asked = older.query("pat", [], now=int(NOW.timestamp()), place=Place())
     assert asked.brought_by is None

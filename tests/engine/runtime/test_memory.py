@@ -9,11 +9,11 @@ from pathlib import Path
 HELD = """
 import sys
 import numpy as np
-from engine.runtime.memory import give_memory_back
+from engine.runtime.memory import trim_heap
 def held():
     return int(open("/proc/self/statm").read().split()[1]) * 4096
 if sys.argv[1:] == ["back"]:
-    give_memory_back()
+    trim_heap()
 del_me = np.ones(30 * 2**20, np.uint8)
 del del_me
 before = held()

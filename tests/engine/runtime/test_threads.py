@@ -8,28 +8,28 @@ import threading
 import pytest
 
 from engine.runtime import threads
-from engine.runtime.threads import Lanes, beside, cores, side_by_side
+from engine.runtime.threads import TaskPool, cores, parallel_map, run_both
 
 
 @pytest.mark.parametrize("number", [1, 2, 5])
 def test_what_is_found_stands_in_the_order_of_the_parts(number: int) -> None:
-    assert side_by_side(lambda part: part * part, range(7), threads=number) == [0, 1, 4, 9, 16, 25, 36]
-    assert side_by_side(lambda part: part, [], threads=number) == []
+    assert parallel_map(lambda part: part * part, range(7), threads=number) == [0, 1, 4, 9, 16, 25, 36]
+    assert parallel_map(lambda part: part, [], threads=number) == []
 
 
 def test_one_core_takes_everything_in_the_calling_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "cores", lambda: 1)
     here = threading.get_ident()
-    assert side_by_side(lambda _: threading.get_ident(), range(3)) == [here] * 3
-    assert beside(threading.get_ident, threading.get_ident) == (here, here)
+    assert parallel_map(lambda _: threading.get_ident(), range(3)) == [here] * 3
+    assert run_both(threading.get_ident, threading.get_ident) == (here, here)
     monkeypatch.setattr(threads, "cores", lambda: 2)
-    assert beside(threading.get_ident, threading.get_ident, at_once=False) == (here, here)
+    assert run_both(threading.get_ident, threading.get_ident, at_once=False) == (here, here)
 
 
 def test_two_things_beside_each_other_really_wait_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "cores", lambda: 2)
     meeting = threading.Barrier(2, timeout=20)
-    assert sorted(beside(meeting.wait, meeting.wait)) == [0, 1]
+    assert sorted(run_both(meeting.wait, meeting.wait)) == [0, 1]
 
 
 def test_a_fault_is_raised_and_the_first_ones_before_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,11 +38,11 @@ def test_a_fault_is_raised_and_the_first_ones_before_the_others(monkeypatch: pyt
 
     monkeypatch.setattr(threads, "cores", lambda: 2)
     with pytest.raises(ValueError, match="part 0"):
-        side_by_side(fail, range(4))
+        parallel_map(fail, range(4))
     with pytest.raises(ValueError, match="part 1"):
-        beside(lambda: fail(1), lambda: fail(2))
+        run_both(lambda: fail(1), lambda: fail(2))
     with pytest.raises(ValueError, match="part 2"):
-        beside(lambda: 1, lambda: fail(2))
+        run_both(lambda: 1, lambda: fail(2))
 
 
 def test_the_cores_are_those_the_process_may_use() -> None:
@@ -58,7 +58,7 @@ def test_the_cores_are_those_the_process_may_use() -> None:
 def test_what_is_begun_in_lanes_may_wait_for_what_was_begun_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "cores", lambda: 2)
     go = threading.Event()
-    with Lanes() as lanes:
+    with TaskPool() as lanes:
         first = lanes.begin(lambda: go.wait(20))
         second = lanes.begin(lambda: (first(), "after it"))
         go.set()
@@ -68,11 +68,11 @@ def test_what_is_begun_in_lanes_may_wait_for_what_was_begun_before(monkeypatch: 
 def test_lanes_do_each_thing_at_once_where_there_is_one_core(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "cores", lambda: 1)
     done: list[int] = []
-    with Lanes() as lanes:
+    with TaskPool() as lanes:
         lanes.begin(lambda: done.append(1))
         assert done == [1]
     monkeypatch.setattr(threads, "cores", lambda: 2)
-    with Lanes(at_once=False) as lanes:
+    with TaskPool(at_once=False) as lanes:
         assert lanes.begin(threading.get_ident)() == threading.get_ident()
 
 
@@ -81,7 +81,7 @@ def test_a_fault_in_a_lane_is_raised_where_it_is_waited_for(monkeypatch: pytest.
         raise ValueError("no")
 
     monkeypatch.setattr(threads, "cores", lambda: 2)
-    with Lanes() as lanes:
+    with TaskPool() as lanes:
         found = lanes.begin(fail)
         with pytest.raises(ValueError, match="no"):
             found()

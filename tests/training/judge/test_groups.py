@@ -17,7 +17,7 @@ from training.data.split import Split, Target
 from training.evaluate_home import evaluate_home
 from training.judge.evaluate import Evaluation, evaluate
 from training.judge.groups import OTHERS, groups_of, standing_at, truth_parts
-from training.learn.stack import hold_out, learn_before
+from training.learn.stack import hold_out, train_on_past
 
 NOW = int(START.timestamp()) + 200 * DAY_S
 
@@ -109,7 +109,7 @@ def judged_town() -> tuple[Evaluation, Split]:
     told = random_town(150, 200, seed=3)
     data = learned_from(told, zones={name: "east" if name < "c075" else "west" for name in told})
     split = hold_out(data, 28)
-    learned = learn_before(data, split, horizon_days=28, seed=0, report=lambda _: None)
+    learned = train_on_past(data, split, horizon_days=28, seed=0, report=lambda _: None)
     return evaluate(learned, data, split.past, split.targets, k=5, seed=0, advance=lambda _: None), split
 
 
@@ -134,7 +134,7 @@ def test_figures_of_a_group_are_those_of_its_members(town) -> None:
 def test_models_alone_may_be_judged_on_some_customers_and_what_is_served_on_all() -> None:
     data = learned_from(random_town(150, 30, seed=3))
     split = hold_out(data, 28)
-    learned = learn_before(data, split, horizon_days=28, seed=0, report=lambda _: None)
+    learned = train_on_past(data, split, horizon_days=28, seed=0, report=lambda _: None)
     all_of, some = (
         evaluate(learned, data, split.past, split.targets, k=5, seed=0, advance=lambda _: None, most_alone=most)
         for most in (None, 40)
@@ -189,7 +189,7 @@ def test_hits_among_rare_and_common_dishes_add_up_to_all_hits(judged_town) -> No
     baskets_with = np.bincount(split.past.items, minlength=split.past.n_items)
     rare = np.array([len(t.truth) + t.unseen for t in truth_parts(town.targets, baskets_with)["rare"]])
     assert 0 < rare.sum() < sizes.sum()
-    hits = {name: np.nan_to_num(town.model_scores[name]["popular"].column("recall@5")) for name in ("rare", "common")}
+    hits = {name: np.nan_to_num(town.parts[name]["popular"].column("recall@5")) for name in ("rare", "common")}
     both = hits["rare"] * rare + hits["common"] * (sizes - rare)
     np.testing.assert_allclose(both, town.judged["popular"].column("recall@5") * sizes)
 

@@ -22,7 +22,7 @@ from training.data.matrices import queries_for
 from training.data.split import Target
 from training.judge.evaluate import lists_of
 from training.judge.logged import IMPRESSION, Impressions, judge_by_log, read_impressions, sentences
-from training.learn.stack import hold_out, learn_before
+from training.learn.stack import hold_out, train_on_past
 from training.report.page import report_html
 
 DISHES = 15
@@ -75,7 +75,7 @@ def learned_town():
     return (
         data,
         split,
-        learn_before(data, split, horizon_days=28, seed=0, report=lambda _: None),
+        train_on_past(data, split, horizon_days=28, seed=0, report=lambda _: None),
         tables(TOLD)[1].lazy(),
     )
 

@@ -19,9 +19,9 @@ from engine.models.registry import default_weights
 from engine.recommend.scoring.blend import Blend
 from tests.baskets import START, learned_from, random_town, tables, without_clock
 from training.data.matrices import keep_baskets, training_set, training_set_of
-from training.data.split import Lesson, sample, split_by_time, split_last_basket
+from training.data.split import Fold, sample, split_by_time, split_last_basket
 from training.learn.blend_weights import learn_blend
-from training.learn.stack import Course, _lessons, fit_models, hold_out, learn, tuning_sample
+from training.learn.stack import TrainingPlan, _lessons, fit_models, hold_out, learn, tuning_sample
 
 
 def said(data, baskets=None):
@@ -154,7 +154,7 @@ def test_the_learned_blend_is_never_worse_than_the_default_on_what_it_learned_fr
     targets = tuning_sample(split.targets, 0)
     assert len(targets) >= 50
     features, relevant, ideal = _candidates(models, targets)
-    learned = learn_blend([Lesson(models, replace(split, targets=targets))]).weights
+    learned = learn_blend([Fold(models, replace(split, targets=targets))]).weights
     names = [model.name for model in models]
     ours = _ndcg(features, relevant, ideal, np.array([learned[name] for name in names]))
     start = _ndcg(features, relevant, ideal, np.array([default_weights()[name] for name in names]))
@@ -193,7 +193,7 @@ def test_what_strangers_are_shown_is_learned_from_first_orders() -> None:
     data = learned_from(town)
     split = split_by_time(data, int(data.first_at + 92 * 86_400))
     models = fit_models(split.past, now=split.at, seed=0, report=lambda _: None)
-    learned = learn_blend([Lesson(models, split)])
+    learned = learn_blend([Fold(models, split)])
     assert (
         learned.for_new["trending"]
         > default_weights()["trending"] / default_weights()["popular"] * (learned.for_new["popular"])
@@ -209,27 +209,27 @@ def test_a_blend_of_nothing_is_refused() -> None:
 def test_a_small_history_teaches_by_several_stretches_each_told_by_models_that_knew_nothing_of_it() -> None:
     data = learned_from(random_town(150, 15, seed=8))
     split = hold_out(data, 10)
-    newest = Lesson(fit_models(split.past, now=split.at, seed=0, report=lambda _: None), split)
-    course = Course(data, 10, 0, lambda _: None)
-    lessons = _lessons(course, newest, thorough=True)
-    assert len(lessons) > 2
-    for later, lesson in pairwise(lessons):
-        assert lesson.split.at < later.split.at
-        assert lesson.split.past.at.max() < lesson.split.at <= later.split.past.at.max()
-        assert {target.query.now for target in lesson.split.targets} <= set(later.split.past.at.tolist())
-        assert 2 * lesson.split.past.n_baskets >= data.baskets.n_baskets
+    newest = Fold(fit_models(split.past, now=split.at, seed=0, report=lambda _: None), split)
+    course = TrainingPlan(data, 10, 0, lambda _: None)
+    folds = _lessons(course, newest, thorough=True)
+    assert len(folds) > 2
+    for later, fold in pairwise(folds):
+        assert fold.split.at < later.split.at
+        assert fold.split.past.at.max() < fold.split.at <= later.split.past.at.max()
+        assert {target.query.now for target in fold.split.targets} <= set(later.split.past.at.tolist())
+        assert 2 * fold.split.past.n_baskets >= data.baskets.n_baskets
     quick = _lessons(course, newest, thorough=False)
-    assert [lesson.split.at for lesson in quick] == [split.at]
+    assert [fold.split.at for fold in quick] == [split.at]
 
 
 def test_without_a_clock_everybody_teaches_once_while_the_last_baskets_of_others_are_known() -> None:
     data = without_clock({f"c{n}": ["a", "b", "c"][: 1 + n % 3] for n in range(60)})
     split = split_last_basket(data)
-    newest = Lesson(fit_models(split.past, now=split.at, seed=0, report=lambda _: None), split)
-    lessons = _lessons(Course(data, 28, 0, lambda _: None), newest, thorough=True)
-    asked = [target.query.row for lesson in lessons for target in lesson.split.targets]
+    newest = Fold(fit_models(split.past, now=split.at, seed=0, report=lambda _: None), split)
+    folds = _lessons(TrainingPlan(data, 28, 0, lambda _: None), newest, thorough=True)
+    asked = [target.query.row for fold in folds for target in fold.split.targets]
     assert sorted(asked) == sorted(target.query.row for target in split.targets)
-    assert all(lesson.split.past.n_baskets > split.past.n_baskets for lesson in lessons)
+    assert all(fold.split.past.n_baskets > split.past.n_baskets for fold in folds)
 
 
 def test_baskets_without_a_clock_are_four_weeks_apart_and_all_end_now() -> None:
@@ -262,7 +262,7 @@ def test_what_friends_and_languages_tell_of_newcomers_is_heard_only_where_they_t
     split = split_by_time(data, int((START + timedelta(days=61)).timestamp()))
     assert len(split.targets) == 120
     models = fit_models(split.past, now=split.at, seed=0, report=lambda _: None)
-    learned = learn_blend([Lesson(models, split)]).for_new
+    learned = learn_blend([Fold(models, split)]).for_new
     assert learned["popular"] > 0
     if alike:
         assert learned["referral"] > 0
@@ -276,7 +276,7 @@ def test_languages_are_heard_where_they_tell_anything() -> None:
     split = split_by_time(data, int((START + timedelta(days=61)).timestamp()))
     models = fit_models(split.past, now=split.at, seed=0, report=lambda _: None)
     assert "referral" not in [model.name for model in models]
-    assert learn_blend([Lesson(models, split)]).for_new["popular_by_language"] > 0
+    assert learn_blend([Fold(models, split)]).for_new["popular_by_language"] > 0
 
 
 def test_models_of_languages_and_friends_are_fitted_only_where_history_knows_any() -> None:

@@ -17,12 +17,12 @@ from engine.recommend.catalog.catalog import build_catalog
 from engine.recommend.home import DishRequest, recommend_dishes
 from engine.recommend.lists.again import dishes_again
 from engine.recommend.lists.featured import feature_dishes
-from engine.recommend.published.model import open_served
+from engine.recommend.published.model import open_published
 from engine.settings import Settings
 from tests.baskets import learned_from, random_town, tables
 from training import run
 from training.judge.evaluate import evaluate, lists_of
-from training.learn.stack import hold_out, learn, learn_before
+from training.learn.stack import hold_out, learn, train_on_past
 
 NOW = datetime(2025, 4, 6, 12, tzinfo=UTC)
 DISHES = 40
@@ -70,7 +70,7 @@ def test_an_ordinary_town_repeats() -> None:
 
 def test_no_list_of_any_model_holds_what_she_has_had_and_the_lists_are_full(data) -> None:
     split = hold_out(data, 28)
-    learned = learn_before(data, split, horizon_days=28, seed=0, report=lambda _: None)
+    learned = train_on_past(data, split, horizon_days=28, seed=0, report=lambda _: None)
     assert "ease" in {model.name for model in learned.models}
     for target, shown in zip(split.targets, lists_of(learned, data, split.targets, 20), strict=True):
         assert (shown >= 0).all()
@@ -90,7 +90,7 @@ def test_what_only_knows_her_own_dishes_weighs_nothing_there(data) -> None:
 def test_where_customers_repeat_the_same_lists_may_hold_her_own_dishes(data) -> None:
     again = replace(data, repeats=True)
     split = hold_out(again, 28)
-    learned = learn_before(again, split, horizon_days=28, seed=0, report=lambda _: None)
+    learned = train_on_past(again, split, horizon_days=28, seed=0, report=lambda _: None)
     assert "ease" not in {model.name for model in learned.models}
     shown = lists_of(learned, again, split.targets, 20)
     assert any(np.isin(row, target.query.items).any() for target, row in zip(split.targets, shown, strict=True))
@@ -103,7 +103,7 @@ def served(tmp_path_factory):
     town["all"] = [(i, [f"d{i:02d}"]) for i in range(DISHES)]
     orders, lines = tables(town)
     History(settings.history_folder).append(orders, lines)
-    answering = open_served(load(settings.artifacts_folder, run.train(settings, now=NOW).version))
+    answering = open_published(load(settings.artifacts_folder, run.train(settings, now=NOW).version))
     catalog = build_catalog(answering.items, pl.DataFrame(schema=ITEMS), pl.DataFrame(schema=VENDORS), timezone="UTC")
     return town, answering, catalog
 

@@ -16,7 +16,7 @@ from cli.main import run as command
 from engine.artifact import load, manifest_of
 from engine.errors import BadDefinition
 from engine.history.orders import History
-from engine.recommend.published.model import open_served
+from engine.recommend.published.model import open_published
 from tests.baskets import random_town, tables
 from training import run
 from training.evaluate_home import evaluate_home
@@ -123,7 +123,7 @@ def test_training_uses_the_file_says_so_and_learns_anew_when_it_changes(settings
     assert tuned.published
     told = manifest_of(settings.artifacts_folder, tuned.version)["recipe"]
     assert told["model_settings"] == {"als": {"factors": 8}, "repeat": {"decay": 0.6}}
-    served = {m.name: m for m in open_served(load(settings.artifacts_folder, tuned.version)).models}
+    served = {m.name: m for m in open_published(load(settings.artifacts_folder, tuned.version)).models}
     assert served["als"].item_factors.shape[1] == 8
     assert served["repeat"].decay == pytest.approx(0.6)
     assert run.train(settings, now=NOW.replace(day=4)).unchanged

@@ -57,7 +57,7 @@ def test_a_trial_fits_only_the_model_it_changes(ground, monkeypatch) -> None:
     ground.value(ModelSettings())
     fitted = []
     for model in ("Popular", "Repeat", "Als", "UserKnn", "ItemKnn", "NextItem"):
-        kind = getattr(__import__("training.learn.stack", fromlist=[model]), model)
+        kind = getattr(__import__("engine.models.registry", fromlist=[model]), model)
         fit = kind.fit
         monkeypatch.setattr(
             kind, "fit", lambda self, *a, _fit=fit, **k: (fitted.append(self.name), _fit(self, *a, **k))[1]

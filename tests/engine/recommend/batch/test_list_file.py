@@ -17,8 +17,8 @@ import pytest
 from engine.errors import ArtifactBroken, BadRequest, Conflict, MissingFile
 from engine.files.atomic import locked
 from engine.models.query import Place
-from engine.recommend.batch.everyone import Menus
-from engine.recommend.batch.list_file import SCHEMA, Recipe, tables_digest, write_lists
+from engine.recommend.batch.everyone import ZoneMasks
+from engine.recommend.batch.list_file import SCHEMA, ExportSpec, tables_digest, write_lists
 from engine.recommend.scoring.allowed import NO_DISH, Allowed
 from engine.settings import Settings
 from tests.engine.recommend.conftest import NOW, orderable
@@ -26,10 +26,10 @@ from tests.engine.recommend.conftest import NOW, orderable
 # Writes the lists, and kills its own process as soon as three parts are there.
 KILLED = """
 import os, pathlib, signal, sys
-from engine.recommend.batch.list_file import Recipe, write_lists
+from engine.recommend.batch.list_file import ExportSpec, write_lists
 from engine.settings import Settings
 home, file, version, model, tables, processes = sys.argv[1:]
-recipe = Recipe(version=version, model=model, top=5, at_s={at_s}, tables=tables, part=10)
+recipe = ExportSpec(version=version, model=model, top=5, at_s={at_s}, tables=tables, part=10)
 def report(done, total):
     if done >= 30:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -40,9 +40,9 @@ write_lists(
 """
 
 
-def recipe_of(town, model: str, **other) -> Recipe:
-    made = Recipe(
-        version=town.served.version,
+def recipe_of(town, model: str, **other) -> ExportSpec:
+    made = ExportSpec(
+        version=town.published.version,
         model=model,
         top=5,
         at_s=int(NOW.timestamp()),
@@ -64,7 +64,7 @@ def test_the_file_holds_everybodys_list_in_order(town, tmp_path, model) -> None:
     )
     found = pl.read_parquet(file)
     assert dict(found.schema) == SCHEMA
-    ordered = town.served.customers.names(range(len(town.served.customers)))
+    ordered = town.published.customers.names(range(len(town.published.customers)))
     everybody = [*ordered, "nina"]  # registered, and without an order
     assert ordered == sorted(ordered)
     assert found["customer_id"].unique(maintain_order=True).to_list() == everybody
@@ -79,12 +79,12 @@ def test_the_file_holds_everybodys_list_in_order(town, tmp_path, model) -> None:
 def test_what_the_file_says_of_a_customer_is_her_pool(town, tmp_path) -> None:
     write_lists(town.settings, recipe_of(town, "served"), tmp_path / "lists.parquet", processes=1)
     found = pl.read_parquet(tmp_path / "lists.parquet")
-    menus = Menus(town.served, town.catalog)
+    menus = ZoneMasks(town.published, town.catalog)
     for customer in ("c001", "c017", "rita", "vera"):
-        query = town.served.query(customer, (), now=int(NOW.timestamp()), place=Place())
-        pool = town.served.scorer.pool(query, Allowed(menus.mask(query.place.zone), None, NO_DISH), size=5)
+        query = town.published.query(customer, (), now=int(NOW.timestamp()), place=Place())
+        pool = town.published.scorer.pool(query, Allowed(menus.mask(query.place.zone), None, NO_DISH), size=5)
         own = found.filter(pl.col("customer_id") == customer)
-        assert own["item_id"].to_list() == town.served.items.names(pool.columns)
+        assert own["item_id"].to_list() == town.published.items.names(pool.columns)
         assert np.array_equal(own["score"].to_numpy(), pool.scores)
 
 

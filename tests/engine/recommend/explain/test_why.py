@@ -25,7 +25,7 @@ def reasons(town, *given, **asked) -> dict[str, str]:
 
 
 def test_what_is_far_behind_the_most_popular_is_not_called_popular(town) -> None:
-    counts = Counter(town.served.items.name(int(item)) for item in town.served.baskets.items)
+    counts = Counter(town.published.items.name(int(item)) for item in town.published.baskets.items)
     most = max(counts.values())
     said = reasons(town, None, limit=19)
     assert {code for code in said.values() if code.startswith("popular")}
@@ -35,7 +35,7 @@ def test_what_is_far_behind_the_most_popular_is_not_called_popular(town) -> None
 
 
 def test_the_most_popular_dish_of_nowhere_is_that_of_everywhere(town) -> None:
-    popular = next(model for model in town.served.models if model.name == "popular")
+    popular = next(model for model in town.published.models if model.name == "popular")
     assert popular.top(Place()) == (pytest.approx(float(popular.overall.max())), False)
     zone = Place(zone=0)
     top, near = popular.top(zone)
@@ -82,32 +82,32 @@ def test_new_is_what_was_first_ordered_lately_in_a_history_old_enough_to_tell(to
     assert new
     assert all(reasons(town, None, limit=19)[dish] == "new_here" for dish in new)
     # The town's 90 days of history, asked about three weeks after they began, tell of nothing what is new.
-    began = town.served.began_at
-    manifest = {**town.served.manifest, "data": {**town.served.manifest["data"]}}
+    began = town.published.began_at
+    manifest = {**town.published.manifest, "data": {**town.published.manifest["data"]}}
     manifest["data"]["first_at"] = NOW.isoformat()
-    young = replace(town, served=replace(town.served, manifest=manifest))
+    young = replace(town, published=replace(town.published, manifest=manifest))
     assert began is not None
     assert "new_here" not in reasons(young, None, limit=19).values()
 
 
 def test_a_rare_dish_of_long_ago_is_not_new(town) -> None:
-    extras = town.served.extras
+    extras = town.published.extras
     first = extras.first_at.copy()
-    columns = [town.served.items.row(dish) for dish in NEW]
+    columns = [town.published.items.row(dish) for dish in NEW]
     first[columns] = int(NOW.timestamp()) - NEW_S - HOUR
-    older = replace(town, served=replace(town.served, extras=replace(extras, first_at=first)))
+    older = replace(town, published=replace(town.published, extras=replace(extras, first_at=first)))
     assert "new_here" not in reasons(older, None, limit=19).values()
-    unknown = replace(town, served=replace(town.served, extras=replace(extras, first_at=None)))
+    unknown = replace(town, published=replace(town.published, extras=replace(extras, first_at=None)))
     assert "new_here" not in reasons(unknown, None, limit=19).values()
 
 
 def test_training_knows_when_each_dish_was_first_ordered(town) -> None:
-    baskets = town.served.baskets
+    baskets = town.published.baskets
     at = np.repeat(baskets.at, np.diff(baskets.basket_start))
     for dish in OLD[:4]:
-        column = town.served.items.row(dish)
-        assert town.served.extras.first_at[column] == at[baskets.items == column].min()
-    assert town.served.extras.first_at[town.served.items.row(NEW[0])] == np.iinfo(np.int64).max
+        column = town.published.items.row(dish)
+        assert town.published.extras.first_at[column] == at[baskets.items == column].min()
+    assert town.published.extras.first_at[town.published.items.row(NEW[0])] == np.iinfo(np.int64).max
 
 
 @pytest.mark.parametrize("code", sorted(OTHERS))
@@ -125,8 +125,8 @@ def test_only_what_nothing_is_known_of_is_said_of_empty_and_short_lists_alike() 
 
 
 def with_hours(town, known: bool):
-    data = {**town.served.manifest["data"], "hours": known}
-    return replace(town, served=replace(town.served, manifest={**town.served.manifest, "data": data}))
+    data = {**town.published.manifest["data"], "hours": known}
+    return replace(town, published=replace(town.published, manifest={**town.published.manifest, "data": data}))
 
 
 def test_orders_of_which_only_the_date_is_known_have_no_time_of_day(town) -> None:
@@ -136,8 +136,8 @@ def test_orders_of_which_only_the_date_is_known_have_no_time_of_day(town) -> Non
 
 
 def test_a_date_is_the_day_of_whoever_wrote_it_down_and_an_instant_is_hers(town) -> None:
-    clocks = Clocks(("America/Los_Angeles",), np.zeros(len(town.served.customers), np.int16))
-    west = replace(town, served=replace(town.served, extras=replace(town.served.extras, clocks=clocks)))
+    clocks = Clocks(("America/Los_Angeles",), np.zeros(len(town.published.customers), np.int16))
+    west = replace(town, published=replace(town.published, extras=replace(town.published.extras, clocks=clocks)))
     friday = datetime(2025, 4, 11, 2, tzinfo=UTC)
     assert reasons(with_hours(west, False), "rita", at=friday)["d05"] == "most_weekdays"
     assert "weekday" not in reasons(with_hours(west, True), "rita", at=friday)["d05"]

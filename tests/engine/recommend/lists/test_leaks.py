@@ -22,21 +22,21 @@ SHELVES = ("dishes", "explored", "arranged", "blend", "similar", "addons", "agai
 
 
 def shown_by(town, shelf, request, fresh, similar_to) -> list[str]:
-    served, catalog = town.served, town.catalog
+    published, catalog = town.published, town.catalog
     if shelf == "similar":
-        return [d.item_id for d in similar_dishes(served, catalog, request, fresh, item_id=similar_to).dishes]
+        return [d.item_id for d in similar_dishes(published, catalog, request, fresh, item_id=similar_to).dishes]
     if shelf == "addons":
-        return [d.item_id for d in addon_dishes(served, catalog, request, fresh).dishes] if request.cart else []
+        return [d.item_id for d in addon_dishes(published, catalog, request, fresh).dishes] if request.cart else []
     if shelf == "again":
-        return [d.item_id for d in dishes_again(served, catalog, request, fresh).dishes]
+        return [d.item_id for d in dishes_again(published, catalog, request, fresh).dishes]
     if shelf == "vendors":
-        found = recommend_vendors(served, catalog, request, fresh).vendors
+        found = recommend_vendors(published, catalog, request, fresh).vendors
         return [dish for vendor in found for dish in vendor.dishes]
     if shelf == "for_segment":
-        return [d.item_id for d in feature_dishes(served, catalog, request, ["c001", "c002", "stranger"]).dishes]
+        return [d.item_id for d in feature_dishes(published, catalog, request, ["c001", "c002", "stranger"]).dishes]
     if shelf == "blend":
-        served = replace(served, ranker=None)
-    return [dish.item_id for dish in recommend_dishes(served, catalog, request, fresh).dishes]
+        published = replace(published, ranker=None)
+    return [dish.item_id for dish in recommend_dishes(published, catalog, request, fresh).dishes]
 
 
 LISTS = {

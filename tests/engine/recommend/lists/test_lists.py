@@ -23,30 +23,30 @@ from tests.engine.recommend.conftest import NEW, NOW, VENDOR, Town, bought, told
 
 
 def similar(town, item_id, customer="c001", fresh=(), **asked):
-    return similar_dishes(town.served, town.catalog, town.request(customer, **asked), fresh, item_id=item_id)
+    return similar_dishes(town.published, town.catalog, town.request(customer, **asked), fresh, item_id=item_id)
 
 
 def again(town, customer="rita", fresh=(), **asked):
-    return dishes_again(town.served, town.catalog, town.request(customer, **asked), fresh)
+    return dishes_again(town.published, town.catalog, town.request(customer, **asked), fresh)
 
 
 def addons(town, *cart, customer="c001", fresh=(), **asked):
-    return addon_dishes(town.served, town.catalog, town.request(customer, cart=cart, **asked), fresh)
+    return addon_dishes(town.published, town.catalog, town.request(customer, cart=cart, **asked), fresh)
 
 
 def vendors(town, customer="c001", fresh=(), **asked):
-    return recommend_vendors(town.served, town.catalog, town.request(customer, **asked), fresh)
+    return recommend_vendors(town.published, town.catalog, town.request(customer, **asked), fresh)
 
 
 def featured(town, members, **asked):
-    return feature_dishes(town.served, town.catalog, town.request(None, **asked), members)
+    return feature_dishes(town.published, town.catalog, town.request(None, **asked), members)
 
 
 def test_what_ritas_customers_order_beside_a_dish_is_similar_to_it(town) -> None:
     answer = similar(town, "d05", limit=3)
     assert len(answer.dishes) == 3
     assert {dish.reason.code for dish in answer.dishes} <= {"same_customers", "similar_to"}
-    assert town.catalog.name(town.served.items.row("d05"), "en") in answer.dishes[0].reason.text
+    assert town.catalog.name(town.published.items.row("d05"), "en") in answer.dishes[0].reason.text
     scores = [dish.score for dish in answer.dishes]
     assert scores == sorted(scores, reverse=True)
 
@@ -74,8 +74,8 @@ def test_a_cart_is_completed_with_what_goes_in_one_basket(town) -> None:
 
 
 def test_a_partner_is_named_only_where_the_pair_was_seen_often(town) -> None:
-    items = town.served.items
-    together = town.served.extras.together
+    items = town.published.items
+    together = town.published.extras.together
     for cart in ("d01", "d05", "d09"):
         for dish in addons(town, cart, limit=10).dishes:
             if dish.reason.code == "goes_with":
@@ -162,8 +162,8 @@ def unlisted(town) -> Town:
 
 
 def ordered_at(town, vendor) -> set[str]:
-    served = town.served
-    return set(served.items.names(served.items_of_vendor(served.vendors.row(vendor))))
+    published = town.published
+    return set(published.items.names(published.items_of_vendor(published.vendors.row(vendor))))
 
 
 def test_where_no_table_names_vendors_they_are_known_by_what_was_ordered_there(town, unlisted) -> None:
@@ -177,7 +177,7 @@ def test_where_no_table_names_vendors_they_are_known_by_what_was_ordered_there(t
     }  # fmt: skip
     assert [v.vendor_id for v in vendors(unlisted, None, limit=9, vendor_id="v3").vendors] == ["v3"]
     tables = (pl.DataFrame(schema=ITEMS), pl.DataFrame(schema=VENDORS))
-    nobody = replace(town, catalog=build_catalog(town.served.items, *tables, timezone="UTC"))
+    nobody = replace(town, catalog=build_catalog(town.published.items, *tables, timezone="UTC"))
     assert {v.name for v in vendors(nobody, None, limit=9).vendors} == {"v0", "v1", "v2", "v3"}
 
 
@@ -189,7 +189,7 @@ def test_a_cart_is_completed_at_its_vendors_where_only_orders_name_them(unlisted
 
 def test_a_dish_no_table_gives_to_a_vendor_is_closed_with_the_only_one_that_sells_it(town) -> None:
     nameless = read_table(town.settings, "items").with_columns(vendor_id=pl.lit(None, pl.String))
-    catalog = catalog_of(town.served, nameless, read_table(town.settings, "vendors"), timezone="UTC")
+    catalog = catalog_of(town.published, nameless, read_table(town.settings, "vendors"), timezone="UTC")
     known = replace(town, catalog=catalog)
     only = {dish for dish in NEW if VENDOR[dish] == "v2"}
     assert only <= set(known.shown(None, limit=20))
@@ -199,8 +199,10 @@ def test_a_dish_no_table_gives_to_a_vendor_is_closed_with_the_only_one_that_sell
 
 
 def test_orders_undone_since_training_are_no_visits_to_their_vendor(town) -> None:
-    row = town.served.row_of("rita")
-    last = datetime.fromtimestamp(int(town.served.baskets.at[town.served.baskets.customer_start[row + 1] - 1]), UTC)
+    row = town.published.row_of("rita")
+    last = datetime.fromtimestamp(
+        int(town.published.baskets.at[town.published.baskets.customer_start[row + 1] - 1]), UTC
+    )
     lines = {"order_id": "o1", "items": [{"item_id": "d05"}], "vendor_id": VENDOR["d05"]}
     learned = Event("e1", "order", "rita", last, lines, 1)
     text = vendors(town, "rita", [learned], limit=1).vendors[0].reason.text
@@ -211,10 +213,10 @@ def test_orders_undone_since_training_are_no_visits_to_their_vendor(town) -> Non
 
 
 def test_a_vendor_few_order_from_is_not_called_popular(town) -> None:
-    share = town.served.extras.vendors
-    weight = np.where(share.keys % share.n_vendors == town.served.vendors.row("v3"), share.weight / 20, share.weight)
-    extras = replace(town.served.extras, vendors=replace(share, weight=weight))
-    rare = replace(town, served=replace(town.served, extras=extras))
+    share = town.published.extras.vendors
+    weight = np.where(share.keys % share.n_vendors == town.published.vendors.row("v3"), share.weight / 20, share.weight)
+    extras = replace(town.published.extras, vendors=replace(share, weight=weight))
+    rare = replace(town, published=replace(town.published, extras=extras))
     for zone, code in ((None, "popular"), ("z1", "popular_nearby"), ("moon", "popular")):
         reasons = {v.vendor_id: v.reason.code for v in vendors(rare, None, zone=zone, limit=9).vendors}
         assert reasons["v0"] == code
@@ -223,9 +225,9 @@ def test_a_vendor_few_order_from_is_not_called_popular(town) -> None:
 
 def test_a_vendor_suits_her_taste_only_where_something_of_hers_speaks_for_its_dish(town) -> None:
     impersonal = replace(
-        town.served, models=[m for m in town.served.models if m.name.startswith("popular")], ranker=None
+        town.published, models=[m for m in town.published.models if m.name.startswith("popular")], ranker=None
     )
-    plain = replace(town, served=impersonal)
+    plain = replace(town, published=impersonal)
     assert "vendor_suits" not in {v.reason.code for v in vendors(plain, "rita", limit=9).vendors}
 
 
@@ -246,8 +248,10 @@ def test_what_she_orders_every_day_is_not_said_to_come_every_1_days(town) -> Non
 
 
 def test_an_order_told_late_changes_no_rhythm(town) -> None:
-    row = town.served.row_of("rita")
-    last = datetime.fromtimestamp(int(town.served.baskets.at[town.served.baskets.customer_start[row + 1] - 1]), UTC)
+    row = town.published.row_of("rita")
+    last = datetime.fromtimestamp(
+        int(town.published.baskets.at[town.published.baskets.customer_start[row + 1] - 1]), UTC
+    )
     at = last + timedelta(days=6)
     plain = {d.item_id: d.reason.text for d in again(town, "rita", at=at, language="en").dishes}
     assert plain["d05"].startswith("You order this about every 7 days")
@@ -289,7 +293,7 @@ def test_what_a_group_orders_more_than_others_is_featured_for_it(town, monkeypat
 
 
 def test_of_everybody_nothing_stands_out(town) -> None:
-    everybody = town.served.customers.names(np.arange(len(town.served.customers)))
+    everybody = town.published.customers.names(np.arange(len(town.published.customers)))
     answer = featured(town, everybody, limit=8)
     assert {round(dish.lift, 1) for dish in answer.dishes} == {1.0}
     assert {dish.reason.code for dish in answer.dishes} == {"group_likes"}

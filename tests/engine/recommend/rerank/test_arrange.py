@@ -22,8 +22,8 @@ from tests.engine.recommend.conftest import NEW, OLD, VENDOR, bought, told
 
 
 def own_dishes(town, customer="c001") -> set[str]:
-    query = town.served.query(customer, [], now=0, place=town.served.place(None, None, None, None))
-    return {town.served.items.name(column) for column in query.items.tolist()}
+    query = town.published.query(customer, [], now=0, place=town.published.place(None, None, None, None))
+    return {town.published.items.name(column) for column in query.items.tolist()}
 
 
 def test_by_default_the_models_order_stands(town) -> None:
@@ -73,7 +73,7 @@ def test_the_first_dish_that_fits_is_taken_so_that_the_best_list_within_the_limi
 
 
 def test_dishes_whose_names_share_their_words_are_shown_once(town) -> None:
-    words = {dish: town.catalog.name(town.served.items.row(dish), "en").rsplit(" ", 1)[0] for dish in [*OLD, *NEW]}
+    words = {dish: town.catalog.name(town.published.items.row(dish), "en").rsplit(" ", 1)[0] for dish in [*OLD, *NEW]}
     # Letters of the ids count as a word too ("d"), so two of three words make a duplicate of a two-word name.
     answer = town.ask(limit=19, lists={"near_duplicates": 0.99})
     names = [words[dish.item_id] for dish in answer.dishes]
@@ -90,7 +90,7 @@ def test_a_share_that_no_whole_number_of_dishes_has_is_said_to_give_way(town) ->
 
 
 def words(town, dish) -> frozenset[str]:
-    return frozenset(words_of(town.catalog.name(town.served.items.row(dish), "en")))
+    return frozenset(words_of(town.catalog.name(town.published.items.row(dish), "en")))
 
 
 @pytest.mark.parametrize("lists", [{}, {"explore_share": 0.5, "explore_after": 0}, {"most_per_vendor": 1}])

@@ -6,25 +6,25 @@ import numpy as np
 import pytest
 
 from engine.recommend.options import SignalOptions
-from engine.recommend.request import open_request
+from engine.recommend.request import build_request
 from engine.recommend.rerank.signals import neighbours, read_signals
 from tests.engine.recommend.conftest import NEW, NOW, bought, told
 
 
 def signals(town, customer, fresh=(), **asked):
     return read_signals(
-        open_request(town.served, town.catalog, town.request(customer, **asked), fresh), SignalOptions()
+        build_request(town.published, town.catalog, town.request(customer, **asked), fresh), SignalOptions()
     )
 
 
 def column(town, dish):
-    return town.served.items.row(dish)
+    return town.published.items.row(dish)
 
 
 def nearest_to(town, dish, among):
     """Return the dish of `among` that is nearest to `dish`."""
-    _, items, close = neighbours(town.served, np.array([column(town, dish)], np.int32))
-    by_closeness = [town.served.items.name(item) for item in items[np.argsort(-close, kind="stable")].tolist()]
+    _, items, close = neighbours(town.published, np.array([column(town, dish)], np.int32))
+    by_closeness = [town.published.items.name(item) for item in items[np.argsort(-close, kind="stable")].tolist()]
     return next(each for each in by_closeness if each in among)
 
 
@@ -58,14 +58,14 @@ def test_an_order_told_late_brings_back_no_look_of_before_her_newest(town) -> No
     placed = [bought("d04", 1, "visitor", hours_ago=1)]
     looked, late = told("view", 2, "visitor", hours_ago=2, item_id="d03"), bought("d05", 3, "visitor", hours_ago=5)
     assert not signals(town, "visitor", [*placed, looked, late]).touched
-    row = town.served.row_of("c002")
-    newest = int(town.served.baskets.at[town.served.baskets.customer_start[row + 1] - 1])
+    row = town.published.row_of("c002")
+    newest = int(town.published.baskets.at[town.published.baskets.customer_start[row + 1] - 1])
     hours_ago = (int(NOW.timestamp()) - newest) / 3600
     before = told("view", 1, "c002", hours_ago=hours_ago + 1, item_id="d03")
     late = bought("d05", 2, "c002", hours_ago=hours_ago + 2)
     options = SignalOptions(half_life_hours=2000)
-    asking = open_request(town.served, town.catalog, town.request("c002"), [before, late])
-    assert not read_signals(asking, options).touched
+    context = build_request(town.published, town.catalog, town.request("c002"), [before, late])
+    assert not read_signals(context, options).touched
 
 
 def test_what_led_to_an_order_counts_no_more_and_signs_fade(town) -> None:
@@ -117,9 +117,9 @@ def test_nothing_she_did_changes_nothing(town) -> None:
 
 
 def test_a_newcomer_is_shown_what_is_popular_in_her_home_zone(town) -> None:
-    asking = open_request(town.served, town.catalog, town.request("nina"), [])
-    assert town.served.zones.name(asking.query.place.zone) == "z1"
-    assert asking.language == "zh"
-    assert all(open_request(*town.of(who), []).language == "en" for who in ("stranger", None))
+    context = build_request(town.published, town.catalog, town.request("nina"), [])
+    assert town.published.zones.name(context.query.place.zone) == "z1"
+    assert context.language == "zh"
+    assert all(build_request(*town.of(who), []).language == "en" for who in ("stranger", None))
     assert town.ask("nina").dishes[0].reason.code == "popular_nearby"
     assert town.ask("stranger").dishes[0].reason.code == "popular"

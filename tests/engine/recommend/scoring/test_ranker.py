@@ -20,7 +20,7 @@ from engine.recommend.scoring.ranker import Ranker
 from engine.recommend.scoring.scorer import Scorer
 from tests.baskets import learned_from, random_town, tables
 from training.data.matrices import training_set
-from training.data.split import Lesson
+from training.data.split import Fold
 from training.learn.blend_weights import learn_blend
 from training.learn.ranker import learn_ranker
 from training.learn.stack import fit_models, hold_out, tuning_sample
@@ -111,17 +111,17 @@ def learned():
     split = hold_out(data, 28)
     models = fit_models(split.past, now=split.at, seed=0, report=lambda _: None)
     targets = tuning_sample(split.targets, 0)
-    blend = learn_blend([Lesson(models, replace(split, targets=targets))])
+    blend = learn_blend([Fold(models, replace(split, targets=targets))])
     return data, split, models, blend, targets
 
 
 def test_where_the_place_matters_the_ranker_beats_the_blend_and_is_kept(learned) -> None:
     _, split, models, blend, targets = learned
-    ranker = learn_ranker([Lesson(models, replace(split, targets=targets))], blend, seed=0)
+    ranker = learn_ranker([Fold(models, replace(split, targets=targets))], blend, seed=0)
     assert ranker is not None
     assert ranker.for_known
     truth = [target.truth[0] for target in targets]
-    ours, theirs = (lists(Scorer(models, blend, served), targets, 1) for served in (ranker, None))
+    ours, theirs = (lists(Scorer(models, blend, published), targets, 1) for published in (ranker, None))
     assert np.mean([a[0] == t for a, t in zip(ours, truth, strict=True)]) > 0.1 + np.mean(
         [b[0] == t for b, t in zip(theirs, truth, strict=True)]
     )
@@ -129,7 +129,7 @@ def test_where_the_place_matters_the_ranker_beats_the_blend_and_is_kept(learned)
 
 def test_it_survives_the_artifact(learned) -> None:
     _, split, models, blend, targets = learned
-    ranker = learn_ranker([Lesson(models, replace(split, targets=targets))], blend, seed=0)
+    ranker = learn_ranker([Fold(models, replace(split, targets=targets))], blend, seed=0)
     again = Ranker.from_arrays(ranker.arrays())
     before, after = (lists(Scorer(models, blend, it), targets[:20], 12) for it in (ranker, again))
     np.testing.assert_array_equal(before, after)
@@ -139,7 +139,7 @@ def test_it_survives_the_artifact(learned) -> None:
 def test_whom_it_does_not_serve_gets_the_blend_and_filtered_dishes_stay_out(learned) -> None:
     _, split, models, blend, targets = learned
     ranker = replace(
-        learn_ranker([Lesson(models, replace(split, targets=targets))], blend, seed=0), for_known=True, for_new=False
+        learn_ranker([Fold(models, replace(split, targets=targets))], blend, seed=0), for_known=True, for_new=False
     )
     allowed = replace(Allowed.everything(12), blocked=np.array([4], np.int32))
     with_it, without = Scorer(models, blend, ranker), Scorer(models, blend, None)
@@ -155,7 +155,7 @@ def test_whom_it_does_not_serve_gets_the_blend_and_filtered_dishes_stay_out(lear
 
 def test_few_held_out_baskets_teach_no_trees(learned) -> None:
     _, split, models, blend, targets = learned
-    assert learn_ranker([Lesson(models, replace(split, targets=targets[:50]))], blend, seed=0) is None
+    assert learn_ranker([Fold(models, replace(split, targets=targets[:50]))], blend, seed=0) is None
 
 
 def test_where_it_does_not_beat_the_blend_there_is_none() -> None:
@@ -166,8 +166,8 @@ def test_where_it_does_not_beat_the_blend_there_is_none() -> None:
     rng = np.random.default_rng(0)
     # What comes next is pure chance: nothing can beat anything.
     chance = [replace(target, truth=rng.integers(0, 4, 1).astype(np.int32)) for target in targets]
-    lessons = [Lesson(models, replace(split, targets=chance))]
-    assert learn_ranker(lessons, learn_blend(lessons), seed=0) is None
+    folds = [Fold(models, replace(split, targets=chance))]
+    assert learn_ranker(folds, learn_blend(folds), seed=0) is None
 
 
 def test_a_dish_is_as_far_as_the_middle_of_where_it_is_ordered_to() -> None:
@@ -202,7 +202,7 @@ def test_where_a_dish_is_ordered_to_is_the_median_of_its_orders() -> None:
 
 def test_a_ranker_taught_on_other_features_leaves_the_order_to_the_blend(learned, tmp_path) -> None:
     _, split, models, blend, targets = learned
-    ranker = learn_ranker([Lesson(models, replace(split, targets=targets))], blend, seed=0)
+    ranker = learn_ranker([Fold(models, replace(split, targets=targets))], blend, seed=0)
     older = replace(ranker, text=ranker.text.replace("blend_rank", "popular_rank"))
     for one, kept in ((ranker, True), (older, False)):
         artifact = Artifact(tmp_path, {}, {f"ranker.{name}": array for name, array in one.arrays().items()})
