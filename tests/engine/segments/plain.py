@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -111,7 +111,7 @@ def measured(measure: Measure, town: Town, as_of: datetime, who: str) -> object:
     if measure.what in ("first", "last"):
         instants = [row["ordered_at"] for row in mine]
         return (min if measure.what == "first" else max)(instants, default=None)
-    values = [prop(measure.of, row, town, who, measure.event) for row in mine]
+    values = [prop(measure.of or "", row, town, who, measure.event) for row in mine]
     some = [value for value in values if value is not None]
     return None if mine and not some else sum(some)
 
@@ -138,9 +138,9 @@ def counts(measure: Measure, row: Row, town: Town, as_of: datetime, who: str) ->
     )  # fmt: skip
 
 
-def prop(name: str, row: Row, town: Town, who: str, event: str) -> object:
+def prop(name: str, row: Row, town: Town, who: str, event: str) -> Any:
     local = row["ordered_at"].astimezone(ZoneInfo(zone_of(town, who)))
-    item = town.items.get(row.get("item_id"), {})
+    item = town.items.get(str(row.get("item_id")), {})
     match name:
         case "hour":
             return local.hour
@@ -172,18 +172,18 @@ def zone_of(town: Town, who: str) -> str:
         return town.zone
 
 
-def compares(value: object, kind: str, operator: str, wanted: object, town: Town, as_of: datetime, who: str) -> bool:
+def compares(value: Any, kind: str, operator: str, wanted: Any, town: Town, as_of: datetime, who: str) -> bool:
     if operator == "known":
-        return (value is not None) == wanted
+        return bool((value is not None) == wanted)
     if value is None:
         return False
     if operator == "between":
         low, high = wanted
-        return low <= value < high if kind == "instant" else low <= value <= high
+        return bool(low <= value < high if kind == "instant" else low <= value <= high)
     if operator == "anniversary_within_days":
         today = as_of.astimezone(ZoneInfo(zone_of(town, who))).date()
         return any(kept(value, today + timedelta(days=ahead)) for ahead in range(wanted))
-    return {
+    checks: dict[str, Callable[[], bool]] = {
         "at_least": lambda: value >= wanted,
         "above": lambda: value > wanted,
         "at_most": lambda: value <= wanted,
@@ -196,7 +196,8 @@ def compares(value: object, kind: str, operator: str, wanted: object, town: Town
         "within_days": lambda: as_of - timedelta(days=wanted) < value <= as_of,
         "older_than_days": lambda: value <= as_of - timedelta(days=wanted),
         "in_next_days": lambda: as_of < value <= as_of + timedelta(days=wanted),
-    }[operator]()
+    }
+    return bool(checks[operator]())
 
 
 def kept(birthday: date, day: date) -> bool:

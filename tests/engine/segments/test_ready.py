@@ -142,7 +142,7 @@ def test_a_new_dish_is_one_a_customer_never_had_before(ids: Ids, orders: dict[st
 
 
 def test_states_come_from_the_customer_table(ids: Ids, table: dict[str, Row]) -> None:
-    def where(**wanted: tuple[str, ...]) -> set[str]:
+    def where(**wanted: tuple[object, ...]) -> set[str]:
         return {who for who, row in table.items() if all(row[name] in values for name, values in wanted.items())}
 
     gone = where(lifecycle=("likely_lapsed", "lapsed"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from engine.segments.fields import OPERATORS, SEGMENT_FIELDS
 from engine.segments.parse import MEASURES, NODES, parse_rule
 from engine.segments.properties import SEGMENT_EVENTS
 from engine.segments.schema import segment_json_schema
 
-DEFS = segment_json_schema()["$defs"]
+DEFS: Any = segment_json_schema()["$defs"]
 
 
 def test_a_rule_is_one_of_the_nodes_or_fields() -> None:

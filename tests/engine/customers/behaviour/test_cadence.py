@@ -97,7 +97,7 @@ def test_the_next_order_halves_what_is_left_of_the_gaps() -> None:
 
 
 def test_states_follow_from_the_dates() -> None:
-    dates = tuple(np.full(6, days) for days in (10.0, 20.0, 30.0))
+    dates = (np.full(6, 10.0), np.full(6, 20.0), np.full(6, 30.0))
     elapsed, age = np.array([5.0, 10.0, 25.0, 30.0, 5.0, 5.0]), np.array([90, 90, 90, 90, 29, 90])
     back = np.array([False, False, False, True, False, True])
     assert cadence.lifecycles(elapsed, age, dates, back, Cadence()).tolist() == [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import polars as pl
 import pytest
@@ -21,7 +22,7 @@ from tests.engine.customers.histories import NOW, customers, feedback, moment, o
 
 def found_of(
     *rows: dict[str, object], given: pl.DataFrame | None = None, at: Moment = NOW
-) -> dict[str, dict[str, object]]:
+) -> dict[str, dict[str, Any]]:
     purchases = read_purchases(orders(*rows).lazy(), customers(), at)
     frame = satisfaction_figures(purchases, feedback() if given is None else given, Satisfaction())
     return {purchases.ids[row["customer"]]: row for row in frame.iter_rows(named=True)}
@@ -107,7 +108,7 @@ WORDS = st.one_of(
 def test_a_customer_is_unhappy_since_their_latest_bad_opinion_unless_a_good_one_is_later(
     words: list[tuple[str, int, tuple[str, int | None]]],
 ) -> None:
-    rows = [order(who, days, rating=float(score)) for who, days, (kind, score) in words if kind == "rating"]
+    rows = [order(who, days, rating=float(score or 0)) for who, days, (kind, score) in words if kind == "rating"]
     given = [opinion(who, days, kind, score) for who, days, (kind, score) in words if kind != "rating"]
     found = found_of(order("a", 30), order("b", 30), *rows, given=feedback(*given))
     low = {"rating": 2, "nps": 6, "csat": 2}
@@ -117,7 +118,7 @@ def test_a_customer_is_unhappy_since_their_latest_bad_opinion_unless_a_good_one_
         bad_day = max((day for day, bad in opinions if bad), default=None)
         good_day = max((day for day, bad in opinions if not bad), default=None)
         unhappy = bad_day is not None and (good_day is None or good_day <= bad_day)
-        expected = datetime(2026, 3, 1, 12, tzinfo=UTC) + timedelta(days=bad_day) if unhappy else None
+        expected = datetime(2026, 3, 1, 12, tzinfo=UTC) + timedelta(days=bad_day or 0) if unhappy else None
         assert found.get(who, {}).get("unhappy_at") == expected
 
 

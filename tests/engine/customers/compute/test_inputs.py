@@ -16,7 +16,8 @@ def test_values_lie_at_their_places_and_null_elsewhere_and_for_nan() -> None:
     assert spread(np.array([1.5, np.nan]), np.array([2, 0]), 4).to_list() == [None, None, 1.5, None]
     assert spread(np.array(["a"]), np.array([1]), 2).to_list() == [None, "a"]
     empty = spread(np.empty(0), np.empty(0, np.int64), 2)
-    assert (empty.to_list(), empty.dtype) == ([None, None], pl.Float64)
+    assert empty.to_list() == [None, None]
+    assert empty.dtype == pl.Float64
     assert null_for_nan(np.array([np.nan, 0.0])).to_list() == [None, 0.0]
 
 

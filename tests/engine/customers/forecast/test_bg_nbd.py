@@ -109,6 +109,7 @@ def test_customers_drawn_from_the_model_give_its_parameters_back(name: BgNbdVari
     found = bg_nbd.fit_bg_nbd(name, data)
     assert (found.r, found.alpha) == (pytest.approx(0.8, rel=0.15), pytest.approx(3.0, rel=0.15))
     assert found.a / (found.a + found.b) == pytest.approx(0.9 / 3.4, rel=0.1)
+    assert found.log_likelihood is not None
     assert found.log_likelihood >= float(bg_nbd.bg_nbd_log_likelihoods(truth, data) @ data.customers)
 
 
@@ -138,6 +139,7 @@ def test_the_fit_is_a_peak_and_does_not_depend_on_the_order_of_customers() -> No
             moved = {each: getattr(best, each) for each in ("r", "alpha", "a", "b")}
             moved[name] *= factor
             other = bg_nbd.bg_nbd_log_likelihoods(BgNbd("bg_nbd", **moved), data) @ data.customers
+            assert best.log_likelihood is not None
             assert other < best.log_likelihood
     turned = Summaries(data.x[::-1], data.tx_days[::-1], data.t_days[::-1], data.customers[::-1])
     assert bg_nbd.fit_bg_nbd("bg_nbd", turned).r == pytest.approx(best.r, rel=1e-3)

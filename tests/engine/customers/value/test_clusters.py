@@ -26,7 +26,7 @@ def test_the_groups_that_are_there_are_found_and_named() -> None:
     found = find_clusters(town(), Groups(), np.random.default_rng(1))
     assert found is not None
     assert len(found.clusters) == 3
-    assert max(found.silhouette, key=found.silhouette.get) == 3
+    assert max(found.silhouette, key=lambda k: found.silhouette[k]) == 3
     for part in range(3):
         assert len(set(found.member[part * 300 : (part + 1) * 300])) == 1
     names = {cluster.name for cluster in found.clusters}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from engine.customers.value.lookalikes import ATTRIBUTES, lookalike_scores, prospect_ranks
 
 
-def known(zone: list[str | None], **more: list[str | None]) -> pl.DataFrame:
+def known(zone: Sequence[str | None], **more: Sequence[str | None]) -> pl.DataFrame:
     return pl.DataFrame(
         {name: more.get(name, zone if name == "zone" else [None] * len(zone)) for name in ATTRIBUTES},
         schema=dict.fromkeys(ATTRIBUTES, pl.String),
@@ -28,7 +30,7 @@ def test_what_is_common_among_the_best_raises_and_what_is_rare_lowers() -> None:
     assert np.isnan(score[best]).all()
 
 
-def test_a_value_nobody_who_ordered_has_says_little_and_too_few_best_say_nothing() -> None:
+def test_a_value_without_orders_adds_little_and_too_few_best_give_no_score() -> None:
     zone = ["a"] * 60 + ["new"]
     ordered = np.arange(61) < 60
     score = lookalike_scores(known(zone), ordered, np.arange(61) < 15)
