@@ -74,7 +74,7 @@ class Supervisor:
     def _replace(self, began: float) -> None:
         if time.monotonic() - began < SOON_S:
             time.sleep(PAUSE_S)
-        command = [sys.executable, "-m", "api.process.workers", str(self.descriptor), "0", self.folder]
+        command = [sys.executable, "-P", "-m", "api.process.workers", str(self.descriptor), "0", self.folder]
         self.began[os.posix_spawn(sys.executable, command, os.environ, setsigmask=())] = time.monotonic()
 
 

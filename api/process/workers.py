@@ -34,7 +34,7 @@ def become(bound: socket.socket, workers: int, folder: str) -> None:
     os.environ.setdefault(*ALLOCATOR)
     # Its threads would be started before the fork, and limited to one right after.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    command = [sys.executable, "-m", "api.process.workers", str(bound.fileno()), str(workers), folder]
+    command = [sys.executable, "-P", "-m", "api.process.workers", str(bound.fileno()), str(workers), folder]
     os.execv(command[0], command)  # noqa: S606 - our own interpreter and module
 
 

@@ -19,7 +19,7 @@ from engine.errors import Unavailable
 
 READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 10.0
-COMMAND = [sys.executable, "-c", "from cli.main import run; run()", "serve", "--json"]
+COMMAND = [sys.executable, "-P", "-c", "from cli.main import run; run()", "serve", "--json"]
 
 
 @dataclass(frozen=True, slots=True)
