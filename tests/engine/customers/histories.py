@@ -1,4 +1,4 @@
-"""Orders for tests of the customer table: told by hand, or drawn from the very models that are fitted."""
+"""Orders for tests of the customer table: written by hand, or drawn from the very models that are fitted."""
 
 from __future__ import annotations
 

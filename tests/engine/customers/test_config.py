@@ -1,4 +1,4 @@
-"""Every key has a default and a range, and a wrong one is told by its path."""
+"""Every key has a default and a range, and a wrong one is named by its path."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_the_file_in_the_home_is_read_and_another_may_be_named(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ({"rfn": {}}, "customers.yaml.rfn: unknown key; did you mean 'rfm'"),
         ({"rfm": {"window": 3}}, "customers.yaml.rfm.window: unknown key; did you mean 'window_days'"),
@@ -47,10 +47,10 @@ def test_the_file_in_the_home_is_read_and_another_may_be_named(tmp_path: Path) -
         ({"lifetime_value": {"model": "pareto"}}, "'pareto' is none of auto, bg_nbd, mbg_nbd"),
     ],
 )
-def test_a_wrong_key_is_told_by_its_path(content: object, told: str) -> None:
+def test_a_wrong_key_is_named_by_its_path(content: object, message: str) -> None:
     with pytest.raises(BadDefinition) as refused:
         parse_customer_config(content)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_broken_and_missing_files_are_refused(tmp_path: Path) -> None:

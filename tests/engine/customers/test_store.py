@@ -23,14 +23,14 @@ def filled(settings: Settings) -> Settings:
 
 
 def test_what_was_built_is_read_back_with_its_manifest(filled: Settings) -> None:
-    told: list[str] = []
-    built = build_customer_table(filled, now=NOW.at, horizon_days=30, report=told.append)
+    stages: list[str] = []
+    built = build_customer_table(filled, now=NOW.at, horizon_days=30, report=stages.append)
     stored = read_customer_table(filled)
     assert stored.table.equals(built.table, null_equal=True)
     assert stored.facts == built.facts
     assert stored.facts["history"] == History(filled.history_folder).fingerprint()
     assert stored.facts["horizon_days"] == 30
-    assert len(told) >= 4
+    assert len(stages) >= 4
     assert customer_table_file(filled).with_suffix(".svg").read_text().startswith("<svg")
 
 

@@ -58,12 +58,12 @@ def test_weekends_are_no_trend_and_a_fading_dish_falls() -> None:
     placed, lines = town(dropped=False)
     data = sources(placed, lines)
     found = market_trends(data.orders, data.lines, data.items, data.vendors, NOW)
-    told = {(trend.kind, trend.name): trend for trend in found.trends}
+    trends = {(trend.kind, trend.name): trend for trend in found.trends}
     assert found.weeks == 12
-    assert told["vendor", "v1"].direction == told["zone", "z"].direction == "steady"
-    assert told["dish", "old dish"].direction == "falls"
-    assert told["dish", "old dish"].high < 0
-    assert told["dish", "old dish"].against_market < 0
+    assert trends["vendor", "v1"].direction == trends["zone", "z"].direction == "steady"
+    assert trends["dish", "old dish"].direction == "falls"
+    assert trends["dish", "old dish"].high < 0
+    assert trends["dish", "old dish"].against_market < 0
     assert not [drop for drop in found.drops if drop.name == "naan"]
 
 

@@ -1,4 +1,4 @@
-"""Sources of segments, from frames told by hand."""
+"""Sources of segments, from frames written by hand."""
 
 from __future__ import annotations
 

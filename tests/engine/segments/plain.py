@@ -69,8 +69,8 @@ def known(name: str, town: Town, as_of: datetime, who: str) -> object:
     if where.origin == "table":
         return town.table.get(who, {}).get(where.column)
     if where.origin == "consent":
-        said = [c["granted"] for c in town.consents if c["customer_id"] == who and c["at"] <= as_of]
-        return said[-1] if said else card and card["marketing_consent"]
+        stated = [c["granted"] for c in town.consents if c["customer_id"] == who and c["at"] <= as_of]
+        return stated[-1] if stated else card and card["marketing_consent"]
     contacts = {"push_reachable": "push_token", "sms_reachable": "phone", "email_reachable": "email"}
     if name in contacts:
         return card is not None and card[contacts[name]] is not None

@@ -187,7 +187,7 @@ def test_cards_and_the_consent_log_tell_the_rest(
 
 def _says(session: Session, who: str, *, granted: bool) -> None:
     record_consent(session, AS_OF - DAY, customer_id=who, granted=granted, source="test")
-    # What is said after the instant is not known at it.
+    # A statement after the instant is not known at it.
     record_consent(session, UNTIL, customer_id=who, granted=not granted, source="test")
 
 

@@ -1,4 +1,4 @@
-"""A segment's YAML form is read to the last clause, and a wrong one says where."""
+"""A segment's YAML form is read to the last clause, and a wrong one is named with its place."""
 
 from __future__ import annotations
 

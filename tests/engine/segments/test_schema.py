@@ -1,4 +1,4 @@
-"""The JSON Schema says what the tree says: every field, event, property and comparison, and no other."""
+"""The JSON Schema allows what the parser reads: every field, event, property and comparison, and no other."""
 
 from __future__ import annotations
 

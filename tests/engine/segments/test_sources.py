@@ -55,7 +55,7 @@ def test_events_of_the_inbox_count_within_their_window_and_by_the_menu(
     dishes = {"item_id": ["d1", "d2"], "category": ["soup", "rice"], "cuisine": [None, "Thai"], "vendor_id": ["v", "v"]}
     upsert_table(settings, "items", pl.DataFrame(dishes))
     upsert_table(settings, "vendors", pl.DataFrame({"vendor_id": ["v"], "cuisine": ["Korean"]}))
-    told = [
+    stored = [
         Event("1", "view", "a", NOW - DAY, {"item_id": "d1"}),
         Event("2", "view", "a", NOW - 9 * DAY, {"item_id": "d1"}),
         Event("3", "view", "b", NOW, {"item_id": "d2"}),
@@ -64,7 +64,7 @@ def test_events_of_the_inbox_count_within_their_window_and_by_the_menu(
         Event("6", "rating", "b", NOW - DAY, {"order_id": "p", "rating": 5}),
     ]
     with open_session() as session:
-        store(session, told, NOW)
+        store(session, stored, NOW)
     view = {"event": "view", "at_least": 1}
     assert found(settings, open_session, {"count": view}) == ["a", "b"]
     assert found(settings, open_session, {"count": {**view, "at_least": 2}}) == ["a"]
@@ -76,8 +76,8 @@ def test_events_of_the_inbox_count_within_their_window_and_by_the_menu(
         settings, open_session, {"count": {"event": "rating", "where": {"rating": {"at_most": 2}}, "at_least": 1}}
     ) == ["c"]
     rule = parse_rule({"last": {"event": "view", "within_days": 2}}, currency="USD")
-    told_of = explain_membership(rule, home_segment_sources(settings, open_session), NOW, "a")
-    assert (told_of.matched, told_of.value) == (True, NOW - DAY)
+    explained = explain_membership(rule, home_segment_sources(settings, open_session), NOW, "a")
+    assert (explained.matched, explained.value) == (True, NOW - DAY)
 
 
 def test_a_window_opens_only_the_months_it_reaches(settings: Settings) -> None:

@@ -135,8 +135,8 @@ def towns(draw: st.DrawFn) -> Town:
     for _ in range(draw(st.integers(0, 3))):
         seen = {"customer_id": draw(st.sampled_from(NAMES)), "ordered_at": draw(moments)}
         town.views.append(seen | {"item_id": draw(st.sampled_from(ITEM_IDS))})
-        said = {"customer_id": draw(st.sampled_from(NAMES)), "at": draw(moments), "granted": draw(st.booleans())}
-        town.consents.append(said)
+        statement = {"customer_id": draw(st.sampled_from(NAMES)), "at": draw(moments), "granted": draw(st.booleans())}
+        town.consents.append(statement)
     return town
 
 
@@ -225,9 +225,9 @@ def sources_of(town: Town) -> SegmentSources:
     table = [{"customer_id": name, **row} for name, row in town.table.items()]
 
     def consents(as_of: datetime, customer_id: str | None) -> pl.DataFrame:
-        said = [{**row, "stated": row["granted"]} for row in town.consents if row["at"] <= as_of]
-        said = [row for row in said if customer_id in (None, row["customer_id"])]
-        return frame(said, LATEST_CONSENTS).collect().unique("customer_id", keep="last", maintain_order=True)
+        statements = [{**row, "stated": row["granted"]} for row in town.consents if row["at"] <= as_of]
+        statements = [row for row in statements if customer_id in (None, row["customer_id"])]
+        return frame(statements, LATEST_CONSENTS).collect().unique("customer_id", keep="last", maintain_order=True)
 
     return SegmentSources(
         orders=lambda _since: frame(town.orders, ORDERS),

@@ -1,4 +1,4 @@
-"""Survey answers and complaints come out of the inbox as they were told, from either database."""
+"""Survey answers and complaints come out of the inbox as they were received, from either database."""
 
 from __future__ import annotations
 

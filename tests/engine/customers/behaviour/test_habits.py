@@ -34,13 +34,13 @@ PLACED = st.tuples(
 )  # fmt: skip
 
 
-def read(told: list[Placed]) -> tuple[pl.DataFrame, list[list[str]], Purchases, habits.Lines]:
+def read(drawn: list[Placed]) -> tuple[pl.DataFrame, list[list[str]], Purchases, habits.Lines]:
     rows = [
         order(who, day, ordered_at=NOW.at - timedelta(days=day, hours=hour, seconds=i), vendor_id=v, zone=z)
-        for i, (who, day, hour, v, z, _) in enumerate(told)
+        for i, (who, day, hour, v, z, _) in enumerate(drawn)
     ]
     placed = orders(*rows)
-    kept = [sorted(set(dishes)) for *_, dishes in told]
+    kept = [sorted(set(dishes)) for *_, dishes in drawn]
     purchases = read_purchases(placed.lazy(), customers(), NOW)
     lines = habits.read_lines(lines_of(placed, kept).lazy(), purchases)
     return placed, kept, purchases, lines
@@ -55,8 +55,8 @@ def most(pairs: Sequence[tuple[str, datetime]]) -> list[str] | None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(PLACED, min_size=1, max_size=15))
-def test_every_habit_is_what_a_plain_reading_says(told: list[Placed]) -> None:
-    placed, dishes, purchases, lines = read(told)
+def test_every_habit_equals_a_plain_reading(drawn: list[Placed]) -> None:
+    placed, dishes, purchases, lines = read(drawn)
     menu = habits.read_menu(lines.items, MENU, KITCHENS)
     found = (
         habits.dish_columns(lines, menu, purchases.n)

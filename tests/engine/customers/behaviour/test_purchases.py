@@ -18,7 +18,7 @@ from engine.errors import Conflict
 from engine.history.orders import History
 from tests.engine.customers.histories import NOW, customers, moment, order, orders
 
-TOLD = st.tuples(st.sampled_from("abcd"), st.integers(0, 60), st.integers(-500, 5000) | st.none())
+ROWS = st.tuples(st.sampled_from("abcd"), st.integers(0, 60), st.integers(-500, 5000) | st.none())
 
 
 def days_of(frame: pl.DataFrame, *, at: Moment = NOW, count: str = "day") -> OrderDays:
@@ -130,14 +130,14 @@ def test_nobody_at_all_gives_empty_arrays() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(TOLD, max_size=40), st.integers(0, 60))
-def test_arrays_say_what_a_plain_reading_of_the_orders_says(told: list[tuple[str, int, int | None]], ago: int) -> None:
-    frame = orders(*(order(who, day, order_cents=cents) for who, day, cents in told))
+@given(st.lists(ROWS, max_size=40), st.integers(0, 60))
+def test_arrays_equal_a_plain_reading_of_the_orders(rows: list[tuple[str, int, int | None]], ago: int) -> None:
+    frame = orders(*(order(who, day, order_cents=cents) for who, day, cents in rows))
     at = end_of(NOW.back(ago).date, "UTC")
     found = read_purchases(frame.lazy(), customers(), at)
     known = recency_frequency_at(order_days(found), at.day)
     plain: dict[str, set[int]] = {}
-    for who, day, cents in told:
+    for who, day, cents in rows:
         if day >= ago and (cents is None or cents >= 0):
             plain.setdefault(who, set()).add(NOW.day - day)
     assert [found.ids[int(i)] for i in known.customer] == sorted(plain)

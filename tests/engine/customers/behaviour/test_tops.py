@@ -44,13 +44,13 @@ def test_pairs_are_counted_as_a_plain_reading_counts(bits: int, chosen: Chosen) 
 @pytest.mark.parametrize("cells", [2**26, 0])
 def test_things_are_brought_together_by_their_group(cells: int, chosen: Chosen) -> None:
     group = np.array([0, 0, 1, -1, 2, 1])
-    told = [(c, int(group[t]) if t >= 0 else -1, s) for c, t, s in chosen]
+    grouped = [(c, int(group[t]) if t >= 0 else -1, s) for c, t, s in chosen]
     pairs = tops.count_pairs(*(np.array([c[i] for c in chosen], np.int64) for i in range(3)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tops, "DENSE_CELLS", cells)
         found = tops.regroup(pairs, group, 3, 7)
     assert [(c, t, n, last) for c, t, n, _, last in rows(found)] == [
-        (c, t, n, last) for c, t, n, _, last in plain(told)
+        (c, t, n, last) for c, t, n, _, last in plain(grouped)
     ]
 
 

@@ -1,4 +1,4 @@
-"""Inputs of column groups, from orders told by hand."""
+"""Inputs of column groups, from orders written by hand."""
 
 from __future__ import annotations
 
