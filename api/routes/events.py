@@ -1,4 +1,4 @@
-"""`POST /v1/events`: durable before the answer, and counted by the very next recommendation."""
+"""`POST /v1/events`: on disk before the answer, and counted by the very next recommendation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MOST_NAMED = 20
 
 @router.post(
     "/events",
-    summary="Tell what customers did",
+    summary="Report what customers did",
     status_code=202,
     responses=answers(EventsAnswer, {"accepted": 1, "duplicates": 0, "fresh": True}, status=202),
 )
@@ -39,9 +39,9 @@ async def events(
 ) -> Response:
     """Store a batch of up to 1,000 events, all or none; repeated `event_id`s are counted as duplicates.
 
-    When the answer leaves, the events are on disk. `fresh` is false while Redis is away: they are kept, and count for
-    recommendations as soon as it is back. `unknown_items` names dishes that neither history nor the items table knew at
-    the last training, up to 20: their events are kept, and count once training knows them.
+    The events are on disk before the answer. `fresh` is false while Redis does not answer: the events are kept, and
+    count for recommendations as soon as it does. `unknown_items` names up to 20 dishes that neither history nor the
+    items table knew at the last training: their events are kept, and count once training knows them.
     """
     live: ServingState = request.app.state.live
     now = utc_now()
@@ -56,8 +56,8 @@ async def events(
         ) from error
     fresh = await live.fold(new)
     answer: dict[str, object] = {"accepted": len(new), "duplicates": len(received) - len(new), "fresh": fresh}
-    if strange := unknown_items(live, new):
-        answer["unknown_items"] = strange
+    if unknown := unknown_items(live, new):
+        answer["unknown_items"] = unknown
     response = as_bytes(answer)
     response.status_code = 202
     return response

@@ -31,7 +31,7 @@ from engine.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 15
-"""How long SQLite's other writers are waited for."""
+"""How long a writer waits for SQLite's other writers."""
 
 
 class Base(DeclarativeBase):
@@ -49,14 +49,14 @@ def database_url(settings: Settings) -> str:
 
 
 def exists(settings: Settings) -> bool:
-    """Return whether there is a database to read, so that a verb that only reads need not make one."""
+    """Return whether there is a database to read, so that a command that only reads makes none."""
     return settings.database_url is not None or (settings.home / "regulars.db").exists()
 
 
 def connect(settings: Settings) -> Engine:
     """Open the database and bring its schema up to date.
 
-    Raises InputError for a URL that names no database we know, DatabaseUnavailable when it does not answer.
+    Raises InputError for a URL of an unsupported database, DatabaseUnavailable when it does not answer.
     """
     where = "REGULARS_DATABASE_URL" if settings.database_url else str(settings.home)
     try:
@@ -86,11 +86,11 @@ def migrate(engine: Engine) -> None:
     """Bring the schema to the newest revision; safe to run from several processes at once."""
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
-            # One process migrates, the others wait for it and find nothing left to do.
+            # One process migrates; the others wait and find the schema up to date.
             connection.execute(text("SELECT pg_advisory_xact_lock(727274)"))
         if _revision(connection) == newest_revision():
             return
-        # Eleven megabytes a process that nearly none of them needs.
+        # Imported here because it takes eleven megabytes, and most processes never migrate.
         from alembic import command  # noqa: PLC0415
         from alembic.config import Config  # noqa: PLC0415
 
@@ -126,7 +126,7 @@ def _configure_sqlite(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     for pragma in (f"busy_timeout={BUSY_SECONDS * 1000}", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
-    # SQLite does not wait for its busy timeout when two connections turn one new file to WAL, so the waiting is ours.
+    # SQLite ignores its busy timeout while two connections turn a new file to WAL, so this loop waits.
     give_up = time.monotonic() + BUSY_SECONDS
     while True:
         try:

@@ -1,1 +1,1 @@
-"""What did the app tell us, and how is each event kept exactly once?"""
+"""What did the app report of its customers, each event exactly once?"""

@@ -19,7 +19,7 @@ from engine.database.session import Base
 from engine.database.types import BIG_KEY, Instant
 from engine.events.event import Event
 
-# One lock for all writers of the inbox: see `store`.
+# The advisory lock of all writers of the inbox: see `store`.
 INBOX_LOCK = 727_275
 PAGE = 5_000
 

@@ -26,7 +26,7 @@ class StandingOrders(NamedTuple, Generic[Content]):
 
 
 def order_id_of(event: Event) -> str:
-    """Return the id of the order an event is about; an event without one stands for an order of its own."""
+    """Return the id of the order an event is about; an event without one is an order of its own."""
     return str(event.properties.get("order_id", event.event_id))
 
 
@@ -60,12 +60,12 @@ def standing_orders(
     its way then counts here, however long ago it was placed. `learned` are the instants (seconds since 1970) of the
     customer's learned orders. `read` returns what is wanted of an order event; None leaves the event out.
     """
-    told = sorted((event for event in events if event.type in ABOUT_ORDERS), key=lambda each: (each.at, each.seq))
-    taken = {order_id_of(each): is_delivered(each) for each in told if each.seq <= watermark}
+    reported = sorted((event for event in events if event.type in ABOUT_ORDERS), key=lambda each: (each.at, each.seq))
+    taken = {order_id_of(each): is_delivered(each) for each in reported if each.seq <= watermark}
     standing: dict[str, tuple[Content, int]] = {}
     first_at: dict[str, int] = {}
     undone: set[int] = set()
-    for event in told:
+    for event in reported:
         order_id = order_id_of(event)
         if event.type == "order":
             first_at.setdefault(order_id, int(event.at.timestamp()))

@@ -80,7 +80,7 @@ ORDER_ID = EventProperty("order_id", TextValue(), "The order.", "9001", required
 STATUS_VALUE = ChoiceValue(STATUSES, "status")
 OF_ITEM = ("item_id",)
 SUBJECTS = (
-    EventProperty("order_id", TextValue(), "The order it is about; tells its vendor and dishes too.", "9001"),
+    EventProperty("order_id", TextValue(), "The order it is about; gives its vendor and dishes too.", "9001"),
     EventProperty("vendor_id", TextValue(), "The vendor it is about.", "v-012"),
     EventProperty("item_id", TextValue(), "The dish it is about.", "d-0007"),
 )

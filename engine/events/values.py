@@ -176,7 +176,7 @@ class JointValue:
 
 
 def check_point(latitude: object, longitude: object, where: str = "context") -> None:
-    """Raise BadRequest where one of the two is given: alone neither says anything."""
+    """Raise BadRequest where one of the two is given: one alone is no place."""
     if (latitude is None) is not (longitude is None):
         lacking = "latitude" if latitude is None else "longitude"
         raise BadRequest(

@@ -17,7 +17,7 @@ import orjson
 from engine.events.event import Event
 from engine.events.online.kept import PLACED, POSITION_FORMAT, with_hashed_order
 
-# The first byte of a member. Numbers are never given anew; `[` begins the JSON of earlier releases.
+# The first byte of a member. Numbers are never reused; `[` begins the JSON of earlier releases.
 KINDS = (None, "order", "order_status", "view", "click", "cart", "rating", "not_interested", "impression")
 CODES = {kind: code for code, kind in enumerate(KINDS) if kind is not None}
 AS_JSON, OLD_JSON = 0, ord("[")
@@ -26,7 +26,7 @@ EPOCH, FIRST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC
 # Milliseconds since 2020 in five bytes: until 2054.
 AT_BYTES = 5
 MS = timedelta(milliseconds=1)
-# What comes next in a member.
+# The tag before each property of a member.
 EVENT_ID, ORDER_ID, STATUS, ZONE, POSITION, VENDOR, ITEM, ITEMS, RATING, ON_ITS_WAY = range(1, 11)
 TEXTS = {"zone": ZONE, "vendor_id": VENDOR, "item_id": ITEM}
 UUID_LETTERS, AS_UUID = 36, 1
@@ -37,8 +37,8 @@ def encode(event: Event) -> bytes:
     try:
         return _compact(event)
     except (TypeError, AttributeError, KeyError, ValueError, OverflowError, struct.error):
-        told = [event.seq, event.event_id, event.type, (event.at - EPOCH) // MS, dict(event.properties)]
-        return bytes([AS_JSON]) + orjson.dumps(told)
+        fields = [event.seq, event.event_id, event.type, (event.at - EPOCH) // MS, dict(event.properties)]
+        return bytes([AS_JSON]) + orjson.dumps(fields)
 
 
 def decode(customer_id: str, member: bytes) -> Event:
@@ -47,47 +47,48 @@ def decode(customer_id: str, member: bytes) -> Event:
     Raises ValueError for what only a later release understands.
     """
     if member[0] in (AS_JSON, OLD_JSON):
-        seq, event_id, kind, at, told = orjson.loads(member[member[0] == AS_JSON :])
-        # Members of earlier releases hold the instant as text, and order ids as told; they age out.
+        seq, event_id, kind, at, found = orjson.loads(member[member[0] == AS_JSON :])
+        # Members of earlier releases hold the instant as text, and order ids unhashed; they expire within 90 days.
         instant = datetime.fromisoformat(at) if isinstance(at, str) else EPOCH + at * MS
-        properties: Mapping[str, object] = told if member[0] == AS_JSON else with_hashed_order(told)
+        properties: Mapping[str, object] = found if member[0] == AS_JSON else with_hashed_order(found)
         return Event(event_id, kind, customer_id, instant, properties, seq)
     if member[0] >= len(KINDS):
         raise ValueError("a type of a later release")
     seq, place = _number(member, 1)
     at = FIRST + int.from_bytes(member[place : place + AT_BYTES], "big") * MS
-    found: dict[str, object] = {}
-    event_id = _read(member, place + AT_BYTES, found)
-    return Event(event_id, str(KINDS[member[0]]), customer_id, at, found, seq)
+    decoded: dict[str, object] = {}
+    event_id = _read(member, place + AT_BYTES, decoded)
+    return Event(event_id, str(KINDS[member[0]]), customer_id, at, decoded, seq)
 
 
 def _compact(event: Event) -> bytes:
-    """Raises one of many errors for what does not fit."""
+    """Return the compact form. Raises one of the errors `encode` catches for an event that does not fit it."""
     parts = [bytes([CODES[event.type]]), _varint(event.seq), ((event.at - FIRST) // MS).to_bytes(AT_BYTES, "big")]
     if event.event_id:
         parts += [bytes([EVENT_ID]), _text(event.event_id)]
-    told = dict(event.properties)
-    for name, value in told.items():
+    given = dict(event.properties)
+    for name, value in given.items():
         if name in TEXTS:
             parts += [bytes([TEXTS[name]]), _text(value)]
         elif name == "order_id":
             parts.append(bytes([ORDER_ID]) + bytes.fromhex(str(value)))
         elif name == "status":
-            # Not one more number: earlier releases would stumble over it, and pass a mark they do not know over.
+            # `placed` has its own tag: earlier releases pass over a member with an unknown tag, and fail at an unknown
+            # status.
             parts.append(bytes([ON_ITS_WAY] if value == PLACED else [STATUS, STATUSES.index(str(value))]))
         elif name == "latitude":
-            parts.append(bytes([POSITION]) + POSITION_FORMAT.pack(value, told["longitude"]))
+            parts.append(bytes([POSITION]) + POSITION_FORMAT.pack(value, given["longitude"]))
         elif name == "rating":
             parts.append(bytes([RATING, _small(value)]))
         elif name == "items":
             parts += [bytes([ITEMS]), _varint(len(value)), *(_text(line["item_id"]) for line in value)]  # type: ignore[arg-type, attr-defined]
-        elif name != "longitude" or "latitude" not in told:
+        elif name != "longitude" or "latitude" not in given:
             raise ValueError(f"no place for {name}")
     return b"".join(parts)
 
 
 def _read(member: bytes, place: int, found: dict[str, object]) -> str:
-    """Add what stands from `place` on to `found`; return the event's id, empty where it has none."""
+    """Add the properties from `place` on to `found`; return the event's id, empty where it has none."""
     event_id = ""
     while place < len(member):
         tag, place = member[place], place + 1

@@ -1,4 +1,4 @@
-"""What the online store keeps of a customer's events: what lists look at, the newest 200, 90 days."""
+"""What the online store keeps of a customer's events: the properties serving uses, of the newest 200, for 90 days."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ POSITION_FORMAT = Struct("<ff")
 
 
 def to_kept(event: Event) -> Event | None:
-    """Return the event as it is kept: what lists look at, to the millisecond; None for what is not kept.
+    """Return the event as it is kept, with the properties its type declares, to the millisecond; None where it is not.
 
     Order ids become short hashes, for they are only compared with each other; positions become float32. The inbox
     has the rest.

@@ -12,7 +12,7 @@ from engine.events.event import Event
 from engine.events.validate import check_event
 
 NOW = datetime(2026, 1, 16, 4, tzinfo=UTC)
-ORDER: Mapping[str, object] = {"order_id": "o", "items": [{"item_id": "d"}]}
+ORDER: dict[str, object] = {"order_id": "o", "items": [{"item_id": "d"}]}
 
 
 def event(type_: str, properties: Mapping[str, object], at: datetime = NOW) -> Event:

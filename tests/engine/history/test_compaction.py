@@ -1,0 +1,113 @@
+"""History receives what the inbox holds of orders, once, whatever happened in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from sqlalchemy import Engine
+
+from engine.database.session import connect, transaction
+from engine.events.event import Event
+from engine.events.inbox import store
+from engine.history.compaction import compact_inbox
+from engine.history.orders import History
+from engine.settings import Settings
+
+NOW = datetime(2026, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
+Home = tuple[Settings, Engine]
+
+
+def reported(number: int, kind: str = "order", customer: str = "ann", **properties: object) -> Event:
+    if kind == "order":
+        properties = {"order_id": f"o{number}", "items": [{"item_id": "soup", "unit_price_cents": 500}]} | properties
+    return Event(f"e{number}", kind, customer, NOW + timedelta(minutes=number), properties)
+
+
+@pytest.fixture
+def home(settings: Settings, database_url: str | None) -> Iterator[Home]:
+    settings = replace(settings, database_url=database_url)
+    database = connect(settings)
+    yield settings, database
+    database.dispose()
+
+
+def put(database: Engine, *events: Event, at: datetime = NOW) -> list[Event]:
+    with transaction(database) as session:
+        return store(session, events, at)
+
+
+def orders_of(settings: Settings) -> Mapping[str, dict[str, Any]]:
+    return {row["order_id"]: row for row in History(settings.history_folder).orders().collect().to_dicts()}
+
+
+def test_orders_reported_by_event_become_history(home: Home) -> None:
+    settings, database = home
+    items = [{"item_id": "soup", "quantity": 2, "unit_price_cents": 450}, {"item_id": "soup", "unit_price_cents": 450}]
+    put(database, reported(1, items=items, discount_cents=100, delivery_fee_cents=50, vendor_id="v", zone="z"))
+    assert compact_inbox(database, settings) == 1
+    order = orders_of(settings)["o1"]
+    assert (order["order_cents"], order["status"], order["currency"], order["zone"]) == (1300, "delivered", "USD", "z")
+    lines = History(settings.history_folder).lines().collect()
+    assert lines.select("line_no", "quantity", "line_cents").rows() == [(0, 2.0, 900), (1, 1.0, 450)]
+
+
+def test_compacting_again_changes_nothing(home: Home) -> None:
+    settings, database = home
+    put(database, reported(1), reported(2))
+    compact_inbox(database, settings)
+    before = History(settings.history_folder).fingerprint()
+    assert compact_inbox(database, settings) == 2
+    assert History(settings.history_folder).fingerprint() == before
+
+
+def test_a_run_that_died_before_its_watermark_moved_is_done_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, database = home
+    put(database, reported(1), reported(2))
+    with monkeypatch.context() as patched:
+        patched.setattr("engine.history.compaction.move_watermark", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            compact_inbox(database, settings)
+    assert len(orders_of(settings)) == 2
+    assert compact_inbox(database, settings) == 2
+    assert len(orders_of(settings)) == 2
+
+
+def test_a_later_status_or_rating_reaches_the_order_in_the_inbox_or_in_history(home: Home) -> None:
+    settings, database = home
+    put(database, reported(1), reported(2), reported(3, "order_status", order_id="o1", status="refunded"))
+    compact_inbox(database, settings)
+    put(
+        database,
+        reported(4, "rating", order_id="o2", rating=2),
+        reported(5, "order_status", order_id="nobody's", status="delivered"),
+    )
+    compact_inbox(database, settings)
+    found = orders_of(settings)
+    assert found["o1"]["status"] == "refunded"
+    assert found["o2"]["rating"] == 2
+    assert len(found) == 2
+    statuses = History(settings.history_folder).lines().filter(pl.col("order_id") == "o1").collect()["status"].to_list()
+    assert statuses == ["refunded"]
+
+
+def test_a_rating_of_one_dish_is_not_one_of_its_order(home: Home) -> None:
+    settings, database = home
+    put(database, reported(1), reported(2, "rating", order_id="o1", rating=1, item_id="soup"))
+    compact_inbox(database, settings)
+    assert orders_of(settings)["o1"]["rating"] is None
+
+
+def test_an_order_id_of_another_customer_does_not_overwrite_history(home: Home) -> None:
+    settings, database = home
+    put(database, reported(1))
+    compact_inbox(database, settings)
+    put(database, Event("e9", "order", "mallory", NOW, {"order_id": "o1", "items": [{"item_id": "tea"}]}), reported(2))
+    compact_inbox(database, settings)
+    found = orders_of(settings)
+    assert found["o1"]["customer_id"] == "ann"
+    assert set(found) == {"o1", "o2"}
