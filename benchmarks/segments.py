@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 from demo.city import write_city
 from engine.columns import ITEMS, LINES, ORDERS, VENDORS
 from engine.database.session import connect, transaction
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.history.tables import upsert_table
 from engine.segments.explain import explain_membership
 from engine.segments.parse import parse_rule
@@ -92,7 +92,7 @@ def make(home: Path, customers: int) -> None:
 
 def load(settings: Settings, city: Path) -> None:
     """Append a written city to a home."""
-    history = History(settings.history_folder)
+    history = open_history(settings)
     for path in sorted(city.glob("orders*.parquet")):
         orders = conform(pl.read_parquet(path), ORDERS)
         lines = pl.read_parquet(path.with_name(path.name.replace("orders", "lines")))
@@ -183,7 +183,7 @@ class Duck:
 def measure(home: Path, peer: str | None) -> list[str]:
     """Return the lines of the table."""
     ours, duck = Ours(home), Duck(peer, home, os.cpu_count() or 1) if peer else None
-    people, (orders, lines) = len(ours.ids(10**9)), History(ours.settings.history_folder).counts()
+    people, (orders, lines) = len(ours.ids(10**9)), open_history(ours.settings).counts()
     found = ours.ask()[0]
     if duck:
         assert duck.ask()[0] == found, "the two must count the same"

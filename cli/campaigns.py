@@ -24,7 +24,7 @@ from engine.database.session import connect, transaction
 from engine.errors import InputError
 from engine.experiments.statistics import Difference, NotEnoughData
 from engine.history.compaction import compact_inbox
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.history.tables import read_table
 from engine.money import money_text
 from engine.segments.library import segment_lookup
@@ -159,7 +159,7 @@ def report(target: Known, home: HomeOption = None, json: JsonOption = False) -> 
     settings = settings_for(home)
     campaign_id = campaign_id_of(target, currency=settings.currency)
     with _session(settings, fresh=True) as session:
-        orders = History(settings.history_folder).orders()
+        orders = open_history(settings).orders()
         found = reports.report_on(session, campaign_id, orders, now=datetime.now(UTC))
     if json:
         print_json({"campaign": campaign_id, "runs": [run.as_json() for run in found]})

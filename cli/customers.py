@@ -110,7 +110,7 @@ def lifetime_value(
 
     from engine.customers.behaviour.purchases import order_days, read_purchases  # noqa: PLC0415
     from engine.customers.forecast.lifetime_value import fit_lifetime_model  # noqa: PLC0415
-    from engine.history.orders import History  # noqa: PLC0415
+    from engine.history.opening import open_history  # noqa: PLC0415
     from engine.history.tables import read_table  # noqa: PLC0415
 
     settings = settings_for(home)
@@ -118,7 +118,7 @@ def lifetime_value(
     chosen = replace(chosen, model=model.value if model else chosen.model, count=count.value if count else chosen.count)
     with inbox_of(settings) as database:
         moment = moment_for(settings, as_of, database)
-    purchases = read_purchases(History(settings.history_folder).orders(), read_table(settings, "customers"), moment)
+    purchases = read_purchases(open_history(settings).orders(), read_table(settings, "customers"), moment)
     fitted = fit_lifetime_model(order_days(purchases, count=chosen.count), moment.day, chosen)
     if json:
         print_json(fitted.as_json())

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from engine.artifact import live_version
 from engine.columns import DAY_S
 from engine.errors import BadFile, NoHistory
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.models.baskets import Baskets
 from engine.runtime.threads import one_blas_thread
 from engine.settings import Settings
@@ -93,7 +93,7 @@ def evaluate_home(
     if log is not None and future is None:
         report("judge by the lists that were shown")
         impressions = read_impressions(log, since=datetime.fromtimestamp(ground.at, UTC))
-        lines = History(settings.history_folder).lines()
+        lines = open_history(settings).lines()
         logged = judge_by_log(impressions, learned, data, past, lines, within_days=within_days, seed=seed)
     return found | {
         "logged": logged,

@@ -21,7 +21,7 @@ from engine.columns import DAY_S, LANGUAGES
 from engine.customers.config import read_customer_config
 from engine.errors import CandidateRefused, Conflict, RegularsError
 from engine.history.dayparts import Dayparts
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.history.tables import read_table
 from engine.ids import IdMap
 from engine.models.content import Content
@@ -65,7 +65,7 @@ def load_training_set(settings: Settings) -> TrainingSet:
 
     Raises NoHistory if no delivered order line names an item.
     """
-    history = History(settings.history_folder)
+    history = open_history(settings)
     data = training_set_of(history.months(), read_table(settings, "items"))
     timed = data.clock == "time" and tells_time(data.baskets.at)
     known = read_table(settings, "customers").select("customer_id", "language", "referred_by")
@@ -143,7 +143,7 @@ def train(
         if chosen.as_dict():
             recipe["model_settings"] = chosen.as_dict()
         recipe |= _dayparts(read_customer_config(None, home=settings.home).dayparts)
-        fingerprint = History(settings.history_folder).fingerprint()
+        fingerprint = open_history(settings).fingerprint()
         if live and not force and _same(live, fingerprint, recipe, inbox_through):
             return Trained(str(live["version"]), False, True, None, live)
         report("read history")
@@ -203,8 +203,8 @@ def _learn_and_judge(
             most_alone=MOST_ALONE,
         )
 
-    with TaskPool(at_once=fits_at_once(data.baskets)) as lanes:
-        standing = lanes.begin(stood)
+    with TaskPool(at_once=fits_at_once(data.baskets)) as tasks:
+        standing = tasks.submit(stood)
         return learn_and_judge(course, split, judged)
 
 

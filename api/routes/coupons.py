@@ -21,7 +21,7 @@ from campaigns.rewards.coupons import codes_issued_to, open_coupons
 from campaigns.rewards.terms import promised_offers
 from engine.database.session import transaction
 from engine.events.values import check_point
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.history.tables import read_table
 from engine.offers.basket import Basket
 from engine.offers.facts import CustomerFacts, customer_facts
@@ -104,5 +104,5 @@ def _customer(
         promised = promised_offers(session, coupons, table)
         codes = codes_issued_to(session, customer_id)
     held = [HeldOffer(coupon.code, offer) for coupon, offer in zip(coupons, promised, strict=True) if offer is not None]
-    orders = History(live.settings.history_folder).orders(as_of=at)
+    orders = open_history(live.settings).orders(before=at)
     return held, customer_facts(orders, customer_id, offer_of_code=codes)

@@ -28,7 +28,7 @@ from engine.database.session import transaction
 from engine.errors import DatabaseUnavailable, NotFound
 from engine.events.event import Event
 from engine.events.inbox import events_of
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.history.tables import read_table
 
 router = APIRouter(prefix="/v1", tags=["customers"], route_class=JsonRoute)
@@ -78,7 +78,7 @@ async def customer(
 
 
 def _whole(live: ServingState, customer_id: str, now: datetime) -> dict[str, Any] | None:
-    history = History(live.settings.history_folder)
+    history = open_history(live.settings)
     own = pl.col("customer_id") == customer_id
     registered = read_table(live.settings, "customers").filter(own)
     orders = history.orders().filter(own).sort("ordered_at", descending=True).collect()

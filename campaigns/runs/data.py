@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from engine.customers.figures import customer_figures
 from engine.errors import NoHistory
 from engine.files.encryption import Seal, seal_of
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.history.tables import read_table, table_file
 from engine.segments.inputs import SegmentSources
 from engine.segments.sources import home_segment_sources
@@ -48,7 +48,7 @@ def read_data(settings: Settings) -> CampaignData:
 
     Raises NoHistory when neither orders nor customers were imported.
     """
-    history = History(settings.history_folder)
+    history = open_history(settings)
     customers = read_table(settings, "customers")
     if customers.is_empty() and history.window() is None:
         raise NoHistory(

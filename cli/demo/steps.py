@@ -32,7 +32,7 @@ from engine.database.session import transaction
 from engine.errors import NoHistory
 from engine.files.encryption import seal_of
 from engine.history.compaction import compact_inbox
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.history.tables import read_table
 from engine.imports.intake import import_files
 from engine.imports.mapping import Kind
@@ -106,7 +106,7 @@ def choose_guests(settings: Settings) -> list[Guest]:
 
     Raises NoHistory when the city is too small to have the two.
     """
-    orders = History(settings.history_folder).orders().filter(pl.col("status") == "delivered")
+    orders = open_history(settings).orders().filter(pl.col("status") == "delivered")
     counts = orders.group_by("customer_id").agg(pl.len(), pl.col("zone", "ordered_at").sort_by("ordered_at").last())
     people = read_table(settings, "customers").select("customer_id", "name", "language")
     known = counts.collect().join(people, on="customer_id").drop_nulls()

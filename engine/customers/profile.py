@@ -10,7 +10,7 @@ from engine.customers.config import CustomerConfig
 from engine.customers.explain import explain_groups
 from engine.customers.store import read_customer
 from engine.errors import NotFound
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.settings import Settings
 
 PROFILE_ORDER_COLUMNS = (
@@ -41,7 +41,7 @@ def customer_profile(
             where="customers show",
         )
     row = built.table.to_dicts()[0]
-    orders = History(settings.history_folder).orders().filter(pl.col("customer_id") == customer_id)
+    orders = open_history(settings).orders().filter(pl.col("customer_id") == customer_id)
     newest = (
         orders.sort("ordered_at", "order_id", descending=True).head(last_orders).select(PROFILE_ORDER_COLUMNS).collect()
     )

@@ -27,7 +27,7 @@ from engine.customers.moment import Moment, end_of
 from engine.customers.table import CustomerTable, customer_table
 from engine.errors import BadFile, NoHistory, NotFound
 from engine.files.atomic import locked, replace
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.history.tables import read_table
 from engine.settings import Settings
 
@@ -42,7 +42,7 @@ def customer_table_file(settings: Settings) -> Path:
 
 def table_sources(settings: Settings, database: Inbox | None = None) -> TableSources:
     """Return the home's history and tables as the builder reads them, with the feedback in `database` (None: none)."""
-    history = History(settings.history_folder)
+    history = open_history(settings)
     return TableSources(
         history.orders(),
         history.lines(),
@@ -58,7 +58,7 @@ def newest_moment(settings: Settings, *, now: datetime, database: Inbox | None =
 
     Raises NoHistory where there is no order.
     """
-    window = History(settings.history_folder).window()
+    window = open_history(settings).window()
     if window is None:
         raise NoHistory("there is no order yet; import some first", where=str(settings.history_folder))
     newest = max(window[1], newest_feedback(database) or window[1])
@@ -83,7 +83,7 @@ def build_customer_table(
     """
     chosen = config or read_customer_config(None, home=settings.home)
     moment = as_of or newest_moment(settings, now=now, database=database)
-    fingerprint = History(settings.history_folder).fingerprint()
+    fingerprint = open_history(settings).fingerprint()
     built = compute_customer_table(
         settings, moment, horizon_days=horizon_days, config=chosen, report=report, database=database
     )
@@ -103,7 +103,7 @@ def is_table_current(settings: Settings, database: Inbox) -> bool:
         format_, history, built_at = facts["format"], facts["history"], datetime.fromisoformat(facts["built_at"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    same = format_ == TABLE_FORMAT and history == History(settings.history_folder).fingerprint()
+    same = format_ == TABLE_FORMAT and history == open_history(settings).fingerprint()
     return same and has_all_columns(settings) and not feedback_received_since(database, built_at)
 
 

@@ -16,7 +16,8 @@ from engine.database.session import transaction
 from engine.events.event import Event
 from engine.events.inbox import last_seq, move_watermark, read_after, watermark
 from engine.events.orders import DELIVERED, order_id_of, placed_and_changed
-from engine.history.orders import History
+from engine.history.opening import open_history
+from engine.history.protocol import History
 from engine.settings import Settings
 
 READER = "history"
@@ -30,7 +31,7 @@ def compact_inbox(engine: Engine, settings: Settings) -> int:
     A status or rating of an order that neither the inbox nor history holds is dropped: the order, when imported
     later, brings its own.
     """
-    history = History(settings.history_folder)
+    history = open_history(settings)
     with transaction(engine) as session:
         done, end = watermark(session, READER), last_seq(session)
     while done < end:

@@ -10,7 +10,9 @@ from datetime import datetime
 import polars as pl
 
 from engine.columns import ORDERS
-from engine.history.orders import LINE_KEY, History
+from engine.history.opening import open_history
+from engine.history.parquet import LINE_KEY
+from engine.history.protocol import History
 from engine.imports import fields
 from engine.imports.mapping import ImportMap
 from engine.imports.opened import Opened
@@ -55,7 +57,7 @@ def import_orders(
     Raises BadColumns, and Conflict when another process is writing: what was appended until then stays, and giving the
     files again goes on from there.
     """
-    history = History(settings.history_folder)
+    history = open_history(settings)
     held = history.counts()[0] > 0
     with_orders = any("customer_id" in file.head.cells for file in files)
     grains = [

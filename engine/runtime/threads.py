@@ -10,10 +10,10 @@ from typing import Self, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-# What waits for another lane holds its own: there must be one for each thing that is begun.
-MOST_LANES = 8
-Part = TypeVar("Part")
-Found = TypeVar("Found")
+# A task that waits for another keeps its thread: there must be one thread per submitted task.
+MAX_TASKS = 8
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Other = TypeVar("Other")
 
 
@@ -30,21 +30,21 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def parallel_map(work: Callable[[Part], Found], parts: Sequence[Part], *, threads: int | None = None) -> list[Found]:
-    """Return `work` of each part, in the order of the parts, done by `threads` at a time (None: one a core).
+def parallel_map(work: Callable[[Item], Result], items: Sequence[Item], *, threads: int | None = None) -> list[Result]:
+    """Return `work` of each item, in the order of the items, done by `threads` at a time (None: one a core).
 
-    Only what lets go of Python's lock gains by it: compiled loops, Polars, NumPy on large arrays. The first fault is
-    raised once all parts are done.
+    Only work that releases the GIL gains by it: compiled loops, Polars, NumPy on large arrays. The first exception is
+    raised once all items are done.
     """
-    threads = min(cores() if threads is None else threads, len(parts))
+    threads = min(cores() if threads is None else threads, len(items))
     if threads <= 1:
-        return [work(part) for part in parts]
+        return [work(item) for item in items]
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(work, parts))
+        return list(pool.map(work, items))
 
 
-def run_both(one: Callable[[], Found], other: Callable[[], Other], *, at_once: bool = True) -> tuple[Found, Other]:
-    """Return what both give, done `at_once` where there are two cores; a fault of `one` comes before one of `other`."""
+def run_both(one: Callable[[], Result], other: Callable[[], Other], *, at_once: bool = True) -> tuple[Result, Other]:
+    """Return both results, run `at_once` where there are two cores; an exception of `one` is raised first."""
     if cores() == 1 or not at_once:
         return one(), other()
     with ThreadPoolExecutor(1) as pool:
@@ -53,27 +53,27 @@ def run_both(one: Callable[[], Found], other: Callable[[], Other], *, at_once: b
 
 
 class TaskPool:
-    """Work that is begun and fetched later: each begun thing runs in a thread of its own where there are two cores.
+    """Tasks submitted now and fetched later: each runs in a thread of its own where there are two cores.
 
-    With one core, or not `at_once`, each is done when it is begun. Leaving the block waits for all.
+    With one core, or not `at_once`, each is done when it is submitted. Leaving the block waits for all.
     """
 
     def __init__(self, *, at_once: bool = True) -> None:
-        self._pool = ThreadPoolExecutor(MOST_LANES) if at_once and cores() > 1 else None
+        self._pool = ThreadPoolExecutor(MAX_TASKS) if at_once and cores() > 1 else None
 
-    def begin(self, work: Callable[[], Found]) -> Callable[[], Found]:
-        """Begin `work`; what is returned waits for what it gives, and raises its fault."""
+    def submit(self, work: Callable[[], Result]) -> Callable[[], Result]:
+        """Start `work` and return a function that waits for its result, or raises its exception."""
         if self._pool is None:
             found = work()
             return lambda: found
-        begun: Future[Found] = self._pool.submit(work)
-        return begun.result
+        submitted: Future[Result] = self._pool.submit(work)
+        return submitted.result
 
     def __enter__(self) -> Self:
         """Return itself."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
-        """Wait for what was begun."""
+        """Wait for every submitted task."""
         if self._pool is not None:
             self._pool.shutdown()

@@ -21,7 +21,7 @@ from engine.customers.consents import MARKETING, ConsentRow
 from engine.customers.moment import Moment, read_moment
 from engine.errors import BadFile, NoHistory
 from engine.events.inbox import EventRow
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.history.tables import TableName, read_table, table_file
 from engine.segments.inputs import SegmentSources
 from engine.segments.properties import SEGMENT_EVENTS
@@ -47,7 +47,7 @@ def home_segment_sources(settings: Settings, open_session: OpenSession, *, exact
     A column of the customer table is computed as of the very instant asked, unless the stored table is of that instant
     and history. With `exact` False (the instant is "now") a stored table of the last 36 hours answers in its place.
     """
-    history = History(settings.history_folder)
+    history = open_history(settings)
     config = read_customer_config(None, home=settings.home)
 
     @cache
@@ -126,7 +126,7 @@ def _stored_table(
         return None
     if feedback_received_since(open_session, built_at):
         return None
-    same = at == as_of and fingerprint == History(settings.history_folder).fingerprint()
+    same = at == as_of and fingerprint == open_history(settings).fingerprint()
     fresh = not exact and timedelta(0) <= as_of - at <= FRESH
     return pl.scan_parquet(path, glob=False) if same or fresh else None
 

@@ -21,7 +21,7 @@ from api.app import build
 from engine.columns import CUSTOMERS, ITEMS, OFFERS, VENDORS
 from engine.database.keys import create_key
 from engine.database.session import connect, transaction
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.history.tables import upsert_table
 from engine.settings import Settings
 from tests.baskets import random_town, tables
@@ -42,7 +42,7 @@ def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # The town's last order was yesterday.
     shift = pl.lit(NOW - timedelta(days=1)) - orders["ordered_at"].max()
     moved = (pl.col("ordered_at") + shift).dt.cast_time_unit("us")
-    History(settings.history_folder).append(orders.with_columns(moved), lines.with_columns(moved))
+    open_history(settings).append(orders.with_columns(moved), lines.with_columns(moved))
     fill(settings, "items", ITEMS, [{"item_id": d, "name": d.upper(), "vendor_id": VENDOR[d]} for d in DISHES])
     fill(settings, "vendors", VENDORS, [{"vendor_id": "v1", "zones": "z1"}])
     fill(settings, "customers", CUSTOMERS, [{"customer_id": "c002", "language": "zh", "marketing_consent": True}])

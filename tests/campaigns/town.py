@@ -10,7 +10,7 @@ import polars as pl
 from campaigns.definition.campaign import Definition, parse
 from engine.columns import LINES, ORDERS
 from engine.files.encryption import seal_of
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.history.tables import upsert_table
 from engine.settings import Settings
 
@@ -64,7 +64,7 @@ def order_rows(
     discount_cents: int = 0,
 ) -> None:
     """Append orders (customer, instant, cents); offers repeat in turn."""
-    history = History(settings.history_folder)
+    history = open_history(settings)
     full = [
         {
             "order_id": f"{customer}@{at.isoformat()}",

@@ -17,7 +17,7 @@ from engine.customers.columns import CUSTOMER_TABLE
 from engine.database.session import connect, transaction
 from engine.events.event import Event
 from engine.events.inbox import store
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.settings import Settings
 from tests.engine.customers.histories import NOW, drawn_town, lines_of
 
@@ -43,7 +43,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("customers") / "home"
     settings = Settings.from_environment({}, home=home)
     placed = drawn_town(300, seed=8)
-    History(settings.history_folder).append(placed, lines_of(placed, [[f"d{i % 4}"] for i in range(placed.height)]))
+    open_history(settings).append(placed, lines_of(placed, [[f"d{i % 4}"] for i in range(placed.height)]))
     return home
 
 
@@ -125,7 +125,7 @@ def test_transitions_add_up_to_everybody(regulars: Call) -> None:
 def test_feedback_received_by_event_counts_in_a_build_of_the_same_day(regulars: Call, tmp_path: Path) -> None:
     settings = Settings.from_environment({}, home=tmp_path / "home")
     placed = drawn_town(60, seed=1)
-    History(settings.history_folder).append(placed, lines_of(placed, [["d"]] * placed.height))
+    open_history(settings).append(placed, lines_of(placed, [["d"]] * placed.height))
     best = placed.group_by("customer_id").agg(pl.col("order_cents").sum()).sort("order_cents")["customer_id"][-1]
     now = datetime.now(UTC)
     items = [{"item_id": "d", "unit_price_cents": 900}]
@@ -193,7 +193,7 @@ def test_the_calibration_sample_s_conventions_hold(regulars: Call, tmp_path: Pat
     """A date means its last instant: T is whole days to it, and orders on the date itself count."""
     settings = Settings.from_environment({}, home=tmp_path / "home")
     placed = drawn_town(60, seed=1)
-    History(settings.history_folder).append(placed, lines_of(placed, [["d"]] * placed.height))
+    open_history(settings).append(placed, lines_of(placed, [["d"]] * placed.height))
     last = (NOW.at - timedelta(days=1)).date().isoformat()
     midnight = regulars("customers", "lifetime-value", "--as-of", last, "--json", home=settings.home).json
     second = regulars("customers", "lifetime-value", "--as-of", f"{last}T23:59:59.999999Z", "--json",

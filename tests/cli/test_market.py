@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli.main import run
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.settings import Settings
 from tests.engine.customers.histories import drawn_town, lines_of
 
@@ -19,7 +19,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("market") / "home"
     settings = Settings.from_environment({}, home=home)
     placed = drawn_town(300, seed=8)
-    History(settings.history_folder).append(placed, lines_of(placed, [[f"d{i % 4}"] for i in range(placed.height)]))
+    open_history(settings).append(placed, lines_of(placed, [[f"d{i % 4}"] for i in range(placed.height)]))
     return home
 
 

@@ -13,7 +13,7 @@ from engine.customers.store import customer_table_file, read_customer_table
 from engine.database.session import connect, transaction
 from engine.events.event import Event
 from engine.events.inbox import store
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.settings import Settings
 from tests.baskets import random_town, tables
 from training.judge.gate import Verdict
@@ -30,7 +30,7 @@ def test_training_renews_a_customer_table_that_lacks_what_was_told_or_a_column(
         assert not left.value.code, printed.err
         return json.loads(printed.out)
 
-    History(settings.history_folder).append(*tables(random_town(120, 15, seed=1)))
+    open_history(settings).append(*tables(random_town(120, 15, seed=1)))
     first, again = train(), train()
     assert first["customer_table"]["customers"] == 120
     assert again["unchanged"]
@@ -56,7 +56,7 @@ def test_a_refused_candidate_is_told_as_json_too(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("training.run.judge_candidate", lambda *_: Verdict(("ndcg@10 is 0.1 below live",), ("a note",)))
-    History(settings.history_folder).append(*tables(random_town(60, 12, seed=1)))
+    open_history(settings).append(*tables(random_town(60, 12, seed=1)))
     monkeypatch.setattr(sys, "argv", ["regulars", "train", "--json", "--home", str(settings.home)])
     with pytest.raises(SystemExit) as left:
         run()

@@ -13,7 +13,7 @@ import pytest
 
 from cli.docs import models_page
 from engine.artifact import load
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.history.tables import read_table
 from engine.models.arrays import Arrays, FloatArray, IntArray
 from engine.models.base import Recommender, Tunable
@@ -78,7 +78,7 @@ def registered() -> Iterator[None]:
 @pytest.mark.usefixtures("registered")
 def test_a_model_is_learned_published_served_and_explained(settings: Settings) -> None:
     orders, lines = tables(random_town(40, 12, seed=3))
-    History(settings.history_folder).append(orders, lines)
+    open_history(settings).append(orders, lines)
     done = run.train(settings, now=START + timedelta(days=400))
     assert "alphabetical" in done.manifest["models"]
     artifact = load(settings.artifacts_folder, done.version)

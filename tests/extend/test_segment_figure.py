@@ -18,7 +18,7 @@ from engine.customers.compute.inputs import Columns, TableInputs
 from engine.customers.table import FIGURE_GROUPS, register_figure
 from engine.database.session import connect, transaction
 from engine.errors import BadDefinition
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.segments.explain import explain_membership
 from engine.segments.facts import members
 from engine.segments.parse import parse_rule
@@ -45,7 +45,7 @@ def longest_gap(inputs: TableInputs, columns: Columns) -> pl.Series:
 def settings(home: Path) -> Settings:
     found = Settings.from_environment({}, home=home)
     placed = orders(order("a", 40), order("a", 10), order("a", 5), order("b", 9), order("b", 3), order("c", 1))
-    History(found.history_folder).append(placed, lines_of(placed, [["d"]] * placed.height))
+    open_history(found).append(placed, lines_of(placed, [["d"]] * placed.height))
     return found
 
 

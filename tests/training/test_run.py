@@ -12,7 +12,7 @@ import pytest
 
 from engine.artifact import live_version, load, manifest_of, versions
 from engine.errors import CandidateRefused, Conflict, NoHistory
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.history.tables import upsert_table
 from engine.recommend.published.model import open_published
 from tests.baskets import random_town, tables
@@ -26,7 +26,7 @@ def import_town(settings, *, seed=1, customers=120, dishes=15, suffix=""):
     orders, lines = tables(
         {f"{name}{suffix}": told for name, told in random_town(customers, dishes, seed=seed).items()}
     )
-    History(settings.history_folder).append(orders, lines)
+    open_history(settings).append(orders, lines)
 
 
 def test_what_was_published_is_what_serving_opens(settings) -> None:
@@ -85,7 +85,7 @@ def test_a_version_says_whether_its_orders_came_with_the_hour(settings, tmp_path
     for hour in (0, 7):
         told = {f"c{n}": [(day + n * hour / 24, [f"d{day % 3}"]) for day in range(4)] for n in range(12)}
         home = replace(settings, home=tmp_path / f"by-{hour}")
-        History(home.history_folder).append(*tables(told))
+        open_history(home).append(*tables(told))
         assert run.train(home, now=NOW).manifest["data"]["hours"] is (hour > 0)
 
 
@@ -98,13 +98,13 @@ def test_a_worse_candidate_is_refused_with_the_numbers_and_live_stays(settings, 
     import_town(settings, customers=400)
     good = run.train(settings, now=NOW)
     # The same people, but what they order is now pure noise.
-    history = History(settings.history_folder)
+    history = open_history(settings)
     rng = np.random.default_rng(0)
     noise = history.lines().collect()
     noise = noise.with_columns(item_id=pl.Series([f"d{i:02d}" for i in rng.integers(0, 400, noise.height)]))
     orders = history.orders().collect()
     broken = replace(settings, home=tmp_path / "broken")
-    History(broken.history_folder).append(orders, noise)
+    open_history(broken).append(orders, noise)
     broken.artifacts_folder.parent.mkdir(exist_ok=True)
     settings.artifacts_folder.rename(broken.artifacts_folder)
     with pytest.raises(CandidateRefused, match=r"ndcg@10 is 0\.\d+ .* below live"):

@@ -11,7 +11,7 @@ import polars as pl
 
 from engine.columns import DAY_S
 from engine.errors import NoHistory
-from engine.history.orders import SORT
+from engine.history.parquet import SORT
 from engine.models.arrays import FloatArray, IntArray, LongArray
 from engine.models.baskets import Baskets, user_items
 from engine.models.kernels.sums import by_number

@@ -191,8 +191,8 @@ def learn(
     split = course.hold_out()
     fitted = course.fit(split) if split else []
     # Neither needs the other, and the trees grow in one thread.
-    with TaskPool(at_once=fits_at_once(data.baskets)) as lanes:
-        weighed = lanes.begin(lambda: course.fit_blend_and_ranker(fitted, split))
+    with TaskPool(at_once=fits_at_once(data.baskets)) as tasks:
+        weighed = tasks.submit(lambda: course.fit_blend_and_ranker(fitted, split))
         models = course.fit(earlier=fitted)
         return weighed().on(models)
 
@@ -206,11 +206,11 @@ def learn_and_judge(course: TrainingPlan, split: Split, judge: Callable[[Learned
     past = course.before(split)
     inner = past.hold_out()
     first = past.fit(inner) if inner else []
-    with TaskPool(at_once=fits_at_once(course.data.baskets)) as lanes:
-        weighed_before = lanes.begin(lambda: past.fit_blend_and_ranker(first, inner))
+    with TaskPool(at_once=fits_at_once(course.data.baskets)) as tasks:
+        weighed_before = tasks.submit(lambda: past.fit_blend_and_ranker(first, inner))
         second = past.fit(earlier=first)
-        weighed = lanes.begin(lambda: course.fit_blend_and_ranker(second, split))
-        judged = lanes.begin(lambda: judge(weighed_before().on(second)))
+        weighed = tasks.submit(lambda: course.fit_blend_and_ranker(second, split))
+        judged = tasks.submit(lambda: judge(weighed_before().on(second)))
         course.report("learn again with the newest orders")
         models = course.fit(earlier=second)
         return weighed().on(models), judged()

@@ -21,7 +21,7 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine.errors import BadFile
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.models.base import Tunable
 from engine.runtime.threads import one_blas_thread
 from engine.settings import Settings
@@ -130,7 +130,7 @@ def tune(
     present = read_model_settings(settings.home)
     with training_lock(settings.artifacts_folder):
         ground = field_of(load_training_set(settings), horizon_days=horizon_days, seed=seed)
-        fingerprint = History(settings.history_folder).fingerprint()
+        fingerprint = open_history(settings).fingerprint()
         ranks = len(ground.taught) >= LEAST_TAUGHT and (most_trials is None or most_trials >= LEAST_FOR_BOTH)
         share = FOR_MODELS if ranks else 1.0
         trials = None if most_trials is None else round(most_trials * share)

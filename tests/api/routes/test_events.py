@@ -12,7 +12,7 @@ from engine.customers.consents import latest_consents
 from engine.database.session import connect, transaction
 from engine.events.inbox import read_after
 from engine.history.compaction import compact_inbox
-from engine.history.orders import History
+from engine.history.opening import open_history
 from tests.api.conftest import opened
 
 
@@ -66,9 +66,7 @@ def test_after_training_an_event_counts_once_as_history(app) -> None:
     run.train(app.settings, now=datetime.now(UTC), inbox_through=through)
     app.client.portal.call(app.client.app.state.live.refresh)
     assert app.dishes("new", limit=1)["items"][0]["reason"]["code"] == "ordered_once"
-    assert History(app.settings.history_folder).orders().filter(customer_id="new").collect()[
-        "order_cents"
-    ].to_list() == [700]
+    assert open_history(app.settings).orders().filter(customer_id="new").collect()["order_cents"].to_list() == [700]
 
 
 def test_an_order_on_its_way_while_training_ran_counts_before_and_after_it_arrived(app) -> None:

@@ -18,7 +18,7 @@ from campaigns.runs.plan import make_plan
 from engine.database.session import connect, transaction
 from engine.errors import NotFound
 from engine.experiments.statistics import Difference, NotEnoughData
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.settings import Settings
 from tests.campaigns.town import WINBACK, order_rows, settle_town
 
@@ -49,7 +49,7 @@ def run_campaign(database: Engine, settings: Settings, definition: Definition) -
 
 def report(database: Engine, settings: Settings, now: datetime = NOW + 20 * DAY) -> RunReport:
     with transaction(database) as session:
-        (found,) = report_on(session, "winback", History(settings.history_folder).orders(), now=now)
+        (found,) = report_on(session, "winback", open_history(settings).orders(), now=now)
     return found
 
 
@@ -174,4 +174,4 @@ def test_a_broken_split_raises_the_alarm(database: Engine, settings: Settings) -
 def test_a_campaign_nobody_planned_is_not_found(database: Engine, settings: Settings) -> None:
     run_campaign(database, settings, replace(parse(HALF_HELD, currency="USD")))
     with pytest.raises(NotFound, match="did you mean 'winback'"), transaction(database) as session:
-        report_on(session, "winbak", History(settings.history_folder).orders(), now=NOW)
+        report_on(session, "winbak", open_history(settings).orders(), now=NOW)

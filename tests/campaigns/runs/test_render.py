@@ -11,7 +11,7 @@ from campaigns.rows import MessageRow
 from engine.columns import ORDERS
 from engine.database.session import transaction
 from engine.files.encryption import seal_of
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.history.tables import upsert_table
 from engine.settings import Settings
 from tests.campaigns.runs.steps import launched, planned
@@ -36,7 +36,7 @@ def test_messages_are_in_the_customers_language_and_read_well_without_a_name(dat
 def test_a_message_may_name_the_customers_favourite_dish_in_their_language(database: Engine, town: Settings) -> None:
     items = pl.DataFrame({"item_id": ["soup"], "name": ["Hot soup"], "name_zh": ["热汤"]})
     upsert_table(town, "items", items)
-    history = History(town.history_folder)
+    history = open_history(town)
     first = history.orders().sort("order_id").select("order_id", "customer_id", "ordered_at", "status").collect()
     ordered = first.with_columns(
         pl.lit("soup").alias("item_id"), pl.lit(0, pl.Int32).alias("line_no"), pl.lit(1.0, pl.Float32).alias("quantity")

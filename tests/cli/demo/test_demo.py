@@ -18,7 +18,7 @@ import pytest
 
 from cli.demo import home as demo_home
 from engine.errors import Conflict
-from engine.history.orders import History
+from engine.history.parquet import ParquetHistory
 from engine.history.tables import read_table
 from engine.ids import IdMap
 from engine.models.registry import impersonal_models
@@ -77,7 +77,7 @@ def test_every_row_of_the_city_is_imported(summary: dict[str, Any], folder: Path
     assert imported["orders"]["read"] == rows["orders"] + rows["lines"]
     for counts in imported.values():
         assert counts["accepted"] == counts["read"] > 0
-    assert History(folder / "history").counts()[0] >= rows["orders"]
+    assert ParquetHistory(folder / "history").counts()[0] >= rows["orders"]
 
 
 def test_the_models_are_judged_and_published(summary: dict[str, Any], folder: Path) -> None:

@@ -8,7 +8,7 @@ from engine.customers.config import CustomerConfig
 from engine.customers.profile import customer_profile
 from engine.customers.store import build_customer_table
 from engine.errors import NotFound
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.history.tables import upsert_table
 from engine.settings import Settings
 from tests.engine.customers.histories import NOW, customers, drawn_town, lines_of, order, orders
@@ -17,7 +17,7 @@ from tests.engine.customers.histories import NOW, customers, drawn_town, lines_o
 @pytest.fixture
 def filled(settings: Settings) -> Settings:
     placed = drawn_town(150, seed=5)
-    History(settings.history_folder).append(placed, lines_of(placed, [["dal"]] * placed.height))
+    open_history(settings).append(placed, lines_of(placed, [["dal"]] * placed.height))
     upsert_table(settings, "customers", customers({"customer_id": "p1"}))
     return settings
 
@@ -42,7 +42,7 @@ def test_one_customer_is_shown_with_figures_orders_and_every_group_explained(fil
 
 def test_the_place_among_all_customers_is_counted(settings: Settings) -> None:
     placed = orders(*(order(f"c{i}", 3 + i, order_cents=1000 * (i + 1)) for i in range(10)))
-    History(settings.history_folder).append(placed, lines_of(placed, [["dal"]] * 10))
+    open_history(settings).append(placed, lines_of(placed, [["dal"]] * 10))
     build_customer_table(settings, now=NOW.at)
     why = customer_profile(settings, "c7", CustomerConfig(), last_orders=1)["why"]
     assert why["tier"] == "iron: 2 of 10 customers bring more than this one's 80.00" or why["tier"].startswith(

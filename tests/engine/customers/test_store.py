@@ -8,7 +8,7 @@ import pytest
 
 from engine.customers.store import build_customer_table, customer_table_file, newest_moment, read_customer_table
 from engine.errors import BadFile, NoHistory, NotFound
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.history.tables import upsert_table
 from engine.settings import Settings
 from tests.engine.customers.histories import NOW, customers, drawn_town, lines_of, moment
@@ -17,7 +17,7 @@ from tests.engine.customers.histories import NOW, customers, drawn_town, lines_o
 @pytest.fixture
 def filled(settings: Settings) -> Settings:
     placed = drawn_town(150, seed=5)
-    History(settings.history_folder).append(placed, lines_of(placed, [["dal"]] * placed.height))
+    open_history(settings).append(placed, lines_of(placed, [["dal"]] * placed.height))
     upsert_table(settings, "customers", customers({"customer_id": "p1"}, {"customer_id": "c00001", "language": "zh"}))
     return settings
 
@@ -28,14 +28,14 @@ def test_what_was_built_is_read_back_with_its_manifest(filled: Settings) -> None
     stored = read_customer_table(filled)
     assert stored.table.equals(built.table, null_equal=True)
     assert stored.facts == built.facts
-    assert stored.facts["history"] == History(filled.history_folder).fingerprint()
+    assert stored.facts["history"] == open_history(filled).fingerprint()
     assert stored.facts["horizon_days"] == 30
     assert len(stages) >= 4
     assert customer_table_file(filled).with_suffix(".svg").read_text().startswith("<svg")
 
 
 def test_by_default_it_is_as_of_the_newest_orders_day_but_never_of_tomorrow(filled: Settings) -> None:
-    window = History(filled.history_folder).window()
+    window = open_history(filled).window()
     assert window is not None
     assert newest_moment(filled, now=NOW.at + timedelta(days=400)).date == window[1].date()
     early = datetime(2025, 6, 1, tzinfo=UTC)

@@ -15,7 +15,7 @@ from engine.database.session import connect, transaction
 from engine.events.event import Event
 from engine.events.inbox import store
 from engine.history.compaction import compact_inbox
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.settings import Settings
 
 NOW = datetime(2026, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
@@ -42,7 +42,7 @@ def put(database: Engine, *events: Event, at: datetime = NOW) -> list[Event]:
 
 
 def orders_of(settings: Settings) -> Mapping[str, dict[str, Any]]:
-    return {row["order_id"]: row for row in History(settings.history_folder).orders().collect().to_dicts()}
+    return {row["order_id"]: row for row in open_history(settings).orders().collect().to_dicts()}
 
 
 def test_orders_reported_by_event_become_history(home: Home) -> None:
@@ -52,7 +52,7 @@ def test_orders_reported_by_event_become_history(home: Home) -> None:
     assert compact_inbox(database, settings) == 1
     order = orders_of(settings)["o1"]
     assert (order["order_cents"], order["status"], order["currency"], order["zone"]) == (1300, "delivered", "USD", "z")
-    lines = History(settings.history_folder).lines().collect()
+    lines = open_history(settings).lines().collect()
     assert lines.select("line_no", "quantity", "line_cents").rows() == [(0, 2.0, 900), (1, 1.0, 450)]
 
 
@@ -60,9 +60,9 @@ def test_compacting_again_changes_nothing(home: Home) -> None:
     settings, database = home
     put(database, reported(1), reported(2))
     compact_inbox(database, settings)
-    before = History(settings.history_folder).fingerprint()
+    before = open_history(settings).fingerprint()
     assert compact_inbox(database, settings) == 2
-    assert History(settings.history_folder).fingerprint() == before
+    assert open_history(settings).fingerprint() == before
 
 
 def test_a_run_that_died_before_its_watermark_moved_is_done_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +91,7 @@ def test_a_later_status_or_rating_reaches_the_order_in_the_inbox_or_in_history(h
     assert found["o1"]["status"] == "refunded"
     assert found["o2"]["rating"] == 2
     assert len(found) == 2
-    statuses = History(settings.history_folder).lines().filter(pl.col("order_id") == "o1").collect()["status"].to_list()
+    statuses = open_history(settings).lines().filter(pl.col("order_id") == "o1").collect()["status"].to_list()
     assert statuses == ["refunded"]
 
 

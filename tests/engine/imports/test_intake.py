@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from engine.errors import BadColumns, BadFile
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.imports.fields import REASONS
 from engine.imports.intake import ImportSummary, import_files
 from engine.imports.mapping import ImportMap, parse_map
@@ -36,11 +36,11 @@ def load(settings: Settings, *files: Path, mapping: ImportMap | None = None) -> 
 
 
 def orders(settings: Settings) -> list[dict[str, object]]:
-    return History(settings.history_folder).orders().collect().sort("order_id").to_dicts()
+    return open_history(settings).orders().collect().sort("order_id").to_dicts()
 
 
 def lines(settings: Settings) -> list[dict[str, object]]:
-    return History(settings.history_folder).lines().collect().sort("order_id", "item_id", "line_no").to_dicts()
+    return open_history(settings).lines().collect().sort("order_id", "item_id", "line_no").to_dicts()
 
 
 def quarantined(summary: ImportSummary) -> list[dict[str, object]]:
@@ -71,10 +71,10 @@ def test_two_equal_lines_of_an_order_are_two_and_the_file_again_adds_nothing(
     twice = load(settings, path, path)
     assert (twice.read, twice.accepted, twice.duplicates, twice.lines) == (4, 2, 2, 2)
     assert [(part.accepted, part.duplicates) for part in twice.files] == [(2, 0), (0, 2)]
-    before = History(settings.history_folder).fingerprint()
+    before = open_history(settings).fingerprint()
     again = load(settings, path)
     assert (again.accepted, again.duplicates) == (0, 2)
-    assert History(settings.history_folder).fingerprint() == before
+    assert open_history(settings).fingerprint() == before
     assert [line["line_no"] for line in lines(settings)] == [0, 1]
 
 
@@ -275,7 +275,7 @@ def test_when_every_row_is_refused_the_import_fails_after_writing_the_quarantine
         load(settings, write(tmp_path, HEAD + REFUSED["unknown_status"] + "\n"))
     (path,) = settings.quarantine_folder.iterdir()
     assert str(path) in str(caught.value)
-    assert History(settings.history_folder).counts() == (0, 0)
+    assert open_history(settings).counts() == (0, 0)
 
 
 def test_numeric_ids_become_text_without_a_fraction(settings: Settings, tmp_path: Path) -> None:

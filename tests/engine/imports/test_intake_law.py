@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import BadColumns, BadFile
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.imports import opened, orders
 from engine.imports.intake import import_files
 from engine.settings import Settings
@@ -104,7 +104,7 @@ def test_every_row_is_accounted_for_and_twice_is_once(
     summary = import_files(home, "orders", [path], None, now=NOW)
     assert (summary.read, summary.quarantined) == (len(rows), plain.refused)
     assert summary.read == summary.accepted + summary.quarantined + summary.duplicates
-    history = History(home.history_folder)
+    history = open_history(home)
     lines = history.lines().select("order_id", "item_id", "line_no", "quantity", "line_cents").collect()
     assert {(order, item, n): (quantity, cents) for order, item, n, quantity, cents in lines.iter_rows()} == plain.lines
     placed = history.orders().select("order_id", "customer_id", "ordered_at", "status", "order_cents").collect()
@@ -153,7 +153,7 @@ def test_taken_in_parts_files_say_what_they_say_at_once(
                     quarantined = [Path(name).read_text(encoding="utf-8") for name in summary["quarantine_files"]]  # type: ignore[attr-defined]
                     files_said = [{**part, "quarantine_file": None} for part in summary["files"]]  # type: ignore[attr-defined]
                     said.append({**summary, "quarantine_files": quarantined, "files": files_said})
-        found.append([*said, History(home.history_folder).fingerprint()])
+        found.append([*said, open_history(home).fingerprint()])
         assert not list(home.home.glob(".import-*"))
 
     assert found[0] == found[1]

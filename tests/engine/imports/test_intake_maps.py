@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import BadColumns, BadDefinition, BadFile, MissingFile
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.imports.intake import import_files
 from engine.imports.mapping import ImportMap, Join, parse_map, read_map
 from engine.settings import Settings
@@ -88,7 +88,7 @@ encoding: gb18030
     path = tmp_path / "orders.csv"
     path.write_bytes("who,when,paid,state,zone\n安娜,01.05.2024 08:00,1250,退款,\n".encode("gb18030"))
     import_files(settings, "orders", [path], mapping, now=NOW)
-    order = History(settings.history_folder).orders().collect().row(0, named=True)
+    order = open_history(settings).orders().collect().row(0, named=True)
     assert order["customer_id"] == "安娜"
     assert order["ordered_at"] == datetime(2024, 5, 1, tzinfo=UTC)
     assert (order["order_cents"], order["currency"], order["status"]) == (1250, "CNY", "refunded")
@@ -104,7 +104,7 @@ joins: [{file: "places*.csv", on: [customer_id, number]}]
 
 
 def positions(settings: Settings) -> list[tuple[object, ...]]:
-    orders = History(settings.history_folder).orders().collect().sort("order_id")
+    orders = open_history(settings).orders().collect().sort("order_id")
     return orders.select("latitude", "longitude").rows()
 
 

@@ -11,7 +11,7 @@ import pytest
 from engine.artifact import load
 from engine.columns import CUSTOMERS, ITEMS, VENDORS
 from engine.events.event import Event
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.history.tables import read_table, upsert_table
 from engine.recommend.catalog.catalog import Catalog, build_catalog
 from engine.recommend.home import DishRequest, recommend_dishes
@@ -103,7 +103,7 @@ def town(tmp_path_factory) -> Town:
     history["vera"] = [(1, ["d00"]), (8, ["d00"])]
     orders, lines = tables(history, vendors=VENDOR, zones={c: f"z{i % 2}" for i, c in enumerate(history)})
     assert (START.weekday(), NOW.weekday()) == (2, 6)
-    History(settings.history_folder).append(orders, lines)
+    open_history(settings).append(orders, lines)
     items = [
         {
             "item_id": d, "name": f"{WORDS[i % 5]} {d}", "name_zh": f"菜{d}", "vendor_id": VENDOR[d],

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from engine.artifact import load
 from engine.columns import ITEMS, VENDORS
 from engine.events.event import Event
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.models.daypart import PopularByDaypart
 from engine.models.query import Place
 from engine.models.registry import impersonal_models
@@ -37,9 +37,7 @@ VENDOR = {dish: f"v{i % 3}" for i, dish in enumerate(DISHES)}
 def published(tmp_path_factory):
     settings = Settings.from_environment({}, home=tmp_path_factory.mktemp("home"))
     told = {c: [(day, dishes[:1]) for day, dishes in placed] for c, placed in random_town(60, 12, seed=6).items()}
-    History(settings.history_folder).append(
-        *tables(told, vendors=VENDOR, zones={c: f"z{int(c[1:]) % 2}" for c in told})
-    )
+    open_history(settings).append(*tables(told, vendors=VENDOR, zones={c: f"z{int(c[1:]) % 2}" for c in told}))
     return open_published(load(settings.artifacts_folder, run.train(settings, now=NOW).version))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from engine.artifact import load
 from engine.columns import CUSTOMERS, LANGUAGES
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.history.tables import read_table, upsert_table
 from engine.models.query import Place
 from engine.recommend.catalog.catalog import build_catalog
@@ -49,7 +49,7 @@ def history() -> dict[str, list[tuple[float, list[str]]]]:
 @pytest.fixture(scope="module")
 def home(tmp_path_factory) -> Settings:
     settings = Settings.from_environment({}, home=tmp_path_factory.mktemp("newcomers"))
-    History(settings.history_folder).append(*tables(history()))
+    open_history(settings).append(*tables(history()))
     upsert_table(settings, "customers", rows(CUSTOMERS, CARDS))
     return settings
 

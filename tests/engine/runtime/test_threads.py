@@ -55,25 +55,25 @@ def test_the_cores_are_those_the_process_may_use() -> None:
     assert cores() == len(allowed)
 
 
-def test_what_is_begun_in_lanes_may_wait_for_what_was_begun_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_submitted_task_may_wait_for_one_submitted_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "cores", lambda: 2)
     go = threading.Event()
-    with TaskPool() as lanes:
-        first = lanes.begin(lambda: go.wait(20))
-        second = lanes.begin(lambda: (first(), "after it"))
+    with TaskPool() as tasks:
+        first = tasks.submit(lambda: go.wait(20))
+        second = tasks.submit(lambda: (first(), "after it"))
         go.set()
         assert second() == (True, "after it")
 
 
-def test_lanes_do_each_thing_at_once_where_there_is_one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_runs_when_submitted_where_there_is_one_core(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "cores", lambda: 1)
     done: list[int] = []
-    with TaskPool() as lanes:
-        lanes.begin(lambda: done.append(1))
+    with TaskPool() as tasks:
+        tasks.submit(lambda: done.append(1))
         assert done == [1]
     monkeypatch.setattr(threads, "cores", lambda: 2)
-    with TaskPool(at_once=False) as lanes:
-        assert lanes.begin(threading.get_ident)() == threading.get_ident()
+    with TaskPool(at_once=False) as tasks:
+        assert tasks.submit(threading.get_ident)() == threading.get_ident()
 
 
 def test_a_fault_in_a_lane_is_raised_where_it_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +81,7 @@ def test_a_fault_in_a_lane_is_raised_where_it_is_waited_for(monkeypatch: pytest.
         raise ValueError("no")
 
     monkeypatch.setattr(threads, "cores", lambda: 2)
-    with TaskPool() as lanes:
-        found = lanes.begin(fail)
+    with TaskPool() as tasks:
+        found = tasks.submit(fail)
         with pytest.raises(ValueError, match="no"):
             found()

@@ -15,7 +15,7 @@ from demo.city import City, simulate
 from engine.columns import SEALED
 from engine.customers.store import build_customer_table
 from engine.files.encryption import seal_of
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.history.tables import upsert_table
 from engine.settings import Settings
 
@@ -36,7 +36,7 @@ def city_home() -> Path:
     home = Path(mkdtemp(prefix="regulars-city-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     settings = Settings.from_environment(ENV, home=home)
-    History(settings.history_folder).append(city().orders, city().lines)
+    open_history(settings).append(city().orders, city().lines)
     seal = seal_of(settings)
     sealed = [
         pl.Series(name, [None if value is None else seal.seal(value) for value in city().customers[name]], pl.String)

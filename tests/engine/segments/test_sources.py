@@ -16,7 +16,7 @@ from engine.customers import store as customer_store
 from engine.database.session import connect, transaction
 from engine.events.event import Event
 from engine.events.inbox import store
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.history.tables import upsert_table
 from engine.segments.explain import explain_membership
 from engine.segments.facts import members
@@ -86,7 +86,7 @@ def test_a_window_opens_only_the_months_it_reaches(settings: Settings) -> None:
         {"order_id": str(i), "customer_id": "a", "ordered_at": each, "status": "delivered"} for i, each in enumerate(at)
     ]
     orders = pl.DataFrame([{name: row.get(name) for name in ORDERS} for row in rows], schema=ORDERS)
-    history = History(settings.history_folder)
+    history = open_history(settings)
     history.append(orders, pl.DataFrame(schema=LINES))
 
     def months(since: datetime) -> list[datetime]:
@@ -126,7 +126,7 @@ def test_a_complaint_told_after_the_table_was_stored_is_seen_by_the_next_questio
 ) -> None:
     order = {"order_id": "o", "customer_id": "a", "ordered_at": NOW - DAY, "status": "delivered", "order_cents": 900}
     orders = pl.DataFrame([{name: order.get(name) for name in ORDERS}], schema=ORDERS, orient="row")
-    History(settings.history_folder).append(orders, pl.DataFrame(schema=LINES))
+    open_history(settings).append(orders, pl.DataFrame(schema=LINES))
     complained = {"complaints": {"at_least": 1}}
     customer_store.build_customer_table(settings, now=NOW, database=open_session)
     assert found(settings, open_session, complained, exact=False) == []
@@ -138,7 +138,7 @@ def test_a_complaint_told_after_the_table_was_stored_is_seen_by_the_next_questio
 def test_a_table_of_another_release_is_not_read(settings: Settings, open_session: OpenSession) -> None:
     order = {"order_id": "o", "customer_id": "a", "ordered_at": NOW - DAY, "status": "delivered", "order_cents": 900}
     orders = pl.DataFrame([{name: order.get(name) for name in ORDERS}], schema=ORDERS, orient="row")
-    History(settings.history_folder).append(orders, pl.DataFrame(schema=LINES))
+    open_history(settings).append(orders, pl.DataFrame(schema=LINES))
     customer_store.build_customer_table(settings, now=NOW, database=open_session)
     path = customer_store.customer_table_file(settings)
     path.write_bytes(b"from a release that wrote another format")

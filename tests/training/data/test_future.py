@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from engine.errors import BadColumns, BadFile, MissingFile
-from engine.history.orders import History
+from engine.history.opening import open_history
 from tests.baskets import learned_from, random_town, tables
 from training.data.future import read_future
 from training.evaluate_home import evaluate_home
@@ -65,7 +65,7 @@ def test_a_missing_file_a_missing_column_and_an_empty_cell_are_named(tmp_path) -
 
 
 def test_the_json_form_has_what_scripts_rely_on(settings, tmp_path) -> None:
-    History(settings.history_folder).append(*tables(random_town(80, 10, seed=4)))
+    open_history(settings).append(*tables(random_town(80, 10, seed=4)))
     path = future(tmp_path, "customer_id,item_id\nc001,d01\nc002,d02\nstranger,d03\n")
     found = evaluate_home(settings, horizon_days=28, future=path, k=10, seed=0, report=lambda _: None)
     assert found["customers"] == 3
@@ -79,14 +79,14 @@ def test_a_vendor_page_ranks_only_that_vendors_dishes(settings, tmp_path) -> Non
     town = random_town(60, 10, seed=4)
     vendors = {f"d{i:02d}": f"v{i % 2}" for i in range(10)}
     told = {c: [(day, dishes[:1]) for day, dishes in placed] for c, placed in town.items()}
-    History(settings.history_folder).append(*tables(told, vendors=vendors))
+    open_history(settings).append(*tables(told, vendors=vendors))
     rows = "customer_id,item_id,vendor_id\n" + "".join(f"stranger{i},d01,v1\n" for i in range(40))
     found = evaluate_home(settings, horizon_days=28, future=future(tmp_path, rows), k=5, seed=0, report=lambda _: None)
     assert found["models"]["popular"]["recall@5"] == 1.0  # five dishes at v1, five places
 
 
 def test_a_file_without_an_order_is_named(settings, tmp_path) -> None:
-    History(settings.history_folder).append(*tables(random_town(20, 15, seed=1)))
+    open_history(settings).append(*tables(random_town(20, 15, seed=1)))
     with pytest.raises(BadFile, match=r"next\.csv: .*(no order|empty|no row)"):
         evaluate_home(
             settings,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.errors import InputError
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.settings import Settings
 from tests.baskets import random_town, tables
 from training import run
@@ -147,14 +147,14 @@ def test_a_zone_whose_customers_turned_random_is_refused_by_a_real_run(settings)
     now = datetime(2025, 6, 1, tzinfo=UTC)
     told = random_town(600, 15, seed=1)
     orders, lines = tables(told, zones={name: "east" if name < "c150" else "west" for name in told})
-    history = History(settings.history_folder)
+    history = open_history(settings)
     history.append(orders, lines)
     run.train(settings, now=now)
     rng = np.random.default_rng(0)
     noise = pl.Series([f"d{i:02d}" for i in rng.integers(15, 400, lines.height)])
     spoilt = lines.with_columns(item_id=pl.when(pl.col("customer_id") < "c150").then(noise).otherwise("item_id"))
     broken = replace(settings, home=settings.home.parent / "broken")
-    History(broken.history_folder).append(orders, spoilt)
+    open_history(broken).append(orders, spoilt)
     settings.artifacts_folder.rename(broken.artifacts_folder)
     verdict_of = run.train(broken, now=now.replace(day=2), force=True).verdict
     assert any("group zone east" in problem for problem in verdict_of.problems)

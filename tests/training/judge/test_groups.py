@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from engine.columns import DAY_S, ITEMS, LINES, ORDERS
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.models.query import Place, Query
 from tests.baskets import START, learned_from, random_town, tables
 from training.data.matrices import BASKET_CLOCK_START, training_set
@@ -83,7 +83,7 @@ def test_standing_is_by_row_and_new_customers_have_none() -> None:
 
 def test_standing_knows_nothing_from_the_split_on(settings) -> None:
     early = {"ann": [(0, ["soup"]), (1, ["soup"])], "zoe": [(50, ["soup"])]}
-    History(settings.history_folder).append(*tables(early))
+    open_history(settings).append(*tables(early))
     data = learned_from(early)
     split = int((START + timedelta(days=50)).timestamp())
     before = standing_at(settings, data, split)
@@ -195,7 +195,7 @@ def test_hits_among_rare_and_common_dishes_add_up_to_all_hits(judged_town) -> No
 
 
 def test_a_home_is_judged_by_value_and_lifecycle_too(settings) -> None:
-    History(settings.history_folder).append(*tables(random_town(80, 15, seed=2)))
+    open_history(settings).append(*tables(random_town(80, 15, seed=2)))
     found = evaluate_home(settings, horizon_days=28, future=None, k=5, seed=0, report=lambda _: None)
     kinds = {group["kind"] for group in found["groups"]}
     assert kinds >= {"history", "orders", "recency", "value", "lifecycle", "dishes"}

@@ -15,7 +15,7 @@ from engine.columns import UTC_INSTANT
 from engine.database.session import connect, migrate, transaction
 from engine.events.event import Event
 from engine.events.inbox import store
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.models.query import Place
 from tests.baskets import START, learned_from, random_town, tables
 from training.data.matrices import queries_for
@@ -208,7 +208,7 @@ def regulars(capsys, monkeypatch, *words):
 
 
 def test_the_command_estimates_from_the_inbox_and_the_page_shows_it(settings, inbox, capsys, monkeypatch) -> None:
-    History(settings.history_folder).append(*tables(TOLD))
+    open_history(settings).append(*tables(TOLD))
     shown = random_lists(hold_out(learned_from(TOLD), 28), 1).shown
     told_to(
         inbox,

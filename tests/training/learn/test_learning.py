@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from engine.columns import DAY_S, ITEMS, LINES, ORDERS
 from engine.errors import NoHistory
-from engine.history.orders import History
+from engine.history.parquet import ParquetHistory
 from engine.models.registry import default_weights
 from engine.recommend.scoring.blend import Blend
 from tests.baskets import START, learned_from, random_town, tables, without_clock
@@ -67,7 +67,7 @@ def test_history_read_month_by_month_is_the_history_read_whole(tmp_path) -> None
     town = random_town(30, 12, seed=3)
     spread = {name: [(day, dishes) for day, dishes in placed] for name, placed in town.items()}
     orders, lines = tables(spread, zones={name: f"z{len(name) % 3}" for name in spread}, vendors={"d01": "v1"})
-    history = History(tmp_path)
+    history = ParquetHistory(tmp_path)
     history.append(orders, lines.with_columns(quantity=pl.col("quantity") + 1))
     items = pl.DataFrame([{"item_id": "new", "vendor_id": "v2"}], schema=ITEMS)
     assert len(list(history.months())) > 2

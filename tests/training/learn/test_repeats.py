@@ -12,7 +12,7 @@ import pytest
 from engine.artifact import load
 from engine.columns import ITEMS, VENDORS
 from engine.events.event import Event
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.recommend.catalog.catalog import build_catalog
 from engine.recommend.home import DishRequest, recommend_dishes
 from engine.recommend.lists.again import dishes_again
@@ -102,7 +102,7 @@ def served(tmp_path_factory):
     town = collectors()
     town["all"] = [(i, [f"d{i:02d}"]) for i in range(DISHES)]
     orders, lines = tables(town)
-    History(settings.history_folder).append(orders, lines)
+    open_history(settings).append(orders, lines)
     answering = open_published(load(settings.artifacts_folder, run.train(settings, now=NOW).version))
     catalog = build_catalog(answering.items, pl.DataFrame(schema=ITEMS), pl.DataFrame(schema=VENDORS), timezone="UTC")
     return town, answering, catalog

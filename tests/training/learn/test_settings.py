@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from cli.main import run as command
 from engine.artifact import load, manifest_of
 from engine.errors import BadDefinition
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.recommend.published.model import open_published
 from tests.baskets import random_town, tables
 from training import run
@@ -113,7 +113,7 @@ def test_a_broken_file_stops_training_with_one_line(settings, capsys, monkeypatc
 
 
 def test_training_uses_the_file_says_so_and_learns_anew_when_it_changes(settings) -> None:
-    History(settings.history_folder).append(*tables(random_town(80, 15, seed=1)))
+    open_history(settings).append(*tables(random_town(80, 15, seed=1)))
     first = run.train(settings, now=NOW)
     assert "model_settings" not in first.manifest["recipe"]
     assert run.train(settings, now=NOW.replace(day=2)).unchanged
@@ -135,7 +135,7 @@ def test_training_uses_the_file_says_so_and_learns_anew_when_it_changes(settings
 
 
 def test_evaluation_judges_with_the_same_settings(settings) -> None:
-    History(settings.history_folder).append(*tables(random_town(80, 15, seed=1)))
+    open_history(settings).append(*tables(random_town(80, 15, seed=1)))
     how = {"horizon_days": 28, "future": None, "k": 5, "seed": 0, "report": lambda _: None}
     plain = evaluate_home(settings, **how)
     write_model_settings(settings.home, ModelSettings({"user_knn": {"neighbours": 10, "last": 1}}), {})

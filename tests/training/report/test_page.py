@@ -12,7 +12,7 @@ import pytest
 
 from cli.main import run
 from engine.errors import InputError
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.settings import Settings
 from tests.baskets import random_town, tables
 from training.evaluate_home import evaluate_home
@@ -36,9 +36,7 @@ def found(tmp_path_factory):
     """An evaluation of a town whose zones have hostile names."""
     settings = Settings.from_environment({}, home=tmp_path_factory.mktemp("home"))
     told = random_town(150, 15, seed=2)
-    History(settings.history_folder).append(
-        *tables(told, zones={name: HOSTILE if name < "c080" else "east" for name in told})
-    )
+    open_history(settings).append(*tables(told, zones={name: HOSTILE if name < "c080" else "east" for name in told}))
     return evaluate_home(settings, horizon_days=28, future=None, k=5, seed=0, report=lambda _: None)
 
 
@@ -146,7 +144,7 @@ def test_a_place_that_cannot_be_written_is_named_at_once(tmp_path) -> None:
 
 
 def test_the_command_writes_the_page_and_still_prints_json(settings, tmp_path, capsys, monkeypatch) -> None:
-    History(settings.history_folder).append(*tables(random_town(60, 15, seed=2)))
+    open_history(settings).append(*tables(random_town(60, 15, seed=2)))
     page = tmp_path / "out.html"
     code, out, err = regulars(
         capsys, monkeypatch, "evaluate", "--home", settings.home, "--report", page, "--language", "zh", "--json"

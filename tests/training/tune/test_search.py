@@ -12,7 +12,7 @@ import pytest
 
 from cli.main import run as command
 from engine.errors import BadFile, Conflict, NoHistory
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.settings import Settings
 from tests.baskets import learned_from, random_town, tables
 from training import run
@@ -28,7 +28,7 @@ TOWN = random_town(700, 20, seed=5)
 @pytest.fixture
 def town(settings) -> Settings:
     """A home whose customers came back often enough to tune by."""
-    History(settings.history_folder).append(*tables(TOWN))
+    open_history(settings).append(*tables(TOWN))
     return settings
 
 
@@ -76,7 +76,7 @@ def test_a_value_is_the_same_whatever_was_tried_before(ground) -> None:
 
 def test_equal_seed_and_trials_find_equal_settings(town, tmp_path) -> None:
     other = Settings.from_environment({}, home=tmp_path / "other")
-    History(other.history_folder).append(*tables(TOWN))
+    open_history(other).append(*tables(TOWN))
     found = [tune(home, now=NOW, minutes=9, most_trials=9, seed=3) for home in (town, other)]
     assert found[0] == found[1]
     assert found[0].trials == 9
@@ -101,7 +101,7 @@ def test_without_time_only_the_defaults_are_tried_and_nothing_is_written(town) -
 
 def test_other_history_is_another_search(town) -> None:
     tune(town, now=NOW, minutes=9, most_trials=2)
-    History(town.history_folder).append(*tables({"late": [(89.5, ["d01"])]}))
+    open_history(town).append(*tables({"late": [(89.5, ["d01"])]}))
     assert tune(town, now=NOW, minutes=9, most_trials=2).resumed_from == 0
 
 
@@ -119,7 +119,7 @@ def fickle_town(customers, *, turned_on_day):
 
 def test_what_is_surely_better_is_adopted_and_trained_with(settings) -> None:
     # Tuning asks on about day 58, three days after the menu turned.
-    History(settings.history_folder).append(*tables(fickle_town(500, turned_on_day=54.5)))
+    open_history(settings).append(*tables(fickle_town(500, turned_on_day=54.5)))
     better = ModelSettings({"trending": {"half_life_days": 0.5}, "popular": {"half_life_days": 2.0}})
     write_model_settings(settings.home, better, {})
     kept = (settings.home / FILE).read_bytes()
@@ -167,7 +167,7 @@ def test_asking_the_same_customers_again_is_asked_for_more(town, monkeypatch) ->
 
 
 def test_too_few_to_tune_by_is_said_with_what_is_needed(settings) -> None:
-    History(settings.history_folder).append(*tables(random_town(40, 15, seed=1)))
+    open_history(settings).append(*tables(random_town(40, 15, seed=1)))
     with pytest.raises(NoHistory, match=r"\d+ customers came back .* 200 are needed"):
         tune(settings, now=NOW, minutes=1)
 

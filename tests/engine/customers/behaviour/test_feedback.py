@@ -17,7 +17,7 @@ from engine.customers.store import build_customer_table, customer_table_file, is
 from engine.database.session import connect, transaction
 from engine.events.event import Event
 from engine.events.inbox import store
-from engine.history.orders import History
+from engine.history.opening import open_history
 from engine.settings import Settings
 from tests.engine.customers.histories import NOW, lines_of, order, orders
 
@@ -89,7 +89,7 @@ def test_what_came_since_an_instant_is_known_by_when_it_was_received(inbox: Engi
 @pytest.fixture
 def shop(settings: Settings) -> Settings:
     placed = orders(*(order(f"c{i}", i % 20, order_cents=1000 + i) for i in range(40)))
-    History(settings.history_folder).append(placed, lines_of(placed, [["dal"]] * placed.height))
+    open_history(settings).append(placed, lines_of(placed, [["dal"]] * placed.height))
     return settings
 
 
@@ -115,7 +115,7 @@ def test_a_stored_table_is_current_until_an_order_or_feedback_comes(shop: Settin
     build_customer_table(shop, now=NOON + timedelta(minutes=2), database=inbox)
     assert is_table_current(shop, inbox)
     more = orders(order("c1", 0.1, order_id="later"))
-    History(shop.history_folder).append(more, lines_of(more, [["dal"]]))
+    open_history(shop).append(more, lines_of(more, [["dal"]]))
     assert not is_table_current(shop, inbox)
     build_customer_table(shop, now=NOON + timedelta(minutes=3), database=inbox)
     customer_table_file(shop).with_suffix(".json").write_text("{}")

@@ -15,7 +15,7 @@ from engine.customers.behaviour.purchases import OrderDays, order_days, read_pur
 from engine.customers.forecast.lifetime_value import recency_frequency_at
 from engine.customers.moment import Moment, end_of
 from engine.errors import Conflict
-from engine.history.orders import History
+from engine.history.parquet import ParquetHistory
 from tests.engine.customers.histories import NOW, customers, moment, order, orders
 
 ROWS = st.tuples(st.sampled_from("abcd"), st.integers(0, 60), st.integers(-500, 5000) | st.none())
@@ -112,7 +112,7 @@ def test_who_registered_twice_or_later_or_never_ordered_is_handled() -> None:
 
 
 def test_a_repeated_order_id_is_one_order_or_refused_by_history(home: Path) -> None:
-    history = History(home / "history")
+    history = ParquetHistory(home / "history")
     lines = pl.DataFrame(schema={"order_id": pl.String, "line_no": pl.Int32, "customer_id": pl.String,
                                  "ordered_at": pl.Datetime("us", "UTC"), "status": pl.String, "item_id": pl.String,
                                  "quantity": pl.Float32})  # fmt: skip

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from engine.columns import LINES, ORDERS
 from engine.errors import BadColumns, BadFile, Conflict
 from engine.files import atomic
-from engine.history import orders as history
-from engine.history.orders import History
+from engine.history import parquet as history
+from engine.history.parquet import ParquetHistory
 
 START = datetime(2024, 1, 31, 23, 0, tzinfo=UTC)
 
@@ -37,7 +37,7 @@ TWO = orders_of(("a", "anna", START, "placed", 500), ("b", "ben", START + timede
 
 
 def test_an_empty_history_has_the_full_schema_and_no_window(tmp_path: Path) -> None:
-    empty = History(tmp_path / "none")
+    empty = ParquetHistory(tmp_path / "none")
     assert empty.orders().collect_schema() == pl.Schema(ORDERS)
     assert empty.lines(START).collect_schema() == pl.Schema(LINES)
     assert empty.lines().collect().height == 0
@@ -46,7 +46,7 @@ def test_an_empty_history_has_the_full_schema_and_no_window(tmp_path: Path) -> N
 
 
 def test_what_was_appended_is_read_back_with_the_full_schema(tmp_path: Path) -> None:
-    kept = History(tmp_path)
+    kept = ParquetHistory(tmp_path)
     done = kept.append(TWO, lines_of(TWO, "soup", "rice"))
     assert (done.orders_new, done.lines_new) == (2, 4)
     assert kept.orders().collect_schema() == pl.Schema(ORDERS)
@@ -58,7 +58,7 @@ def test_what_was_appended_is_read_back_with_the_full_schema(tmp_path: Path) -> 
 
 
 def test_appending_the_same_again_changes_nothing(tmp_path: Path) -> None:
-    kept = History(tmp_path)
+    kept = ParquetHistory(tmp_path)
     kept.append(TWO, lines_of(TWO, "soup"))
     before = kept.fingerprint()
     done = kept.append(TWO, lines_of(TWO, "soup"))
@@ -68,7 +68,7 @@ def test_appending_the_same_again_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_the_fingerprint_does_not_depend_on_the_order_of_appends(tmp_path: Path) -> None:
-    one, other = History(tmp_path / "one"), History(tmp_path / "other")
+    one, other = ParquetHistory(tmp_path / "one"), ParquetHistory(tmp_path / "other")
     one.append(TWO, lines_of(TWO, "soup", "rice"))
     other.append(TWO[1:], lines_of(TWO[1:], "rice"))
     assert one.fingerprint() != other.fingerprint()
@@ -76,8 +76,8 @@ def test_the_fingerprint_does_not_depend_on_the_order_of_appends(tmp_path: Path)
     assert one.fingerprint() == other.fingerprint()
 
 
-def test_as_of_is_strictly_before_the_instant(tmp_path: Path) -> None:
-    kept = History(tmp_path)
+def test_before_is_strictly_before_the_instant(tmp_path: Path) -> None:
+    kept = ParquetHistory(tmp_path)
     kept.append(TWO, lines_of(TWO, "soup"))
     later = START + timedelta(hours=2)
     assert kept.orders(START).collect().height == 0
@@ -88,7 +88,7 @@ def test_as_of_is_strictly_before_the_instant(tmp_path: Path) -> None:
 
 
 def test_a_new_status_updates_the_order_and_what_its_lines_repeat(tmp_path: Path) -> None:
-    kept = History(tmp_path)
+    kept = ParquetHistory(tmp_path)
     kept.append(TWO, lines_of(TWO, "soup"))
     refunded = TWO[:1].with_columns(status=pl.lit("refunded"), order_cents=pl.lit(None, pl.Int64))
     done = kept.append(refunded, lines_of(TWO))
@@ -104,32 +104,32 @@ def test_a_new_status_updates_the_order_and_what_its_lines_repeat(tmp_path: Path
     [orders_of(("a", "zoe", START, "placed", 1)), orders_of(("a", "anna", START + timedelta(days=40), "placed", 1))],
 )
 def test_an_order_id_of_another_customer_or_instant_is_a_conflict(tmp_path: Path, other: pl.DataFrame) -> None:
-    kept = History(tmp_path)
+    kept = ParquetHistory(tmp_path)
     kept.append(TWO, lines_of(TWO, "soup"))
     before = kept.fingerprint()
     with pytest.raises(Conflict, match="'a'"):
         kept.append(other, lines_of(other))
     assert kept.fingerprint() == before
     with pytest.raises(Conflict, match="'a'"):
-        History(tmp_path / "fresh").append(pl.concat([TWO, other]), lines_of(other))
+        ParquetHistory(tmp_path / "fresh").append(pl.concat([TWO, other]), lines_of(other))
 
 
 def test_a_line_without_its_order_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Conflict, match="no order"):
-        History(tmp_path).append(TWO[:1], lines_of(TWO, "soup"))
+        ParquetHistory(tmp_path).append(TWO[:1], lines_of(TWO, "soup"))
 
 
 def test_a_missing_or_empty_required_column_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadColumns, match="customer_id"):
-        History(tmp_path).append(TWO.drop("customer_id"), lines_of(TWO))
+        ParquetHistory(tmp_path).append(TWO.drop("customer_id"), lines_of(TWO))
     with pytest.raises(BadColumns, match="status"):
-        History(tmp_path).append(TWO.with_columns(status=pl.lit(None, pl.String)), lines_of(TWO))
+        ParquetHistory(tmp_path).append(TWO.with_columns(status=pl.lit(None, pl.String)), lines_of(TWO))
 
 
 def test_a_writer_killed_before_the_manifest_is_replaced_leaves_the_old_history(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = History(tmp_path)
+    kept = ParquetHistory(tmp_path)
     kept.append(TWO[:1], lines_of(TWO[:1], "soup"))
     before, rows = kept.fingerprint(), kept.orders().collect()
 
@@ -148,7 +148,7 @@ def test_a_writer_killed_before_the_manifest_is_replaced_leaves_the_old_history(
 
 
 def test_a_frame_scanned_before_a_write_still_collects_after_it(tmp_path: Path) -> None:
-    kept = History(tmp_path)
+    kept = ParquetHistory(tmp_path)
     kept.append(TWO, lines_of(TWO, "soup"))
     scanned = kept.orders()
     for name in tmp_path.glob("*.parquet"):
@@ -159,7 +159,7 @@ def test_a_frame_scanned_before_a_write_still_collects_after_it(tmp_path: Path) 
 
 
 def test_files_nobody_names_for_an_hour_are_swept(tmp_path: Path) -> None:
-    kept = History(tmp_path)
+    kept = ParquetHistory(tmp_path)
     kept.append(TWO, lines_of(TWO, "soup"))
     orphan, young = tmp_path / "orders-2020-01-dead.parquet", tmp_path / "orders-2020-01-young.parquet"
     for path in (orphan, young):
@@ -173,7 +173,7 @@ def test_files_nobody_names_for_an_hour_are_swept(tmp_path: Path) -> None:
 
 
 def test_a_second_writer_gets_a_clear_refusal(tmp_path: Path) -> None:
-    kept = History(tmp_path, lock_wait_s=0.1)
+    kept = ParquetHistory(tmp_path, lock_wait_s=0.1)
     kept.append(TWO, lines_of(TWO))
     with (tmp_path / ".lock").open("a") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
@@ -185,7 +185,7 @@ def test_a_second_writer_gets_a_clear_refusal(tmp_path: Path) -> None:
 def test_a_broken_manifest_is_named(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(BadFile, match=r"manifest\.json"):
-        History(tmp_path).orders()
+        ParquetHistory(tmp_path).orders()
 
 
 def test_a_replaced_file_is_never_half(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ ROWS = st.lists(st.tuples(st.integers(0, 6), st.sampled_from(["placed", "deliver
 def test_any_sequence_of_appends_equals_a_dictionary(
     tmp_path_factory: pytest.TempPathFactory, batches: list[list[tuple[int, str]]]
 ) -> None:
-    kept = History(tmp_path_factory.mktemp("history"))
+    kept = ParquetHistory(tmp_path_factory.mktemp("history"))
     model: dict[str, str] = {}
     for batch in batches:
         frame = orders_of(*((f"o{n}", f"c{n % 2}", START + timedelta(days=9 * n), status, n) for n, status in batch))

@@ -1,4 +1,4 @@
-"""Order history on Parquet: append orders and lines, scan them, as of any instant.
+"""Order history on Parquet: append orders and lines, scan those before any instant.
 
 One file per calendar month (UTC) and kind, named after its content and listed in `manifest.json`. Replacing the
 manifest is the commit: a reader, and a writer killed at any moment, sees all of an append or none of it. Files that a
@@ -22,6 +22,7 @@ from engine.columns import LINE_COLUMNS, LINES, ORDER_COLUMNS, ORDERS, Column
 from engine.errors import BadColumns, BadFile, Conflict
 from engine.files.atomic import locked, replace, sync_folder
 from engine.history.merge import CHANGE, SAME, UPDATED, count, merge, same
+from engine.history.protocol import Appended
 
 KEEP_REPLACED_S = 3600.0
 LINE_KEY = ["order_id", "item_id", "line_no"]
@@ -36,24 +37,7 @@ SCHEMAS = {"orders": ORDERS, "lines": LINES}
 
 
 @dataclass(frozen=True, slots=True)
-class Appended:
-    """What an append did; `order_changes` and `line_changes` (new, updated, same) align with the rows given.
-
-    A repeated row of the same call is `same` except its last appearance.
-    """
-
-    orders_new: int
-    orders_updated: int
-    orders_same: int
-    lines_new: int
-    lines_updated: int
-    lines_duplicate: int
-    order_changes: pl.Series
-    line_changes: pl.Series
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
+class MonthFile:
     """One month's file of one kind; the instants are its first and last, ISO 8601."""
 
     file: str
@@ -62,26 +46,26 @@ class Part:
     last_at: str
 
 
-Manifest = Mapping[str, Mapping[str, Part]]
+Manifest = Mapping[str, Mapping[str, MonthFile]]
 
 
-class History:
+class ParquetHistory:
     """The order history in one folder; reading never locks, writing takes the folder's lock."""
 
     def __init__(self, root: Path, *, lock_wait_s: float = 10.0) -> None:
         self.root = root
         self.lock_wait_s = lock_wait_s
 
-    def orders(self, as_of: datetime | None = None, *, since: datetime | None = None) -> pl.LazyFrame:
-        """Return orders (schema ORDERS) placed strictly before `as_of`; all of them where None.
+    def orders(self, before: datetime | None = None, *, since: datetime | None = None) -> pl.LazyFrame:
+        """Return orders (schema ORDERS) placed strictly before `before`; all of them where None.
 
         `since` leaves out whole months that end before it; orders of its own month are all there.
         """
-        return self._scan("orders", as_of, since)
+        return self._scan("orders", before, since)
 
-    def lines(self, as_of: datetime | None = None, *, since: datetime | None = None) -> pl.LazyFrame:
+    def lines(self, before: datetime | None = None, *, since: datetime | None = None) -> pl.LazyFrame:
         """Return order lines (schema LINES) as `orders` returns orders."""
-        return self._scan("lines", as_of, since)
+        return self._scan("lines", before, since)
 
     def months(self) -> Iterator[tuple[pl.LazyFrame, pl.LazyFrame]]:
         """Yield orders and lines of one calendar month (UTC) after the other, each sorted as SORT says."""
@@ -143,7 +127,7 @@ class History:
         return _appended(order_changes, line_changes)
 
     def _append_month(
-        self, month: str, parts: dict[str, dict[str, Part]], orders: pl.DataFrame, lines: pl.DataFrame
+        self, month: str, parts: dict[str, dict[str, MonthFile]], orders: pl.DataFrame, lines: pl.DataFrame
     ) -> tuple[pl.Series, pl.Series]:
         all_orders, order_changes = merge(self._read("orders", parts, month), orders, ["order_id"], ORDER_VALUES)
         all_lines, line_changes = merge(self._read("lines", parts, month), lines, LINE_KEY, LINE_VALUES)
@@ -163,10 +147,10 @@ class History:
             parts["lines"][month] = self._write("lines", month, all_lines)
         return order_changes, line_changes
 
-    def _scan(self, kind: str, as_of: datetime | None, since: datetime | None) -> pl.LazyFrame:
-        if as_of is not None and as_of.tzinfo is None:
-            raise ValueError("as_of needs a time zone")
-        limit = None if as_of is None else as_of.astimezone(UTC)
+    def _scan(self, kind: str, before: datetime | None, since: datetime | None) -> pl.LazyFrame:
+        if before is not None and before.tzinfo is None:
+            raise ValueError("before needs a time zone")
+        limit = None if before is None else before.astimezone(UTC)
         parts = self._manifest()[kind].values()
         files = [
             self.root / p.file
@@ -183,7 +167,7 @@ class History:
         part = parts[kind].get(month)
         return pl.read_parquet(self.root / part.file) if part else pl.DataFrame(schema=SCHEMAS[kind])
 
-    def _write(self, kind: str, month: str, frame: pl.DataFrame) -> Part:
+    def _write(self, kind: str, month: str, frame: pl.DataFrame) -> MonthFile:
         # Sorted rows in one chunk give the same bytes for the same content, so the name is the content's.
         frame = frame.select(list(SCHEMAS[kind])).sort(SORT[kind]).rechunk()
         temporary = self.root / f".{kind}-{month}.{os.getpid()}.tmp"
@@ -194,14 +178,14 @@ class History:
         name = f"{kind}-{month}-{digest}.parquet"
         temporary.replace(self.root / name)
         first, last = frame.select(first=pl.col("ordered_at").min(), last=pl.col("ordered_at").max()).row(0)
-        return Part(name, frame.height, first.isoformat(), last.isoformat())
+        return MonthFile(name, frame.height, first.isoformat(), last.isoformat())
 
-    def _manifest(self) -> dict[str, dict[str, Part]]:
+    def _manifest(self) -> dict[str, dict[str, MonthFile]]:
         path = self.root / "manifest.json"
         try:
             stored = orjson.loads(path.read_bytes())
             return {
-                kind: {month: Part(**part) for month, part in sorted(stored[kind].items())}
+                kind: {month: MonthFile(**part) for month, part in sorted(stored[kind].items())}
                 for kind in ("orders", "lines")
             }
         except FileNotFoundError:
@@ -282,5 +266,5 @@ def _files(manifest: Manifest) -> set[str]:
     return {part.file for parts in manifest.values() for part in parts.values()}
 
 
-def _part_fields(part: Part) -> dict[str, str | int]:
+def _part_fields(part: MonthFile) -> dict[str, str | int]:
     return {"file": part.file, "rows": part.rows, "first_at": part.first_at, "last_at": part.last_at}
