@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-import yaml
 from rich.markup import escape
 
 from cli.app import app
 from cli.output import HomeOption, JsonOption, actor, out, print_facts, print_json, print_table, settings_for
 from engine.errors import BadDefinition, BadFile, BadRequest, MissingFile
+from engine.files.yaml import write_yaml
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -234,7 +234,7 @@ def show(name: Annotated[str, typer.Argument(help="The name of a ready or saved 
     if json:
         print_json({"segment": name, **found.as_json(), "versions": versions})
         return
-    typer.echo(yaml.safe_dump(found.as_json(), allow_unicode=True, sort_keys=False).rstrip())
+    typer.echo(write_yaml(found.as_json()).rstrip())
     for version in versions:
         typer.echo(f"# version {version['version']}, {version['created_at']:%Y-%m-%d %H:%M} by {version['created_by']}")
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
-import yaml
 
 from campaigns.channels.registry import channel_names
 from campaigns.definition.offer_terms import OfferTerms, parse_terms
@@ -17,7 +16,7 @@ from campaigns.definition.template import Template, compile_template
 from engine.columns import LANGUAGES
 from engine.customers.consents import ConsentRule
 from engine.errors import BadDefinition, did_you_mean
-from engine.files.yaml import StrictLoader
+from engine.files.yaml import parse_yaml
 from engine.segments.library import inline_segments, segment_lookup
 from engine.segments.parse import Lookup, parse_rule
 from engine.segments.rule import InSegment, Rule, walk
@@ -83,14 +82,7 @@ def parse(text: str, *, currency: str, lookup: Lookup | None = None) -> Definiti
 
     Raises BadDefinition whose `where` is the field's path.
     """
-    try:
-        tree = yaml.load(text, Loader=StrictLoader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise BadDefinition(f"broken YAML: {problem}", where=f"line {mark.line + 1}" if mark else None) from error
-    except (RecursionError, ValueError) as error:
-        raise BadDefinition(f"broken YAML: {error}") from error
+    tree = parse_yaml(text)
     if not isinstance(tree, Mapping):
         raise BadDefinition("expected fields such as `id:` and `segment:`")
     _refuse_unknown(tree, (*REQUIRED, *OPTIONAL), "")

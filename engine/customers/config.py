@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import yaml
-
 from engine.errors import BadDefinition, MissingFile
 from engine.files.sections import key as _key
 from engine.files.sections import mapping, section
+from engine.files.yaml import read_yaml
 from engine.history.dayparts import Dayparts
 
 CUSTOMER_CONFIG_FILE = "customers.yaml"
@@ -126,10 +125,7 @@ def read_customer_config(path: Path | None, *, home: Path) -> CustomerConfig:
         if path is not None:
             raise MissingFile("no such file", where=str(path))
         return CustomerConfig()
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise BadDefinition(f"is not YAML: {' '.join(str(error).split())}", where=str(file)) from error
+    content = read_yaml(file)
     return parse_customer_config(content, where=file.name)
 
 

@@ -11,10 +11,10 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 import polars as pl
-import yaml
 
 from engine.columns import CUSTOMERS, ITEMS, OFFERS, VENDORS
 from engine.errors import BadDefinition, MissingFile, did_you_mean
+from engine.files.yaml import read_yaml
 
 Kind = Literal["orders", "customers", "items", "vendors", "offers"]
 KINDS: tuple[Kind, ...] = ("orders", "customers", "items", "vendors", "offers")
@@ -59,13 +59,6 @@ class ImportMap:
     joins: tuple[Join, ...] = ()
 
 
-class _Words(yaml.SafeLoader):
-    """Reads every scalar as the words written: `on` stays a key and 2024-01-01 stays text."""
-
-
-_Words.yaml_implicit_resolvers = {}
-
-
 def names_of(kind: Kind) -> tuple[str, ...]:
     """Return every name an import of `kind` knows, `*_cents` ones included."""
     if kind == "orders":
@@ -86,19 +79,9 @@ def read_map(path: Path, kind: Kind) -> ImportMap:
 
     Raises MissingFile, or BadDefinition with the path of the wrong clause.
     """
-    try:
-        document = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_Words)  # noqa: S506 (a SafeLoader)
-    except FileNotFoundError as error:
-        raise MissingFile("no such map; check the path", where=str(path)) from error
-    except IsADirectoryError as error:
-        raise BadDefinition("is a folder; name a YAML file", where=str(path)) from error
-    except UnicodeDecodeError as error:
-        raise BadDefinition("is not UTF-8 text; a map is a YAML file", where=str(path)) from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" (line {mark.line + 1})" if mark else ""
-        problem = getattr(error, "problem", None) or "not readable"
-        raise BadDefinition(f"is not YAML: {problem}{line}", where=str(path)) from error
+    if not path.exists():
+        raise MissingFile("no such map; check the path", where=str(path))
+    document = read_yaml(path, words=True)
     return parse_map(document, kind, where=str(path))
 
 

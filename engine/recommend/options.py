@@ -8,11 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import yaml
-
 from engine.errors import BadDefinition
 from engine.files.sections import key, mapping, section
-from engine.files.yaml import StrictLoader
+from engine.files.yaml import read_yaml
 
 FILE = "recommend.yaml"
 
@@ -79,11 +77,7 @@ def read_options(home: Path) -> Options:
     file = home / FILE
     if not file.exists():
         return Options()
-    try:
-        # The loader is YAML's safe one, made stricter.
-        content = yaml.load(file.read_text(encoding="utf-8"), StrictLoader)  # noqa: S506
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise BadDefinition(f"is not YAML: {' '.join(str(error).split())}", where=str(file)) from error
+    content = read_yaml(file)
     return parse_options(content)
 
 

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import yaml
-
 from engine.columns import LANGUAGES
 from engine.errors import BadDefinition, did_you_mean
-from engine.files.yaml import StrictLoader
+from engine.files.yaml import parse_yaml
 
 READY_SEGMENTS = Path(__file__).parent / "ready"
 MAX_BYTES = 256 * 1024
@@ -76,14 +74,7 @@ def read_segment_tree(text: str) -> object:
     """Return the parsed tree of YAML or JSON text. Raises BadDefinition where it is neither, or too large."""
     if len(text.encode()) > MAX_BYTES:
         raise BadDefinition(f"larger than {MAX_BYTES // 1024} KB; this is no segment")
-    try:
-        tree = yaml.load(text, Loader=StrictLoader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise BadDefinition(f"broken YAML: {problem}", where=f"line {mark.line + 1}" if mark else None) from error
-    except (RecursionError, ValueError) as error:
-        raise BadDefinition(f"broken YAML: {error}") from error
+    tree = parse_yaml(text)
     _refuse_endless(tree)
     return tree
 

@@ -10,12 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from engine.errors import BadDefinition
 from engine.files.atomic import replace
 from engine.files.sections import mapping
-from engine.files.yaml import StrictLoader
+from engine.files.yaml import read_yaml, write_yaml
 from engine.models.base import Tunable
 from engine.models.registry import REGISTRY
 
@@ -67,13 +65,7 @@ def read_model_settings(home: Path) -> ModelSettings:
     file = home / FILE
     if not file.exists():
         return ModelSettings()
-    try:
-        # The loader is YAML's safe one, made stricter.
-        content = yaml.load(file.read_text(encoding="utf-8"), StrictLoader)  # noqa: S506
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise BadDefinition(
-            f"is not YAML: {' '.join(str(error).split())}; mend it, or delete it to use the defaults", where=str(file)
-        ) from error
+    content = read_yaml(file, hint="; mend it, or delete it to use the defaults")
     return parse_model_settings(content, where=str(file))
 
 
@@ -95,7 +87,7 @@ def parse_model_settings(content: object, *, where: str = FILE) -> ModelSettings
 def write_model_settings(home: Path, settings: ModelSettings, found: Mapping[str, object]) -> Path:
     """Write `<home>/tuned.yaml`, whole or not at all; `found` says how the settings came about."""
     path = home / FILE
-    text = HEAD + yaml.safe_dump({"models": settings.as_dict(), "found": dict(found)}, sort_keys=False)
+    text = HEAD + write_yaml({"models": settings.as_dict(), "found": dict(found)})
     replace(path, lambda file: file.write_text(text, encoding="utf-8"))
     return path
 
