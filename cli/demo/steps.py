@@ -49,7 +49,7 @@ FILES: dict[Kind, tuple[str, ...]] = {
     "orders": ("orders", "lines"),
 }
 CAMPAIGN = "dormant_winback"
-SCOPES = ("recommend", "events", "customers", "metrics", "docs")
+DEMO_SCOPES = ("recommend", "events", "customers", "metrics", "docs")
 SHOWN = 5
 LOOKED_THROUGH = 100
 
@@ -98,7 +98,7 @@ def train(settings: Settings, seed: int, now: datetime, report: Callable[[str], 
 def make_key(engine: Engine, now: datetime) -> tuple[str, str]:
     """Create an API key as `regulars keys create` does; returns (id, key)."""
     with transaction(engine) as session:
-        return create_key(session, now, name="demo", scopes=SCOPES, actor=actor())
+        return create_key(session, now, name="demo", scopes=DEMO_SCOPES, actor=actor())
 
 
 def choose_guests(settings: Settings) -> list[Guest]:

@@ -23,7 +23,7 @@ SCOPES = {
     "metrics": "GET /metrics",
     "docs": "GET /docs and /openapi.json; every key may read them",
 }
-PREFIX = "rg_"
+KEY_PREFIX = "rg_"
 
 
 class ApiKeyRow(Base):
@@ -48,7 +48,7 @@ def create_key(session: Session, now: datetime, *, name: str, scopes: Sequence[s
     for scope in scopes:
         if scope not in SCOPES:
             raise BadRequest(f"unknown scope {scope!r}{did_you_mean(scope, SCOPES)}", where="--scope")
-    key_id, key = secrets.token_hex(6), PREFIX + secrets.token_urlsafe(32)
+    key_id, key = secrets.token_hex(6), KEY_PREFIX + secrets.token_urlsafe(32)
     session.add(
         ApiKeyRow(
             id=key_id,

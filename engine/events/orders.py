@@ -7,7 +7,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from engine.events.event import Event
 
-Content = TypeVar("Content")
+OrderContent = TypeVar("OrderContent")
 DELIVERED = "delivered"
 # An order with one of these statuses no longer counts.
 UNDONE_STATUSES = frozenset({"cancelled", "rejected", "refunded"})
@@ -15,13 +15,13 @@ UNDONE_STATUSES = frozenset({"cancelled", "rejected", "refunded"})
 ABOUT_ORDERS = frozenset({"order", "order_status"})
 
 
-class StandingOrders(NamedTuple, Generic[Content]):
+class StandingOrders(NamedTuple, Generic[OrderContent]):
     """Orders that count besides those learned: (what was read of each, its first instant in seconds since 1970).
 
     `undone` are the learned instants whose orders no longer count.
     """
 
-    orders: list[tuple[Content, int]]
+    orders: list[tuple[OrderContent, int]]
     undone: set[int]
 
 
@@ -51,9 +51,9 @@ def is_undone(event: Event) -> bool:
 def standing_orders(
     events: Iterable[Event],
     watermark: int,
-    read: Callable[[Event], Content | None],
+    read: Callable[[Event], OrderContent | None],
     learned: Collection[int] = frozenset(),
-) -> StandingOrders[Content]:
+) -> StandingOrders[OrderContent]:
     """Return the orders among a customer's `events` that count and that training has not learned, oldest first.
 
     Training has read the inbox up to `watermark` and learned the delivered orders in it: an order that was still on
@@ -62,7 +62,7 @@ def standing_orders(
     """
     reported = sorted((event for event in events if event.type in ABOUT_ORDERS), key=lambda each: (each.at, each.seq))
     taken = {order_id_of(each): is_delivered(each) for each in reported if each.seq <= watermark}
-    standing: dict[str, tuple[Content, int]] = {}
+    standing: dict[str, tuple[OrderContent, int]] = {}
     first_at: dict[str, int] = {}
     undone: set[int] = set()
     for event in reported:

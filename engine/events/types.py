@@ -75,8 +75,8 @@ def check_survey_answer(properties: Mapping[str, object], where: str) -> None:
         raise BadRequest(f"expected a whole number from {low} to {high} for {kind}", where=f"{where}.score")
 
 
-ITEM = EventProperty("item_id", TextValue(), "The dish.", "d-0007", required=True, segment_name="item")
-ORDER_ID = EventProperty("order_id", TextValue(), "The order.", "9001", required=True)
+ITEM_PROPERTY = EventProperty("item_id", TextValue(), "The dish.", "d-0007", required=True, segment_name="item")
+ORDER_PROPERTY = EventProperty("order_id", TextValue(), "The order.", "9001", required=True)
 STATUS_VALUE = ChoiceValue(STATUSES, "status")
 OF_ITEM = ("item_id",)
 SUBJECTS = (
@@ -136,33 +136,33 @@ DECLARED = (
     EventType(
         "order_status",
         "An order's status changed; cancelled, rejected and refunded orders stop counting.",
-        (ORDER_ID, EventProperty("status", STATUS_VALUE, "Its new status.", "delivered", required=True)),
+        (ORDER_PROPERTY, EventProperty("status", STATUS_VALUE, "Its new status.", "delivered", required=True)),
         kept=("order_id", "status"),
     ),
     EventType(
         "view",
         "The customer looked at a dish.",
-        (ITEM,),
+        (ITEM_PROPERTY,),
         kept=OF_ITEM,
         segment_about="The customer looked at a dish (inbox).",
     ),
     EventType(
         "click",
         "The customer tapped a dish. Counts for more than a view and for less than the cart.",
-        (ITEM,),
+        (ITEM_PROPERTY,),
         kept=OF_ITEM,
     ),
     EventType(
         "cart",
         "The customer put a dish into the cart.",
-        (ITEM,),
+        (ITEM_PROPERTY,),
         kept=OF_ITEM,
         segment_about="The customer put a dish into the cart (inbox).",
     ),
     EventType(
         "not_interested",
         "The customer does not want to see this dish; it is hidden for 90 days.",
-        (ITEM,),
+        (ITEM_PROPERTY,),
         kept=OF_ITEM,
         segment_about="The customer hid a dish (inbox).",
     ),
@@ -171,7 +171,7 @@ DECLARED = (
         "A dish was shown to the customer in a list. With its propensity, other lists can be judged by what was "
         "ordered then.",
         (
-            ITEM,
+            ITEM_PROPERTY,
             EventProperty("request_id", TextValue(), "The list's request.", "r-5f2c", required=True),
             EventProperty(
                 "slot", NumberValue(0, 10_000), "The dish's place in the list; 0 is the top.", 0, required=True
@@ -191,7 +191,7 @@ DECLARED = (
         "rating",
         "The customer rated an order, or one dish of it. A dish rated 2 or below goes to the end of their lists.",
         (
-            ORDER_ID,
+            ORDER_PROPERTY,
             EventProperty("rating", NumberValue(1, 5), "1 to 5.", 4, required=True, segment_name="rating"),
             EventProperty("item_id", TextValue(), "The dish it is about; missing means the whole order.", "d-0007"),
         ),

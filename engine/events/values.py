@@ -8,7 +8,6 @@ from typing import ClassVar, Literal, Protocol
 
 from engine.errors import BadRequest, did_you_mean
 
-JsonSchema = dict[str, object]
 # How a segment compares a value; None where segments cannot.
 Comparison = Literal["word", "number"] | None
 MOST_CENTS = 10**12
@@ -29,7 +28,7 @@ class PropertyValue(Protocol):
         """Raise BadRequest at `where` for a value of another kind or out of bounds."""
         ...
 
-    def json_schema(self) -> JsonSchema:
+    def json_schema(self) -> dict[str, object]:
         """Return the JSON Schema of a value."""
         ...
 
@@ -46,7 +45,7 @@ class TextValue:
         if not isinstance(value, str) or not 0 < len(value) <= self.most:
             raise BadRequest(f"expected text of 1 to {self.most} characters", where=where)
 
-    def json_schema(self) -> JsonSchema:
+    def json_schema(self) -> dict[str, object]:
         """Return the JSON Schema of a value."""
         return {"type": "string", "minLength": 1, "maxLength": self.most}
 
@@ -64,7 +63,7 @@ class NumberValue:
         if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
             raise BadRequest(f"expected a number from {self.low} to {self.high}", where=where)
 
-    def json_schema(self) -> JsonSchema:
+    def json_schema(self) -> dict[str, object]:
         """Return the JSON Schema of a value."""
         return {"type": "number", "minimum": self.low, "maximum": self.high}
 
@@ -80,7 +79,7 @@ class CentsValue:
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_CENTS:
             raise BadRequest("expected whole minor units, 0 or more", where=where)
 
-    def json_schema(self) -> JsonSchema:
+    def json_schema(self) -> dict[str, object]:
         """Return the JSON Schema of a value."""
         return {"type": "integer", "minimum": 0, "maximum": MOST_CENTS}
 
@@ -96,7 +95,7 @@ class BooleanValue:
         if not isinstance(value, bool):
             raise BadRequest("expected true or false", where=where)
 
-    def json_schema(self) -> JsonSchema:
+    def json_schema(self) -> dict[str, object]:
         """Return the JSON Schema of a value."""
         return {"type": "boolean"}
 
@@ -114,7 +113,7 @@ class ChoiceValue:
         if value not in self.choices:
             raise BadRequest(f"unknown {self.noun}{did_you_mean(str(value), self.choices)}", where=where)
 
-    def json_schema(self) -> JsonSchema:
+    def json_schema(self) -> dict[str, object]:
         """Return the JSON Schema of a value."""
         return {"enum": list(self.choices)}
 
@@ -145,7 +144,7 @@ class LinesValue:
         if line.get("unit_price_cents") is not None:
             CentsValue().check(line["unit_price_cents"], f"{where}.unit_price_cents")
 
-    def json_schema(self) -> JsonSchema:
+    def json_schema(self) -> dict[str, object]:
         """Return the JSON Schema of a value."""
         line = {
             "type": "object",
@@ -170,7 +169,7 @@ class JointValue:
     def check(self, value: object, where: str) -> None:
         """Accept every value."""
 
-    def json_schema(self) -> JsonSchema:
+    def json_schema(self) -> dict[str, object]:
         """Return the JSON Schema of a value."""
         return dict(self.schema)
 

@@ -18,18 +18,33 @@ from engine.events.event import Event
 from engine.events.online.kept import PLACED, POSITION_FORMAT, with_hashed_order
 
 # The first byte of a member. Numbers are never reused; `[` begins the JSON of earlier releases.
-KINDS = (None, "order", "order_status", "view", "click", "cart", "rating", "not_interested", "impression")
-CODES = {kind: code for code, kind in enumerate(KINDS) if kind is not None}
+CODED_TYPES = (None, "order", "order_status", "view", "click", "cart", "rating", "not_interested", "impression")
+TYPE_CODES = {kind: code for code, kind in enumerate(CODED_TYPES) if kind is not None}
 AS_JSON, OLD_JSON = 0, ord("[")
-STATUSES = ("cancelled", "rejected", "refunded")
-EPOCH, FIRST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)
+CODED_STATUSES = ("cancelled", "rejected", "refunded")
+UNIX_EPOCH, FIRST_INSTANT = datetime(1970, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)
 # Milliseconds since 2020 in five bytes: until 2054.
 AT_BYTES = 5
 MS = timedelta(milliseconds=1)
-# The tag before each property of a member.
-EVENT_ID, ORDER_ID, STATUS, ZONE, POSITION, VENDOR, ITEM, ITEMS, RATING, ON_ITS_WAY = range(1, 11)
-TEXTS = {"zone": ZONE, "vendor_id": VENDOR, "item_id": ITEM}
 UUID_LETTERS, AS_UUID = 36, 1
+
+
+class Tag:
+    """The byte before each property of a member; numbers are never reused."""
+
+    EVENT_ID = 1
+    ORDER_ID = 2
+    STATUS = 3
+    ZONE = 4
+    POSITION = 5
+    VENDOR = 6
+    ITEM = 7
+    ITEMS = 8
+    RATING = 9
+    ON_ITS_WAY = 10
+
+
+TEXT_TAGS = {"zone": Tag.ZONE, "vendor_id": Tag.VENDOR, "item_id": Tag.ITEM}
 
 
 def encode(event: Event) -> bytes:
@@ -37,7 +52,7 @@ def encode(event: Event) -> bytes:
     try:
         return _compact(event)
     except (TypeError, AttributeError, KeyError, ValueError, OverflowError, struct.error):
-        fields = [event.seq, event.event_id, event.type, (event.at - EPOCH) // MS, dict(event.properties)]
+        fields = [event.seq, event.event_id, event.type, (event.at - UNIX_EPOCH) // MS, dict(event.properties)]
         return bytes([AS_JSON]) + orjson.dumps(fields)
 
 
@@ -49,39 +64,43 @@ def decode(customer_id: str, member: bytes) -> Event:
     if member[0] in (AS_JSON, OLD_JSON):
         seq, event_id, kind, at, found = orjson.loads(member[member[0] == AS_JSON :])
         # Members of earlier releases hold the instant as text, and order ids unhashed; they expire within 90 days.
-        instant = datetime.fromisoformat(at) if isinstance(at, str) else EPOCH + at * MS
+        instant = datetime.fromisoformat(at) if isinstance(at, str) else UNIX_EPOCH + at * MS
         properties: Mapping[str, object] = found if member[0] == AS_JSON else with_hashed_order(found)
         return Event(event_id, kind, customer_id, instant, properties, seq)
-    if member[0] >= len(KINDS):
+    if member[0] >= len(CODED_TYPES):
         raise ValueError("a type of a later release")
     seq, place = _number(member, 1)
-    at = FIRST + int.from_bytes(member[place : place + AT_BYTES], "big") * MS
+    at = FIRST_INSTANT + int.from_bytes(member[place : place + AT_BYTES], "big") * MS
     decoded: dict[str, object] = {}
     event_id = _read(member, place + AT_BYTES, decoded)
-    return Event(event_id, str(KINDS[member[0]]), customer_id, at, decoded, seq)
+    return Event(event_id, str(CODED_TYPES[member[0]]), customer_id, at, decoded, seq)
 
 
 def _compact(event: Event) -> bytes:
     """Return the compact form. Raises one of the errors `encode` catches for an event that does not fit it."""
-    parts = [bytes([CODES[event.type]]), _varint(event.seq), ((event.at - FIRST) // MS).to_bytes(AT_BYTES, "big")]
+    parts = [
+        bytes([TYPE_CODES[event.type]]),
+        _varint(event.seq),
+        ((event.at - FIRST_INSTANT) // MS).to_bytes(AT_BYTES, "big"),
+    ]
     if event.event_id:
-        parts += [bytes([EVENT_ID]), _text(event.event_id)]
+        parts += [bytes([Tag.EVENT_ID]), _text(event.event_id)]
     given = dict(event.properties)
     for name, value in given.items():
-        if name in TEXTS:
-            parts += [bytes([TEXTS[name]]), _text(value)]
+        if name in TEXT_TAGS:
+            parts += [bytes([TEXT_TAGS[name]]), _text(value)]
         elif name == "order_id":
-            parts.append(bytes([ORDER_ID]) + bytes.fromhex(str(value)))
+            parts.append(bytes([Tag.ORDER_ID]) + bytes.fromhex(str(value)))
         elif name == "status":
             # `placed` has its own tag: earlier releases pass over a member with an unknown tag, and fail at an unknown
             # status.
-            parts.append(bytes([ON_ITS_WAY] if value == PLACED else [STATUS, STATUSES.index(str(value))]))
+            parts.append(bytes([Tag.ON_ITS_WAY] if value == PLACED else [Tag.STATUS, CODED_STATUSES.index(str(value))]))
         elif name == "latitude":
-            parts.append(bytes([POSITION]) + POSITION_FORMAT.pack(value, given["longitude"]))
+            parts.append(bytes([Tag.POSITION]) + POSITION_FORMAT.pack(value, given["longitude"]))
         elif name == "rating":
-            parts.append(bytes([RATING, _small(value)]))
+            parts.append(bytes([Tag.RATING, _small(value)]))
         elif name == "items":
-            parts += [bytes([ITEMS]), _varint(len(value)), *(_text(line["item_id"]) for line in value)]  # type: ignore[arg-type, attr-defined]
+            parts += [bytes([Tag.ITEMS]), _varint(len(value)), *(_text(line["item_id"]) for line in value)]  # type: ignore[arg-type, attr-defined]
         elif name != "longitude" or "latitude" not in given:
             raise ValueError(f"no place for {name}")
     return b"".join(parts)
@@ -92,15 +111,15 @@ def _read(member: bytes, place: int, found: dict[str, object]) -> str:
     event_id = ""
     while place < len(member):
         tag, place = member[place], place + 1
-        if tag in READERS:
-            name, read = READERS[tag]
+        if tag in TAG_READERS:
+            name, read = TAG_READERS[tag]
             found[name], place = read(member, place)
-        elif tag == POSITION:
+        elif tag == Tag.POSITION:
             found["latitude"], found["longitude"] = POSITION_FORMAT.unpack_from(member, place)
             place += POSITION_FORMAT.size
-        elif tag == ON_ITS_WAY:
+        elif tag == Tag.ON_ITS_WAY:
             found["status"] = PLACED
-        elif tag == EVENT_ID:
+        elif tag == Tag.EVENT_ID:
             event_id, place = _read_text(member, place)
         else:
             raise ValueError("a property of a later release")
@@ -155,7 +174,7 @@ def _read_order(member: bytes, place: int) -> tuple[str, int]:
 
 
 def _read_status(member: bytes, place: int) -> tuple[str, int]:
-    return STATUSES[member[place]], place + 1
+    return CODED_STATUSES[member[place]], place + 1
 
 
 def _read_lines(member: bytes, place: int) -> tuple[list[dict[str, object]], int]:
@@ -173,10 +192,10 @@ def _small(value: object) -> int:
     return value
 
 
-READERS: Mapping[int, tuple[str, Callable[[bytes, int], tuple[object, int]]]] = {
-    **{tag: (name, _read_text) for name, tag in TEXTS.items()},
-    ORDER_ID: ("order_id", _read_order),
-    STATUS: ("status", _read_status),
-    ITEMS: ("items", _read_lines),
-    RATING: ("rating", lambda member, place: (member[place], place + 1)),
+TAG_READERS: Mapping[int, tuple[str, Callable[[bytes, int], tuple[object, int]]]] = {
+    **{tag: (name, _read_text) for name, tag in TEXT_TAGS.items()},
+    Tag.ORDER_ID: ("order_id", _read_order),
+    Tag.STATUS: ("status", _read_status),
+    Tag.ITEMS: ("items", _read_lines),
+    Tag.RATING: ("rating", lambda member, place: (member[place], place + 1)),
 }

@@ -81,3 +81,16 @@ def test_an_instant_that_fits_no_five_bytes_is_kept_all_the_same() -> None:
     for at in (datetime(1999, 1, 1, tzinfo=UTC), datetime(2070, 1, 1, tzinfo=UTC) + timedelta(milliseconds=7)):
         kept = kept_of(Event("", "view", "ann", at, {"item_id": "soup"}, 1))
         assert decode("ann", encode(kept)) == kept
+
+
+def test_the_bytes_of_a_member_are_those_of_every_release_since_the_compact_form() -> None:
+    at = datetime(2026, 1, 16, 4, 5, 6, 789_000, tzinfo=UTC)
+    order: dict[str, object] = {"order_id": "9001", "items": [{"item_id": "soup"}], "zone": "z1", "status": "placed"}
+    order |= {"vendor_id": "v1", "latitude": 31.25, "longitude": 121.5}
+    assert encode(kept_of(Event("e1", "order", "ann", at, order, 300))).hex() == (
+        "01ac022c66938c65021cde0f2187da5f000a04047a31050000fa410000f34206047631080108736f7570"
+    )
+    rating = {"order_id": "9001", "rating": 5}
+    assert encode(kept_of(Event("e2", "rating", "ann", at, rating, 301))).hex() == (
+        "06ad022c66938c65021cde0f2187da5f000905"
+    )
