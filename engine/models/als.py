@@ -12,15 +12,15 @@ import numpy.typing as npt
 from scipy import sparse
 
 from engine.errors import NoHistory
-from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray, Rows, read_only
+from engine.models.arrays import Arrays, FloatArray, IntArray, Rows, read_only
 from engine.models.base import HasFactors, Opinion, Recommender, Tunable
 from engine.models.baskets import Baskets, user_items
 from engine.models.board import Board
 from engine.models.kernels.board_rows import COUNT
 from engine.models.kernels.factorise import factorise, first_guess
+from engine.models.kernels.fold_in import fold_in_all, fold_in_one
 from engine.models.kernels.nearest import Nearest
 from engine.models.query import Query
-from engine.runtime.compiled import compiled
 from engine.runtime.threads import cores
 
 # A fit that goes on from another takes a fifth of the rounds.
@@ -101,7 +101,7 @@ class Als(Recommender):
             self.user_factors, self.item_factors = earlier.user_factors, earlier.item_factors
 
     def propose(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
-        """Bring no dish of its own: a vector says something of every one, see `fill`."""
+        """Bring no dish of its own: a vector says something of every one, see `score_candidates`."""
 
     def score_candidates(self, query: Query, board: Board, part: int, rows: IntArray) -> None:
         """Write the predicted preference, about 0 to 1, for dishes that others brought; nothing for a stranger."""
@@ -134,14 +134,14 @@ class Als(Recommender):
 
     def fold_in(self, columns: IntArray, counts: FloatArray) -> FloatArray:
         """Return the (factors,) vector of a customer who has `counts` baskets with each of `columns`."""
-        return _solve(self.gram, self.item_factors, columns, counts, np.float32(self.alpha))
+        return fold_in_one(self.gram, self.item_factors, columns, counts, np.float32(self.alpha))
 
     def fold_in_all(self, counts: Rows) -> FloatArray:
         """Return (rows, factors): the vector of each customer, whose baskets with each item `counts` holds as a row.
 
         A row without items gives zeros. Threads may each fold in rows of their own.
         """
-        return _solve_all(
+        return fold_in_all(
             self.gram, self.item_factors, counts.start, counts.columns, counts.values, np.float32(self.alpha)
         )
 
@@ -189,58 +189,3 @@ class Als(Recommender):
     def _gram(self) -> FloatArray:
         gram = self.item_factors.T @ self.item_factors
         return read_only((gram + self.regularization * np.eye(gram.shape[0])).astype(np.float32))
-
-
-@compiled
-def _solve(
-    gram: FloatArray, factors: FloatArray, columns: IntArray, counts: FloatArray, alpha: np.float32
-) -> FloatArray:
-    """Return x with (gram + sum of (c - 1) f f') x = sum of c f, by Cholesky; c is `alpha` times the count.
-
-    LAPACK takes longer to be called from here than to solve 64 equations. The innermost loops run over slices from
-    their first place on: the compiler then knows that no index is negative, and takes several numbers at a time.
-    """
-    left, n = gram.copy(), len(gram)
-    x = np.zeros(n, dtype=np.float32)
-    for at in range(len(columns)):
-        own = factors[columns[at]]
-        confidence = alpha * counts[at]
-        for i in range(n):
-            x[i] += confidence * own[i]
-            scaled = (confidence - np.float32(1)) * own[i]
-            row, other = left[i, i:], own[i:]
-            for j in range(len(row)):
-                row[j] += scaled * other[j]
-    # left = U'U, row by row, so that the innermost loops run along memory.
-    for k in range(n):
-        row = left[k, k:]
-        row[0] = np.sqrt(row[0])
-        for j in range(1, len(row)):
-            row[j] /= row[0]
-        for i in range(k + 1, n):
-            scaled = left[k, i]
-            row, other = left[i, i:], left[k, i:]
-            for j in range(len(row)):
-                row[j] -= scaled * other[j]
-    for i in range(n):
-        x[i] /= left[i, i]
-        row, rest = left[i, i + 1 :], x[i + 1 :]
-        for j in range(len(row)):
-            rest[j] -= row[j] * x[i]
-    for i in range(n - 1, -1, -1):
-        for j in range(i + 1, n):
-            x[i] -= left[i, j] * x[j]
-        x[i] /= left[i, i]
-    return x
-
-
-@compiled
-def _solve_all(
-    gram: FloatArray, factors: FloatArray, start: LongArray, columns: IntArray, counts: FloatArray, alpha: np.float32
-) -> FloatArray:
-    found = np.zeros((len(start) - 1, len(gram)), dtype=np.float32)
-    for row in range(len(found)):
-        own = slice(start[row], start[row + 1])
-        if start[row + 1] > start[row]:
-            found[row] = _solve(gram, factors, columns[own], counts[own], alpha)
-    return found

@@ -123,7 +123,7 @@ class Recommender(ABC):
         """Write into `part` of the board what the model says, larger is better, 0 nothing.
 
         `board` holds the customer's own dishes already. A model that could speak of every item only gives rows to the
-        best that `mask` (items) lets through, and speaks in `fill`.
+        best that `mask` (items) lets through, and scores them in `score_candidates`.
         """
 
     def score_candidates(self, query: Query, board: Board, part: int, rows: IntArray) -> None:  # noqa: B027 - most have nothing to add

@@ -19,13 +19,14 @@ from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray, read_o
 from engine.models.base import Tunable
 from engine.models.baskets import Baskets
 from engine.models.board import Board
+from engine.models.kernels.daypart import QUARTER_S, look_up, write_shares_at
+from engine.models.kernels.popular import weigh_rows
 from engine.models.kernels.sums import dense_sums
-from engine.models.popular import Popular, weigh_rows
+from engine.models.popular import Popular
 from engine.models.query import Query
-from engine.models.repeat import Repeat, add_shares
-from engine.runtime.compiled import compiled
+from engine.models.repeat import Repeat
 
-QUARTER_S, HOUR_S = 900, 3_600
+HOUR_S = 3_600
 PARTS, WEEKDAYS = len(Dayparts.names()), 7
 THURSDAY = 3  # 1970-01-01 was one
 # A table of quarters is looked up where there are at most so many of them for each instant.
@@ -167,7 +168,7 @@ class RepeatByDaypart(Repeat):
             Repeat.propose(self, query, board, part, mask)
             return
         # Her orders of before the clock was last changed seem an hour off; that is nothing to a daypart.
-        _shares_at(
+        write_shares_at(
             query.items,
             query.start,
             query.at,
@@ -221,7 +222,7 @@ def slots(at: LongArray, timezone: str, dayparts: Dayparts = Dayparts()) -> npt.
     quarters = at // QUARTER_S
     first, last = int(quarters.min()), int(quarters.max())
     if last - first < QUARTERS_EACH * len(at):
-        return _looked_up(at, first, _slot_of(_local(np.arange(first, last + 1), timezone), dayparts))
+        return look_up(at, first, _slot_of(_local(np.arange(first, last + 1), timezone), dayparts))
     # One order far from all others must not make a table of all the years between.
     there, number = np.unique(quarters, return_inverse=True)
     return _slot_of(_local(there, timezone), dayparts)[number]
@@ -232,14 +233,6 @@ def _local(quarters: npt.NDArray[np.int64], timezone: str) -> npt.NDArray[np.int
     instants = pl.from_epoch(pl.Series(quarters * QUARTER_S, dtype=pl.Int64), time_unit="s")
     local = instants.dt.replace_time_zone("UTC").dt.convert_time_zone(timezone)
     return np.asarray(local.dt.replace_time_zone(None).dt.epoch("s").to_numpy())
-
-
-@compiled
-def _looked_up(at: LongArray, first: int, slot_of: LongArray) -> LongArray:
-    found = np.empty(len(at), np.int64)
-    for i in range(len(at)):
-        found[i] = slot_of[at[i] // QUARTER_S - first]
-    return found
 
 
 def slot(at: int, timezone: str, dayparts: Dayparts = Dayparts()) -> int:
@@ -264,30 +257,3 @@ def _slot_of(local_s: npt.NDArray[np.int64] | int, dayparts: Dayparts) -> npt.ND
 def _offset(hour: int, timezone: str) -> int:
     """Return the seconds by which clocks are ahead of UTC in an hour (counted since 1970)."""
     return round(datetime.fromtimestamp(hour * HOUR_S, ZoneInfo(timezone)).utcoffset().total_seconds())  # type: ignore[union-attr]
-
-
-@compiled
-def _shares_at(
-    items: IntArray,
-    start: LongArray,
-    at: LongArray,
-    now: int,
-    offset_s: int,
-    decay: float,
-    elsewhen: float,
-    part_of_hour: LongArray,
-    popularity: FloatArray,
-    row_of: IntArray,
-    parts: FloatArray,
-    part: int,
-) -> None:
-    n_baskets = len(start) - 1
-    asked = part_of_hour[(now + offset_s) // 3_600 % 24]
-    counts = np.empty(n_baskets, dtype=np.float64)
-    total, weight = 0.0, 1.0
-    for basket in range(n_baskets - 1, -1, -1):
-        then = part_of_hour[(at[basket] + offset_s) // 3_600 % 24]
-        counts[basket] = weight if then == asked else weight * elsewhen
-        total += counts[basket]
-        weight *= decay
-    add_shares(items, start, counts / total, popularity, row_of, parts, part)

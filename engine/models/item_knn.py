@@ -15,10 +15,8 @@ from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray, Rows, 
 from engine.models.base import Neighbours, Recommender, Tunable
 from engine.models.baskets import Baskets, user_items
 from engine.models.board import Board
-from engine.models.kernels.board_rows import COUNT
-from engine.models.kernels.sums import told
+from engine.models.kernels.item_knn import log_counts, nearest_items, scale_to_best
 from engine.models.query import Query
-from engine.runtime.compiled import compiled
 
 
 @dataclass(slots=True)
@@ -50,7 +48,7 @@ class ItemKnn(Recommender):
         said = np.log1p(counts.data)
         said /= np.sqrt(np.bincount(counts.indices, said.astype(np.float64) ** 2, baskets.n_items))[counts.indices]
         by_customer = sparse.csr_matrix((said, counts.indices, counts.indptr), shape=counts.shape)
-        found = _neighbours(*_parts(by_customer), *_parts(by_customer.T.tocsr()), self.neighbours)
+        found = nearest_items(*_parts(by_customer), *_parts(by_customer.T.tocsr()), self.neighbours)
         self.links = Rows(*(read_only(array) for array in found))
         return self
 
@@ -58,8 +56,8 @@ class ItemKnn(Recommender):
         """Write a closeness in (0, 1], her best 1, for what she ordered and its neighbours."""
         # Similarity is symmetric but each row keeps only its own nearest: walk from what she ordered outwards.
         seeds = board.own_columns().copy()
-        board.add_rows(part, self.links, seeds, _log_counts(board.own, board.n_own))
-        _to_best(board.model_scores, board.n, part)
+        board.add_rows(part, self.links, seeds, log_counts(board.own, board.n_own))
+        scale_to_best(board.model_scores, board.n, part)
 
     def strongest_seed(self, query: Query, column: int) -> int:
         """Return the item of her baskets that speaks most for `column`; -1 where none does."""
@@ -95,62 +93,3 @@ def _parts(matrix: sparse.csr_matrix) -> tuple[LongArray, IntArray, FloatArray]:
     kinds = (matrix.indptr, np.int64), (matrix.indices, np.int32), (matrix.data, np.float32)
     start, columns, values = (read_only(array.astype(kind, copy=False)) for array, kind in kinds)
     return start, columns, values
-
-
-@compiled
-def _neighbours(
-    start: LongArray,
-    items: IntArray,
-    values: FloatArray,
-    item_start: LongArray,
-    customers: IntArray,
-    weights: FloatArray,
-    most: int,
-) -> tuple[LongArray, IntArray, FloatArray]:
-    """Return by item the `most` items of which its customers say most, of equals the lower, in ascending order.
-
-    Customer c says `values` of `items` from start[c] to start[c + 1]; the other three are the same by item.
-    """
-    n_items = len(item_start) - 1
-    total, touched = np.zeros(n_items, np.float64), np.zeros((n_items + 63) // 64, np.uint64)
-    columns, added = np.empty(n_items, np.int32), np.empty(n_items, np.float32)
-    found, room = np.zeros(n_items + 1, np.int64), n_items * min(most, n_items)
-    near, closeness = np.empty(room, np.int32), np.empty(room, np.float32)
-    kept = 0
-    for item in range(n_items):
-        for at in range(item_start[item], item_start[item + 1]):
-            customer, weight = customers[at], weights[at]
-            for entry in range(start[customer], start[customer + 1]):
-                other = items[entry]
-                total[other] += weight * values[entry]
-                touched[other >> 6] |= np.uint64(1) << np.uint64(other & 63)
-        n = told(total, touched, columns, added, 0)
-        bound, equals = np.float32(-1), most
-        if n > most:
-            bound = np.partition(added[:n], n - most)[n - most]
-            equals = most - np.sum(added[:n] > bound)
-        for at in range(n):
-            equal = added[at] == bound
-            if added[at] > bound or (equal and equals > 0):
-                equals -= equal
-                near[kept], closeness[kept] = columns[at], added[at]
-                kept += 1
-        found[item + 1] = kept
-    return found, near[:kept].copy(), closeness[:kept].copy()
-
-
-@compiled
-def _log_counts(own: FloatArray, n: int) -> FloatArray:
-    weights = np.empty(n, dtype=np.float32)
-    for row in range(n):
-        weights[row] = np.log1p(own[row, COUNT])
-    return weights
-
-
-@compiled
-def _to_best(parts: FloatArray, n: int, part: int) -> None:
-    best = np.float32(1e-9)
-    for row in range(n):
-        best = max(best, parts[row, part])
-    for row in range(n):
-        parts[row, part] /= best

@@ -15,10 +15,11 @@ from engine.models.arrays import Arrays, FloatArray, IntArray, read_only
 from engine.models.base import Recommender, Tunable
 from engine.models.baskets import Baskets, user_items
 from engine.models.board import Board
+from engine.models.kernels.popular import weigh_rows
+from engine.models.kernels.repeat import basket_shares
 from engine.models.kernels.sums import dense_sums
-from engine.models.popular import Popular, weigh_rows
+from engine.models.popular import Popular
 from engine.models.query import Query
-from engine.models.repeat import basket_shares
 
 
 @dataclass(slots=True)

@@ -14,9 +14,9 @@ from engine.models.arrays import Arrays, FloatArray, LongArray, Rows, read_only
 from engine.models.base import Neighbours, Recommender, Tunable
 from engine.models.baskets import Baskets
 from engine.models.board import Board
+from engine.models.kernels.next_item import seed_weights
 from engine.models.kernels.sums import transitions
 from engine.models.query import Query
-from engine.runtime.compiled import compiled
 
 NO_ENTRIES = np.empty(0, np.int32), np.empty(0, np.float32)
 
@@ -76,7 +76,7 @@ class NextItem(Recommender):
     def propose(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
         """Write a share in (0, 1] for every dish that ever followed one of her last baskets."""
         start = query.start[-1 - self.last :]
-        board.add_rows(part, self.links, query.items[start[0] :], _seed_weights(start, self.decay))
+        board.add_rows(part, self.links, query.items[start[0] :], seed_weights(start, self.decay))
 
     def strongest_seed(self, query: Query, column: int) -> int:
         """Return the item of her last baskets that speaks most for `column`; -1 where none does."""
@@ -118,19 +118,3 @@ class NextItem(Recommender):
         last, decay, shrink = (float(value) for value in arrays["settings"])
         links = Rows(arrays["start"], arrays["items"], arrays["share"])  # type: ignore[arg-type]
         return cls(last=int(last), decay=decay, shrink=shrink, links=links)
-
-
-@compiled
-def _seed_weights(start: LongArray, decay: float) -> FloatArray:
-    """Return the weight of every line of these baskets as a starting point; all together sum to 1."""
-    weights = np.empty(start[-1] - start[0], dtype=np.float32)
-    total, weight = 0.0, 1.0
-    for basket in range(len(start) - 2, -1, -1):
-        size = start[basket + 1] - start[basket]
-        for line in range(start[basket], start[basket + 1]):
-            weights[line - start[0]] = weight / size
-        total += weight
-        weight *= decay
-    if total > 0:
-        weights /= np.float32(total)
-    return weights

@@ -16,9 +16,9 @@ from engine.models.baskets import Baskets
 from engine.models.board import Board
 from engine.models.cells import ZONE_LEVEL, Counted, cell_of, cells_around, weights_of
 from engine.models.kernels.best import best_of
+from engine.models.kernels.popular import add_everywhere, add_places, largest_counts
 from engine.models.kernels.top import top_k
 from engine.models.query import Place, Query
-from engine.runtime.compiled import compiled
 
 KM_PER_DEGREE = 111.2
 # How far the rest of the world is taken to be, in degrees.
@@ -115,7 +115,7 @@ class Popular(Recommender):
     def propose(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
         """Write what is ordered at the place, and give what is liked everywhere a row; `fill` adds how much."""
         links = self._links_of(query.place)
-        board.n, found = _add_places(
+        board.n, found = add_places(
             self.start,
             self.items,
             self.counts,
@@ -138,14 +138,14 @@ class Popular(Recommender):
     def score_candidates(self, query: Query, board: Board, part: int, rows: IntArray) -> None:
         """Add the share of everywhere's baskets with the dish, as far as the place does not know better."""
         everywhere = np.float32(self._links_of(query.place).everywhere)
-        _add_everywhere(self.overall, everywhere, rows, board.columns, board.model_scores, part)
+        add_everywhere(self.overall, everywhere, rows, board.columns, board.model_scores, part)
 
     def top(self, place: Place) -> tuple[float, bool]:
         """Return about the share of the most popular item at the place, and whether anybody ordered near there."""
         links = self._links_of(place)
         if not links.top:
             everywhere = links.everywhere * float(self.overall.max(initial=0.0))
-            largest = _largest(self.start, self.counts, links.places)
+            largest = largest_counts(self.start, self.counts, links.places)
             links.top.append(everywhere + float(np.dot(links.weights, largest)))
         return links.top[0], len(links.places) > 0
 
@@ -299,66 +299,3 @@ class Trending(Popular):
         "reach_km": Tunable("Twice as far from her as this, an order on the map counts a ninth.", 0.2, 20, log=True),
     }
     half_life_days: float = 7.0
-
-
-@compiled
-def _largest(start: LongArray, counts: FloatArray, places: LongArray) -> FloatArray:
-    """Return each place's largest count, 0 where it has none."""
-    found = np.zeros(len(places), dtype=np.float32)
-    for i in range(len(places)):
-        for entry in range(start[places[i]], start[places[i] + 1]):
-            found[i] = max(found[i], counts[entry])
-    return found
-
-
-@compiled
-def _add_places(
-    start: LongArray,
-    items: IntArray,
-    counts: FloatArray,
-    places: LongArray,
-    weights: FloatArray,
-    enough: int,
-    mask: npt.NDArray[np.bool_],
-    part: int,
-    n: int,
-    row_of: IntArray,
-    columns: IntArray,
-    parts: FloatArray,
-) -> tuple[int, int]:
-    """Add each place's counts times its weight; return the rows there are, and how many of them may be shown here."""
-    found, full = 0, False
-    for at in range(len(places)):
-        full = full or (at == 1 and found >= enough)
-        for entry in range(start[places[at]], start[places[at] + 1]):
-            item = items[entry]
-            row = row_of[item]
-            if row < 0:
-                if full or not mask[item]:
-                    continue
-                row = n
-                n += 1
-                row_of[item] = row
-                columns[row] = item
-                parts[row, :] = 0
-            if parts[row, part] == 0 and mask[item]:
-                found += 1
-            parts[row, part] += weights[at] * counts[entry]
-    return n, found
-
-
-@compiled
-def _add_everywhere(
-    share: FloatArray, times: np.float32, rows: IntArray, columns: IntArray, parts: FloatArray, part: int
-) -> None:
-    for row in rows:
-        parts[row, part] += times * share[columns[row]]
-
-
-@compiled
-def weigh_rows(
-    factors: FloatArray, group: int, rows: IntArray, columns: IntArray, parts: FloatArray, part: int
-) -> None:
-    """Multiply what `part` says of `rows` by the factor (groups, items) that each dish has in `group`."""
-    for row in rows:
-        parts[row, part] *= factors[group, columns[row]]

@@ -10,14 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import NoHistory
-from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray, read_only
+from engine.models.arrays import Arrays, FloatArray, read_only
 from engine.models.base import Recommender, Tunable
 from engine.models.baskets import Baskets
 from engine.models.board import Board
+from engine.models.kernels.repeat import write_shares
 from engine.models.query import Query
-from engine.runtime.compiled import compiled
-
-TIE = 1e-4
 
 
 @dataclass(slots=True)
@@ -49,7 +47,7 @@ class Repeat(Recommender):
 
     def propose(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
         """Write a share in (0, 1] for every dish she ordered."""
-        _shares(query.items, query.start, self.decay, self.popularity, board.row_of, board.model_scores, part)
+        write_shares(query.items, query.start, self.decay, self.popularity, board.row_of, board.model_scores, part)
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return the tie-breaking popularity and the decay."""
@@ -64,47 +62,3 @@ class Repeat(Recommender):
     def from_arrays(cls, arrays: Arrays) -> Self:
         """Rebuild from `arrays()`."""
         return cls(decay=float(arrays["settings"][0]), popularity=arrays["popularity"])  # type: ignore[arg-type]
-
-
-@compiled
-def basket_shares(n_baskets: int, decay: float) -> npt.NDArray[np.float64]:
-    """Return (baskets,) what each counts of all, the newest last, each older one `decay` times the one after it."""
-    counts = np.empty(n_baskets, dtype=np.float64)
-    total, weight = 0.0, 1.0
-    for basket in range(n_baskets - 1, -1, -1):
-        counts[basket] = weight
-        total += weight
-        weight *= decay
-    return counts / total
-
-
-@compiled
-def add_shares(
-    items: IntArray,
-    start: LongArray,
-    shares: npt.NDArray[np.float64],
-    popularity: FloatArray,
-    row_of: IntArray,
-    parts: FloatArray,
-    part: int,
-) -> None:
-    """Add to every dish of her baskets the shares of those that hold it, and once what breaks ties."""
-    for basket in range(len(start) - 2, -1, -1):
-        for line in range(start[basket], start[basket + 1]):
-            row = row_of[items[line]]
-            if parts[row, part] == 0:
-                parts[row, part] = TIE * popularity[items[line]]
-            parts[row, part] += shares[basket]
-
-
-@compiled
-def _shares(
-    items: IntArray,
-    start: LongArray,
-    decay: float,
-    popularity: FloatArray,
-    row_of: IntArray,
-    parts: FloatArray,
-    part: int,
-) -> None:
-    add_shares(items, start, basket_shares(len(start) - 1, decay), popularity, row_of, parts, part)

@@ -11,9 +11,8 @@ from scipy import sparse
 from engine.errors import NoHistory
 from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray
 from engine.models.baskets import Baskets
-from engine.models.kernels.best import best_of
 from engine.models.kernels.links import links
-from engine.runtime.compiled import compiled
+from engine.models.kernels.together import explain_items
 from engine.runtime.threads import parallel_map
 
 # Beyond this many dishes a basket is a caterer's, and says little of what goes with what.
@@ -112,7 +111,9 @@ class Together:
 
         def solve(part: int) -> None:
             own = range(cuts[part], cuts[part + 1])
-            _solve(start, pairs.indices, counts, alone, np.float32(self.ridge), own.start, own.stop, others, values)
+            explain_items(
+                start, pairs.indices, counts, alone, np.float32(self.ridge), own.start, own.stop, others, values
+            )
 
         parallel_map(solve, range(PARTS))
         explained, place = np.nonzero(others >= 0)
@@ -129,44 +130,3 @@ class Together:
         expected = alone[first] * alone[self.items] / max(n_baskets, 1)
         self.share = (counts / np.maximum(alone[first], 1)).astype(np.float32)
         self.lift = np.where(counts >= LEAST_PAIRS, counts / np.maximum(expected, 1e-9), 0).astype(np.float32)
-
-
-@compiled
-def _solve(
-    start: LongArray,
-    columns: IntArray,
-    counts: FloatArray,
-    alone: FloatArray,
-    ridge: np.float32,
-    first: int,
-    end: int,
-    others: IntArray,
-    values: FloatArray,
-) -> None:
-    """Explain each dish from `first` to `end` by those nearest to it: write which they are and their coefficients."""
-    most = others.shape[1]
-    place = np.full(len(alone), -1, dtype=np.int32)
-    for dish in range(first, end):
-        own, times = columns[start[dish] : start[dish + 1]], counts[start[dish] : start[dish + 1]]
-        closeness = np.empty(len(own), dtype=np.float32)
-        for at in range(len(own)):
-            near = times[at] / np.sqrt(alone[own[at]] * alone[dish])
-            closeness[at] = near if own[at] != dish else np.float32(0)
-        chosen = np.sort(best_of(closeness, own, most, 0.0))
-        n = len(chosen)
-        if not n:
-            continue
-        gram, target = np.zeros((n, n), dtype=np.float32), np.empty(n, dtype=np.float32)
-        for at in range(n):
-            place[own[chosen[at]]] = at
-            target[at] = times[chosen[at]]
-        for at in range(n):
-            row = own[chosen[at]]
-            for entry in range(start[row], start[row + 1]):
-                if place[columns[entry]] >= 0:
-                    gram[at, place[columns[entry]]] = counts[entry]
-            gram[at, at] += ridge
-        solved = np.linalg.solve(gram, target)
-        for at in range(n):
-            others[dish, at], values[dish, at] = own[chosen[at]], solved[at]
-            place[own[chosen[at]]] = -1

@@ -9,7 +9,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.models.cells import CELL_DEGREES, cell_of, cells_around, place_keys
+from engine.models.cells import cell_of, cells_around, place_keys
+from engine.models.kernels.cells import CELL_DEGREES
 
 LEVELS = len(CELL_DEGREES)
 
