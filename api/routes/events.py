@@ -16,12 +16,12 @@ from api.routes.recommend import as_bytes
 from api.schemas.requests import EventShape, EventsRequest, instant_or
 from api.schemas.responses import EventsAnswer, answers
 from api.serving.live import ServingState
-from engine.customers.consents import ANY_CHANNEL, MARKETING, record_consent
+from engine.customers.consents import record_consent_events
 from engine.database.session import transaction
 from engine.errors import DatabaseUnavailable
 from engine.events.event import Event
 from engine.events.inbox import store
-from engine.events.orders import ordered_items
+from engine.events.orders import named_items
 from engine.events.validate import check_event
 
 router = APIRouter(prefix="/v1", tags=["events"], route_class=JsonRoute)
@@ -72,11 +72,8 @@ def unknown_items(live: ServingState, stored: list[Event]) -> list[str]:
     """Return up to MOST_NAMED dishes of these events that the version in service does not know; none before any is."""
     if live.answering is None:
         return []
-    ids: dict[str, None] = {}
-    for event in stored:
-        item = event.properties.get("item_id")
-        ids.update(dict.fromkeys([*ordered_items(event), *([item] if isinstance(item, str) else [])]))
-    rows = live.answering.published.items.rows_of(list(ids))
+    ids = named_items(stored)
+    rows = live.answering.published.items.rows_of(ids)
     return [item for item, row in zip(ids, rows.tolist(), strict=True) if row < 0][:MOST_NAMED]
 
 
@@ -84,15 +81,5 @@ def _store(live: ServingState, received: list[Event], now: datetime, caller: Cal
     """Store the batch, and its consent events in the consent log too, in one transaction."""
     with transaction(live.engine) as session:
         new = store(session, received, now)
-        for event in new:
-            if event.type == "consent":
-                record_consent(
-                    session,
-                    event.at,
-                    customer_id=event.customer_id,
-                    granted=event.properties["granted"] is True,
-                    source=f"key:{caller.key_id}",
-                    channel=str(event.properties.get("channel") or ANY_CHANNEL),
-                    purpose=str(event.properties.get("purpose") or MARKETING),
-                )
+        record_consent_events(session, new, source=f"key:{caller.key_id}")
         return new

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Literal
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from engine.database.session import Base
 from engine.database.types import BIG_KEY, Instant
+from engine.events.event import Event
 
 ANY_CHANNEL = "any"
 # What a consent may be given for one by one.
@@ -51,6 +52,21 @@ def record_consent(
     session.add(
         ConsentRow(customer_id=customer_id, channel=channel, purpose=purpose, granted=granted, source=source, at=now)
     )
+
+
+def record_consent_events(session: Session, events: Iterable[Event], *, source: str) -> None:
+    """Add the statements of all `consent` events, at their instants, to the caller's transaction."""
+    for event in events:
+        if event.type == "consent":
+            record_consent(
+                session,
+                event.at,
+                customer_id=event.customer_id,
+                granted=event.properties["granted"] is True,
+                source=source,
+                channel=str(event.properties.get("channel") or ANY_CHANNEL),
+                purpose=str(event.properties.get("purpose") or MARKETING),
+            )
 
 
 def latest_consents(

@@ -38,6 +38,15 @@ def ordered_items(event: Event) -> list[str]:
     return [str(line["item_id"]) for line in lines if isinstance(line, dict) and line.get("item_id") is not None]
 
 
+def named_items(events: Iterable[Event]) -> list[str]:
+    """Return the item ids that events name, by themselves or in the lines of an order, each once."""
+    found: dict[str, None] = {}
+    for event in events:
+        item = event.properties.get("item_id")
+        found.update(dict.fromkeys([*ordered_items(event), *([item] if isinstance(item, str) else [])]))
+    return list(found)
+
+
 def is_delivered(event: Event) -> bool:
     """Return whether an event reports a delivered order; one without a status does."""
     return (event.properties.get("status") or DELIVERED) == DELIVERED

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from engine.customers.consents import consent_refusal, latest_consents, record_consent
+from engine.customers.consents import consent_refusal, latest_consents, record_consent, record_consent_events
 from engine.database.session import connect, transaction
+from engine.events.event import Event
 from engine.settings import Settings
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -99,3 +100,13 @@ def test_the_log_wins_over_the_table_and_unknown_is_a_no_only_when_explicit(
     log = {} if said is None else {"a": said}
     assert consent_refusal("a", "explicit", stated=log, imported=imported) == explicit
     assert consent_refusal("a", "not_refused", stated=log, imported=imported) == not_refused
+
+
+def test_consent_events_enter_the_log_with_their_channel_and_other_events_do_not(session: Session) -> None:
+    properties: list[dict[str, object]] = [{"granted": True}, {"granted": False, "channel": "sms"}]
+    events = [Event(f"e{n}", "consent", "a", NOW, each, n) for n, each in enumerate(properties, start=1)]
+    view = Event("e3", "view", "b", NOW, {"item_id": "soup"}, 3)
+    record_consent_events(session, [*events, view], source="key:1")
+    session.flush()
+    assert latest_consents(session, channel="email") == {"a": True}
+    assert latest_consents(session, channel="sms") == {"a": False}

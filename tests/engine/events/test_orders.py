@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.events.event import Event
-from engine.events.orders import ordered_items, placed_and_changed, standing_orders
+from engine.events.orders import named_items, ordered_items, placed_and_changed, standing_orders
 
 NOW = datetime(2026, 1, 16, 4, tzinfo=UTC)
 UNREAD = 0
@@ -119,3 +119,8 @@ def test_the_last_placed_order_of_an_id_and_its_latest_changes_are_found() -> No
 @pytest.mark.parametrize("items", [None, "soup", [], ["soup"], [{"item_id": None}]])
 def test_lines_that_are_none_have_no_items(items: object) -> None:
     assert ordered_items(Event("e1", "order", "ann", NOW, {"items": items})) == []
+
+
+def test_items_are_named_once_by_orders_and_by_single_dishes() -> None:
+    view = Event("e2", "view", "ann", NOW, {"item_id": "tea"}, 2)
+    assert named_items([placed("o1", 1), view, placed("o2", 3), status("o1", 4, "cancelled")]) == ["soup", "tea"]
