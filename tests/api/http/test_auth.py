@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -12,10 +14,11 @@ from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
 from api.app import build
-from api.http.auth import STALE_S, KeyRing
+from api.http.auth import STALE_S, Caller, KeyRing
 from engine.database.keys import SCOPES, revoke_key
 from engine.database.session import connect, transaction
 from engine.errors import DatabaseUnavailable
+from engine.settings import Settings
 from tests.api.conftest import key_for
 
 OPEN = {"/health/live", "/health/ready"}
@@ -23,12 +26,12 @@ NOW = datetime.now(UTC)
 
 
 @pytest.fixture
-def client(served_home):
+def client(served_home: Settings) -> Iterator[TestClient]:
     with TestClient(build(served_home)) as found:
         yield found
 
 
-def routes(router):
+def routes(router: Any) -> Iterator[tuple[str, str]]:
     """Yield (method, path) of every route, those of included routers and the undocumented ones too."""
     for route in router.routes:
         if hasattr(route, "original_router"):
@@ -37,7 +40,7 @@ def routes(router):
             yield from ((method, route.path) for method in sorted(route.methods) if method != "HEAD")
 
 
-def test_no_route_but_health_is_open(client) -> None:
+def test_no_route_but_health_is_open(client: TestClient) -> None:
     asked = 0
     for method, path in routes(client.app):
         answer = client.request(method, path.replace("{customer_id}", "c001").replace("{asset}", "swagger-ui.css"))
@@ -51,7 +54,7 @@ def test_no_route_but_health_is_open(client) -> None:
     assert asked >= 8
 
 
-def test_a_key_opens_only_its_scopes(client, served_home) -> None:
+def test_a_key_opens_only_its_scopes(client: TestClient, served_home: Settings) -> None:
     bearer = {"Authorization": f"Bearer {key_for(served_home, 'events')}"}
     assert client.post("/v1/recommend/dishes", json={}, headers=bearer).json()["code"] == "forbidden"
     assert client.get("/v1/customers/c001", headers=bearer).status_code == 403
@@ -59,7 +62,9 @@ def test_a_key_opens_only_its_scopes(client, served_home) -> None:
     assert client.post("/v1/events", json={"events": []}, headers=bearer).status_code == 422
 
 
-def test_a_key_may_come_as_bearer_as_header_or_as_a_browsers_password(client, served_home) -> None:
+def test_a_key_may_come_as_bearer_as_header_or_as_a_browsers_password(
+    client: TestClient, served_home: Settings
+) -> None:
     key = key_for(served_home, "recommend")
     basic = base64.b64encode(f"me:{key}".encode()).decode()
     for headers in ({"Authorization": f"Bearer {key}"}, {"X-API-Key": key}, {"Authorization": f"Basic {basic}"}):
@@ -67,11 +72,11 @@ def test_a_key_may_come_as_bearer_as_header_or_as_a_browsers_password(client, se
 
 
 @pytest.mark.parametrize("value", ["Bearer wrong", "Basic !!!", "Basic bWU=", "Bearer", "Digest x"])
-def test_a_wrong_key_is_401_whatever_its_form(client, value) -> None:
+def test_a_wrong_key_is_401_whatever_its_form(client: TestClient, value: str) -> None:
     assert client.get("/docs", headers={"Authorization": value}).status_code == 401
 
 
-def test_a_revoked_key_is_refused(client, served_home, monkeypatch) -> None:
+def test_a_revoked_key_is_refused(client: TestClient, served_home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.http.auth.FRESH_S", 0.0)
     key = key_for(served_home, "recommend")
     bearer = {"Authorization": f"Bearer {key}"}
@@ -84,18 +89,20 @@ def test_a_revoked_key_is_refused(client, served_home, monkeypatch) -> None:
     assert client.get("/docs", headers=bearer).status_code == 401
 
 
-def test_a_key_is_looked_up_once_however_many_ask_and_again_before_its_answer_is_old(served_home, monkeypatch) -> None:
+def test_concurrent_requests_share_one_look_up_of_a_key_renewed_before_it_expires(
+    served_home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key, engine = key_for(served_home, "recommend"), connect(served_home)
     ring, clock = KeyRing(engine), 100.0
     monkeypatch.setattr("api.http.auth.time.monotonic", lambda: clock)
     looked_up: list[float] = []
     look_up = ring._look_up
 
-    def counted(digest):
+    def counted(digest: str) -> Caller | None:
         looked_up.append(clock)
         return look_up(digest)
 
-    ring._look_up = counted
+    monkeypatch.setattr(ring, "_look_up", counted)
 
     async def ask() -> None:
         nonlocal clock
@@ -116,18 +123,20 @@ def test_a_key_is_looked_up_once_however_many_ask_and_again_before_its_answer_is
     engine.dispose()
 
 
-def test_a_known_key_opens_while_the_database_is_away_and_a_new_one_is_told_so(served_home, monkeypatch) -> None:
+def test_without_the_database_a_known_key_stays_valid_for_a_while_and_a_new_one_is_503(
+    served_home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key, engine = key_for(served_home, "recommend"), connect(served_home)
     ring, clock = KeyRing(engine), 100.0
     monkeypatch.setattr("api.http.auth.time.monotonic", lambda: clock)
 
-    def away(digest):
+    def away(digest: str) -> Caller | None:
         raise OperationalError("SELECT", {}, Exception("gone"))
 
     async def ask() -> None:
         nonlocal clock
         known = await ring.caller(key)
-        ring._look_up = away
+        monkeypatch.setattr(ring, "_look_up", away)
         clock = 130.0
         assert await ring.caller(key) == known
         with pytest.raises(DatabaseUnavailable):
@@ -140,7 +149,7 @@ def test_a_known_key_opens_while_the_database_is_away_and_a_new_one_is_told_so(s
     engine.dispose()
 
 
-def test_the_documentation_needs_no_other_host(client, served_home) -> None:
+def test_the_documentation_needs_no_other_host(client: TestClient, served_home: Settings) -> None:
     bearer = {"Authorization": f"Bearer {key_for(served_home, 'recommend')}"}
     page = client.get("/docs", headers=bearer).text
     assert "http://" not in page
@@ -151,7 +160,7 @@ def test_the_documentation_needs_no_other_host(client, served_home) -> None:
     assert client.get("/docs/../app.py", headers=bearer).status_code == 404
 
 
-def test_every_described_route_has_an_example(client, served_home) -> None:
+def test_every_described_route_has_an_example(client: TestClient, served_home: Settings) -> None:
     bearer = {"Authorization": f"Bearer {key_for(served_home, 'recommend')}"}
     described = client.get("/openapi.json", headers=bearer).json()
     for path, methods in described["paths"].items():
