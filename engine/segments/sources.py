@@ -141,15 +141,13 @@ def _inbox(open_session: OpenSession, kind: str, since: datetime | None, custome
         found = session.execute(query).all()
     compared = {each.column: each.kind for each in SEGMENT_EVENTS[kind].properties.values() if each.column}
     schema = INBOX_EVENTS | {name: pl.Float64 if how == "number" else pl.String for name, how in compared.items()}
-    rows, names = [], list(schema)[2:]
-    for customer, at, body in found:
-        properties = orjson.loads(body)
-        rows.append((customer, at.astimezone(UTC), *[_read(properties.get(name)) for name in names]))
-    return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-def _read(value: object) -> object:
-    return float(value) if isinstance(value, int) else value
+    bodies = [orjson.loads(body) for _, _, body in found]
+    properties = {
+        name: pl.Series([each.get(name) for each in bodies], dtype=schema[name], strict=False)
+        for name in list(schema)[2:]
+    }
+    customers, instants = [each for each, _, _ in found], [at.astimezone(UTC) for _, at, _ in found]
+    return pl.DataFrame({"customer_id": customers, "at": instants, **properties}, schema=schema)
 
 
 def _consents(open_session: OpenSession, as_of: datetime, customer_id: str | None) -> pl.DataFrame:
