@@ -104,3 +104,15 @@ def empty_baskets(n_customers: int, n_items: int) -> Baskets:
         longitude=np.empty(0, np.float32),
         n_items=n_items,
     )
+
+
+def dishes_by_customer(data: TrainingSet, baskets: Baskets | None = None) -> dict[str, list[list[str]]]:
+    """Read baskets back as {customer: [dishes, ...]}, the inverse of the border."""
+    b = baskets or data.baskets
+    return {
+        name: [
+            sorted(data.items[int(i)] for i in b.items[b.basket_start[n] : b.basket_start[n + 1]])
+            for n in range(b.customer_start[row], b.customer_start[row + 1])
+        ]
+        for row, name in enumerate(data.customers)
+    }

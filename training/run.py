@@ -181,9 +181,9 @@ def _learn_and_judge(
     """Judge on the last stretch with models that never saw it, and learn from everything."""
     split = hold_out(data, horizon_days)
     targets = sample(split.targets, MOST_JUDGED, np.random.default_rng([seed, 98]))
-    course = TrainingPlan(data, horizon_days, seed, report, chosen)
+    plan = TrainingPlan(data, horizon_days, seed, report, chosen)
     if len(targets) < LEAST_JUDGED or not split.past.n_baskets:
-        return course.fit_blend_and_ranker([], None).on(course.fit()), None
+        return plan.fit_blend_and_ranker([], None).on(plan.fit()), None
 
     def stood() -> Standing:
         report("look up how customers stood")
@@ -205,7 +205,7 @@ def _learn_and_judge(
 
     with TaskPool(at_once=fits_at_once(data.baskets)) as tasks:
         standing = tasks.submit(stood)
-        return learn_and_judge(course, split, judged)
+        return learn_and_judge(plan, split, judged)
 
 
 def _manifest(

@@ -83,7 +83,7 @@ def test_more_than_there_is_fills_up_with_minus_one() -> None:
 
 
 @given(st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0, NAN]), min_size=1, max_size=60), st.integers(1, 12))
-def test_top_k_equals_a_full_stable_sort(row, k) -> None:
+def test_top_k_equals_a_full_stable_sort(row, k: int) -> None:
     order = sorted((i for i, s in enumerate(row) if not math.isnan(s)), key=lambda i: -row[i])[:k]
     assert top_k(np.array([row], np.float32), k)[0].tolist() == order + [-1] * (k - len(order))
 
@@ -94,7 +94,7 @@ def test_top_k_equals_a_full_stable_sort(row, k) -> None:
     st.sets(st.integers(0, 9)),
     st.integers(1, 8),
 )
-def test_figures_agree_with_a_plain_reading_of_their_definitions(ranked, truth, known, k) -> None:
+def test_figures_agree_with_a_plain_reading_of_their_definitions(ranked, truth, known, k: int) -> None:
     found = figures([ranked], target(truth, known), k=k)
     shown = ranked[:k]
     dcg = sum(1 / math.log2(i + 2) for i, item in enumerate(shown) if item in truth)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -15,6 +16,7 @@ from engine.errors import CandidateRefused, Conflict, NoHistory
 from engine.history.opening import open_history
 from engine.history.tables import upsert_table
 from engine.recommend.published.model import open_published
+from engine.settings import Settings
 from tests.baskets import random_town, tables
 from training import run
 from training.judge.gate import judge_candidate
@@ -22,14 +24,14 @@ from training.judge.gate import judge_candidate
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 
 
-def import_town(settings, *, seed=1, customers=120, dishes=15, suffix=""):
+def import_town(settings: Settings, *, seed: int = 1, customers=120, dishes=15, suffix=""):
     orders, lines = tables(
         {f"{name}{suffix}": told for name, told in random_town(customers, dishes, seed=seed).items()}
     )
     open_history(settings).append(orders, lines)
 
 
-def test_what_was_published_is_what_serving_opens(settings) -> None:
+def test_what_was_published_is_what_serving_opens(settings: Settings) -> None:
     import_town(settings)
     done = run.train(settings, now=NOW)
     assert done.published
@@ -41,7 +43,7 @@ def test_what_was_published_is_what_serving_opens(settings) -> None:
     assert figures["blend"]["ndcg@10"] >= figures["popular"]["ndcg@10"]
 
 
-def test_training_twice_on_the_same_history_changes_nothing(settings) -> None:
+def test_training_twice_on_the_same_history_changes_nothing(settings: Settings) -> None:
     import_town(settings)
     first = run.train(settings, now=NOW)
     second = run.train(settings, now=NOW)
@@ -50,7 +52,7 @@ def test_training_twice_on_the_same_history_changes_nothing(settings) -> None:
     assert versions(settings.artifacts_folder) == [first.version]
 
 
-def test_equal_history_and_seed_give_equal_arrays(settings, tmp_path) -> None:
+def test_equal_history_and_seed_give_equal_arrays(settings: Settings, tmp_path: Path) -> None:
     arrays = []
     for name in ("a", "b"):
         own = replace(settings, home=tmp_path / name)
@@ -61,7 +63,7 @@ def test_equal_history_and_seed_give_equal_arrays(settings, tmp_path) -> None:
         np.testing.assert_array_equal(arrays[0][name], arrays[1][name], err_msg=name)
 
 
-def test_times_of_day_are_those_of_most_vendors_else_of_most_customers_else_of_the_operator(settings) -> None:
+def test_times_of_day_are_those_of_most_vendors_else_of_most_customers_else_of_the_operator(settings: Settings) -> None:
     import_town(settings)
     told = {"vendors": ("vendor_id", ["Asia/Shanghai", "Asia/Shanghai", "Asia/Tokyo", None])}
     told |= {"customers": ("customer_id", ["Europe/Berlin", None])}
@@ -81,7 +83,7 @@ def test_dates_tell_no_time_of_day() -> None:
     assert run.tells_time(midnights + np.random.default_rng(0).integers(0, 86_400, 300))
 
 
-def test_a_version_says_whether_its_orders_came_with_the_hour(settings, tmp_path) -> None:
+def test_a_version_says_whether_its_orders_came_with_the_hour(settings: Settings, tmp_path: Path) -> None:
     for hour in (0, 7):
         told = {f"c{n}": [(day + n * hour / 24, [f"d{day % 3}"]) for day in range(4)] for n in range(12)}
         home = replace(settings, home=tmp_path / f"by-{hour}")
@@ -89,12 +91,12 @@ def test_a_version_says_whether_its_orders_came_with_the_hour(settings, tmp_path
         assert run.train(home, now=NOW).manifest["data"]["hours"] is (hour > 0)
 
 
-def test_an_empty_home_says_what_to_do(settings) -> None:
+def test_an_empty_home_says_what_to_do(settings: Settings) -> None:
     with pytest.raises(NoHistory, match="import orders"):
         run.train(settings, now=NOW)
 
 
-def test_a_worse_candidate_is_refused_with_the_numbers_and_live_stays(settings, tmp_path) -> None:
+def test_a_worse_candidate_is_refused_with_the_numbers_and_live_stays(settings: Settings, tmp_path: Path) -> None:
     import_town(settings, customers=400)
     good = run.train(settings, now=NOW)
     # The same people, but what they order is now pure noise.
@@ -115,7 +117,7 @@ def test_a_worse_candidate_is_refused_with_the_numbers_and_live_stays(settings, 
     assert manifest_of(broken.artifacts_folder, forced.version)["verdict"]["forced"] is True
 
 
-def test_a_history_that_lost_its_customers_is_refused(settings, tmp_path) -> None:
+def test_a_history_that_lost_its_customers_is_refused(settings: Settings, tmp_path: Path) -> None:
     import_town(settings)
     run.train(settings, now=NOW)
     small = replace(settings, home=tmp_path / "small")
@@ -131,7 +133,7 @@ def test_values_that_are_not_finite_are_refused() -> None:
     assert verdict.problems == ("models.als.item_factors holds values that are not finite",)
 
 
-def test_two_runs_at_once_are_not_let_in(settings) -> None:
+def test_two_runs_at_once_are_not_let_in(settings: Settings) -> None:
     import_town(settings)
     settings.artifacts_folder.mkdir(parents=True)
     with (settings.artifacts_folder / ".training").open("w") as lock:
@@ -140,7 +142,7 @@ def test_two_runs_at_once_are_not_let_in(settings) -> None:
             run.train(settings, now=NOW)
 
 
-def test_too_little_to_judge_is_published_and_says_so(settings) -> None:
+def test_too_little_to_judge_is_published_and_says_so(settings: Settings) -> None:
     import_town(settings, customers=5)
     done = run.train(settings, now=NOW)
     assert done.published
@@ -148,7 +150,7 @@ def test_too_little_to_judge_is_published_and_says_so(settings) -> None:
     assert "too few customers came back" in done.verdict.notes[0]
 
 
-def test_what_cannot_be_judged_does_not_replace_what_was(settings, tmp_path) -> None:
+def test_what_cannot_be_judged_does_not_replace_what_was(settings: Settings, tmp_path: Path) -> None:
     import_town(settings, customers=60)
     run.train(settings, now=NOW)
     few = replace(settings, home=tmp_path / "few")
@@ -158,7 +160,7 @@ def test_what_cannot_be_judged_does_not_replace_what_was(settings, tmp_path) -> 
         run.train(few, now=NOW)
 
 
-def test_old_versions_are_pruned_but_never_the_live_one(settings) -> None:
+def test_old_versions_are_pruned_but_never_the_live_one(settings: Settings) -> None:
     import_town(settings, customers=5)
     made = [run.train(settings, now=NOW.replace(day=day), force=True).version for day in range(1, 8)]
     assert versions(settings.artifacts_folder) == made[-run.KEPT_VERSIONS :]

@@ -137,7 +137,7 @@ class TrainingPlan:
     settings: ModelSettings = DEFAULTS
 
     def before(self, split: Split) -> TrainingPlan:
-        """Return the same course on the split's past alone."""
+        """Return the same plan on the split's past alone."""
         return replace(self, data=replace(self.data, baskets=split.past))
 
     def hold_out(self) -> Split | None:
@@ -168,7 +168,7 @@ class TrainingPlan:
         if split is None:
             return TunedStack(learn_blend([Fold(self._unfitted(), Split(data.baskets, [], data.last_at))]), None, 0)
         thorough = data.baskets.n_baskets <= MOST_THOROUGH
-        folds = _lessons(self, Fold(fitted, split), thorough=thorough)
+        folds = training_folds(self, Fold(fitted, split), thorough=thorough)
         self.report("learn the blend")
         blend = learn_blend(folds, repeats=repeats, quick=not thorough)
         self.report("learn the ranker")
@@ -187,36 +187,36 @@ def learn(
     data: TrainingSet, *, horizon_days: float, seed: int, report: Report, settings: ModelSettings = DEFAULTS
 ) -> Learned:
     """Learn from all of `data`: weights on its last stretch by models that never saw it, then models on everything."""
-    course = TrainingPlan(data, horizon_days, seed, report, settings)
-    split = course.hold_out()
-    fitted = course.fit(split) if split else []
+    plan = TrainingPlan(data, horizon_days, seed, report, settings)
+    split = plan.hold_out()
+    fitted = plan.fit(split) if split else []
     # Neither needs the other, and the trees grow in one thread.
     with TaskPool(at_once=fits_at_once(data.baskets)) as tasks:
-        weighed = tasks.submit(lambda: course.fit_blend_and_ranker(fitted, split))
-        models = course.fit(earlier=fitted)
+        weighed = tasks.submit(lambda: plan.fit_blend_and_ranker(fitted, split))
+        models = plan.fit(earlier=fitted)
         return weighed().on(models)
 
 
-def learn_and_judge(course: TrainingPlan, split: Split, judge: Callable[[Learned], Judged]) -> tuple[Learned, Judged]:
-    """Learn from all of the course's data; `judge` hears what is learned from `split.past` alone.
+def learn_and_judge(plan: TrainingPlan, split: Split, judge: Callable[[Learned], Judged]) -> tuple[Learned, Judged]:
+    """Learn from all of the plan's data; `judge` hears what is learned from `split.past` alone.
 
     The models fitted for judging serve a second time: what is returned has its blend and ranker from the same stretch.
     Judging, both lessons and the last fit wait only for what they need.
     """
-    past = course.before(split)
+    past = plan.before(split)
     inner = past.hold_out()
     first = past.fit(inner) if inner else []
-    with TaskPool(at_once=fits_at_once(course.data.baskets)) as tasks:
+    with TaskPool(at_once=fits_at_once(plan.data.baskets)) as tasks:
         weighed_before = tasks.submit(lambda: past.fit_blend_and_ranker(first, inner))
         second = past.fit(earlier=first)
-        weighed = tasks.submit(lambda: course.fit_blend_and_ranker(second, split))
+        weighed = tasks.submit(lambda: plan.fit_blend_and_ranker(second, split))
         judged = tasks.submit(lambda: judge(weighed_before().on(second)))
-        course.report("learn again with the newest orders")
-        models = course.fit(earlier=second)
+        plan.report("learn again with the newest orders")
+        models = plan.fit(earlier=second)
         return weighed().on(models), judged()
 
 
-def _lessons(course: TrainingPlan, newest: Fold, *, thorough: bool) -> list[Fold]:
+def training_folds(plan: TrainingPlan, newest: Fold, *, thorough: bool) -> list[Fold]:
     """Return what to learn blend and ranker from: the newest stretch and, where that is little, those before it too.
 
     A few hundred held-out baskets of one month say little of seven weights and less of trees; the months before say as
@@ -225,15 +225,14 @@ def _lessons(course: TrainingPlan, newest: Fold, *, thorough: bool) -> list[Fold
     customer's last basket is held out in turn, by models that know all others, and what has just become liked can be
     learned to count. At most 10,000 targets of each.
     """
-    data = course.data
+    data = plan.data
     splits = _folds(data) if data.clock == "basket" else _earlier(data, newest.split) if thorough else []
     folds = [] if data.clock == "basket" else [newest]
     for split in splits:
-        course.report(f"fit for {len(split.targets):,} more held-out baskets")
-        folds.append(Fold(replace(course, report=lambda _: None).fit(split), split))
+        plan.report(f"fit for {len(split.targets):,} more held-out baskets")
+        folds.append(Fold(replace(plan, report=lambda _: None).fit(split), split))
     return [
-        replace(fold, split=replace(fold.split, targets=tuning_sample(fold.split.targets, course.seed)))
-        for fold in folds
+        replace(fold, split=replace(fold.split, targets=tuning_sample(fold.split.targets, plan.seed))) for fold in folds
     ]
 
 

@@ -91,14 +91,14 @@ class Field:
     def _by_blend(
         self, settings: ModelSettings, taught: Sequence[Target], judged: Sequence[Target]
     ) -> npt.NDArray[np.float64]:
-        fold = self._lesson(settings, taught)
+        fold = self._fold(settings, taught)
         blend = learn_blend([fold], repeats=self.window.repeats)
         return self._ndcg(Learned(fold.models, blend, None, 0), judged)
 
     def _by_ranker(
         self, settings: ModelSettings, taught: Sequence[Target], judged: Sequence[Target]
     ) -> npt.NDArray[np.float64]:
-        fold, growing = self._lesson(settings, taught), Growing.of(settings.of(RANKER), thorough=self.thorough)
+        fold, growing = self._fold(settings, taught), Growing.of(settings.of(RANKER), thorough=self.thorough)
         # Trials differ in the trees alone: what they learn from is worked out once.
         key = repr(settings.with_model(RANKER, {}).as_dict()), len(taught)
         if key not in self._told:
@@ -116,7 +116,7 @@ class Field:
         """Whether the window is small enough for the ranker to take its time."""
         return self.window.baskets.n_baskets <= MOST_THOROUGH
 
-    def _lesson(self, settings: ModelSettings, taught: Sequence[Target]) -> Fold:
+    def _fold(self, settings: ModelSettings, taught: Sequence[Target]) -> Fold:
         unfitted = models_of(settings, repeats=self.window.repeats, baskets=self.window.baskets)
         models = [self._fit(number, model, settings) for number, model in enumerate(unfitted)]
         return Fold(models, replace(self.split, targets=taught))

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from engine.models.board import Board
 from engine.models.daypart import PopularByDaypart, RepeatByDaypart, slot, slots
 from engine.models.popular import Popular
-from engine.models.query import Place
+from engine.models.query import Place, Query
 from engine.models.repeat import Repeat
 from tests.baskets import START, asks, learned_from, random_town
+from training.data.matrices import TrainingSet
 
 MONDAY_BREAKFAST, SUNDAY_NIGHT = 0, 34
 
@@ -24,15 +25,15 @@ def at(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
 
 
-def in_time(data, timezone="UTC"):
+def in_time(data: TrainingSet, timezone: str = "UTC"):
     return replace(data, baskets=replace(data.baskets, timezone=timezone))
 
 
-def fit(model, data):
+def fit(model, data: TrainingSet):
     return model.fit(data.baskets, now=data.last_at, rng=np.random.default_rng(0))
 
 
-def told(model, data, query) -> dict[str, float]:
+def told(model, data: TrainingSet, query: Query) -> dict[str, float]:
     """Return what the model says of each dish, on a board as it is asked in answers."""
     board = Board(len(data.items), 1)
     board.start(query)
@@ -55,14 +56,16 @@ def told(model, data, query) -> dict[str, float]:
         ("2026-07-07T10:00", "Europe/Berlin", 1 * 5 + 1),  # Tuesday noon, in summer time
     ],
 )
-def test_a_daypart_of_the_week_is_local_and_a_night_belongs_to_the_day_it_began(instant, timezone, expected) -> None:
+def test_a_daypart_of_the_week_is_local_and_a_night_belongs_to_the_day_it_began(
+    instant, timezone: str, expected
+) -> None:
     assert slot(at(instant), timezone) == expected
 
 
 @given(
     st.lists(st.integers(0, 4_000_000_000), min_size=1), st.sampled_from(["UTC", "Asia/Kolkata", "America/New_York"])
 )
-def test_one_instant_and_many_have_the_same_daypart(instants, timezone) -> None:
+def test_one_instant_and_many_have_the_same_daypart(instants, timezone: str) -> None:
     assert slots(np.array(instants, np.int64), timezone).tolist() == [slot(each, timezone) for each in instants]
 
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from engine.models.baskets import user_items
 from engine.models.ease import Ease
 from tests.baskets import asks, learned_from, random_town
+from training.data.matrices import TrainingSet
 
 
-def fit(model, data):
+def fit(model, data: TrainingSet):
     return model.fit(data.baskets, now=data.last_at, rng=np.random.default_rng(0))
 
 
@@ -27,7 +28,7 @@ def matrix(model):
 
 @given(st.integers(0, 1_000), st.floats(0.5, 50))
 @settings(max_examples=20, deadline=None)
-def test_each_dish_is_explained_by_least_squares_from_all_others(seed, ridge) -> None:
+def test_each_dish_is_explained_by_least_squares_from_all_others(seed: int, ridge) -> None:
     data = learned_from(random_town(30, 7, seed=seed))
     found = matrix(fit(Ease(ridge=ridge), data))
     ordered = (user_items(data.baskets).toarray() > 0).astype(float)

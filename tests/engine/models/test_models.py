@@ -18,16 +18,17 @@ from engine.models.query import Place
 from engine.models.repeat import Repeat
 from engine.models.user_knn import UserKnn
 from tests.baskets import asks, learned_from, random_town
+from training.data.matrices import TrainingSet
 from training.data.split import split_by_time
 
 RNG = np.random.default_rng(0)
 
 
-def fit(model, data):
+def fit(model, data: TrainingSet):
     return model.fit(data.baskets, now=data.last_at, rng=np.random.default_rng(0))
 
 
-def by_item(data, scores):
+def by_item(data: TrainingSet, scores):
     return dict(zip(data.items, scores.tolist(), strict=True))
 
 
@@ -201,7 +202,9 @@ def test_als_goes_on_from_what_an_earlier_fit_found() -> None:
     assert np.abs(fit(Als(factors=8, iterations=3), data).item_factors - once.item_factors).max() > 0.05
 
 
-def test_als_that_begins_with_a_quarter_of_the_customers_comes_as_near_to_all_of_them(monkeypatch) -> None:
+def test_als_that_begins_with_a_quarter_of_the_customers_comes_as_near_to_all_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     rng = np.random.default_rng(2)
     tastes = {
         f"c{c:03d}": [(day, [f"d{c % 4 * 5 + i}" for i in rng.choice(5, 2, replace=False)]) for day in range(3)]

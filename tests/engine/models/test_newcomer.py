@@ -13,23 +13,24 @@ from engine.columns import LANGUAGES
 from engine.models.board import Board
 from engine.models.newcomer import PopularByLanguage, Referral
 from engine.models.popular import Popular
-from engine.models.query import Place
+from engine.models.query import Place, Query
 from tests.baskets import asks, learned_from, random_town
+from training.data.matrices import TrainingSet
 
 EN, ZH = LANGUAGES.index("en"), LANGUAGES.index("zh")
 
 
-def reading(data, **languages):
+def reading(data: TrainingSet, **languages):
     """Tell which language each customer reads; nobody else's is known."""
     found = np.array([languages.get(name, -1) for name in data.customers], np.int8)
     return replace(data, baskets=replace(data.baskets, language=found))
 
 
-def fit(model, data):
+def fit(model, data: TrainingSet):
     return model.fit(data.baskets, now=data.last_at, rng=np.random.default_rng(0))
 
 
-def told(model, data, query, mask=None) -> dict[str, float]:
+def told(model, data: TrainingSet, query: Query, mask=None) -> dict[str, float]:
     """Return what the model says of each dish, on a board as it is asked in answers."""
     board = Board(len(data.items), 1)
     board.start(query)
@@ -41,7 +42,7 @@ def told(model, data, query, mask=None) -> dict[str, float]:
     }
 
 
-def brought(data, *baskets) -> object:
+def brought(data: TrainingSet, *baskets) -> object:
     """Return the question of a newcomer whom somebody with these baskets brought."""
     return replace(asks(data), brought_by=asks(data, *baskets))
 
@@ -88,7 +89,7 @@ def test_language_keeps_to_the_zone() -> None:
 
 
 @given(st.integers(0, 50), st.sampled_from([-1, EN, ZH]))
-def test_asked_for_some_or_for_all_it_says_the_same(seed, language) -> None:
+def test_asked_for_some_or_for_all_it_says_the_same(seed: int, language: str) -> None:
     town = random_town(15, 6, seed=seed)
     data = reading(learned_from(town), **{name: n % 3 - 1 for n, name in enumerate(town)})
     model = fit(PopularByLanguage(), data)

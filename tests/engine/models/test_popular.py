@@ -16,7 +16,7 @@ from tests.baskets import asks, learned_from, random_town
 
 
 @given(st.integers(0, 30), st.sets(st.integers(0, 39), max_size=12))
-def test_where_little_may_be_shown_the_most_liked_of_it_are_candidates(seed, allowed) -> None:
+def test_where_little_may_be_shown_the_most_liked_of_it_are_candidates(seed: int, allowed) -> None:
     data = learned_from(random_town(25, 40, seed=seed))
     model = Popular()
     with pytest.MonkeyPatch.context() as patched:

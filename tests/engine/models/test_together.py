@@ -14,9 +14,10 @@ from engine.models.content import Content, words_of
 from engine.models.kernels.links import links
 from engine.models.together import Together
 from tests.baskets import empty_baskets, learned_from
+from training.data.matrices import TrainingSet
 
 
-def bazaar(n=400, seed=0):
+def bazaar(n=400, seed: int = 0):
     """Curry goes with rice, pizza with cola; bread is in every second basket, whatever else is in it."""
     rng = np.random.default_rng(seed)
     told = {}
@@ -76,7 +77,7 @@ def test_each_dish_is_explained_by_least_squares_on_the_others_of_its_basket() -
         np.testing.assert_allclose(found, expected + shares, rtol=1e-4, atol=1e-6)
 
 
-def test_on_a_large_menu_only_the_nearest_dishes_explain(monkeypatch) -> None:
+def test_on_a_large_menu_only_the_nearest_dishes_explain(monkeypatch: pytest.MonkeyPatch) -> None:
     from engine.models import together as module
 
     data, column = bazaar()
@@ -87,7 +88,7 @@ def test_on_a_large_menu_only_the_nearest_dishes_explain(monkeypatch) -> None:
 
 
 @given(st.lists(st.lists(st.integers(0, 6), max_size=5, unique=True), min_size=1, max_size=6), st.data())
-def test_links_are_the_rows_of_the_seeds(rows, data) -> None:
+def test_links_are_the_rows_of_the_seeds(rows, data: TrainingSet) -> None:
     start = np.cumsum([0, *(len(row) for row in rows)]).astype(np.int64)
     items = np.array([item for row in rows for item in row], np.int32)
     seeds = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=5))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -126,20 +127,20 @@ def test_customers_who_all_lose_alike_do_not_divide_by_zero() -> None:
     assert judge_candidate(manifest(customers(rng), gaps=gaps), manifest(customers(rng)), {}).passed
 
 
-def test_an_unknown_kind_of_group_is_named_before_anything_is_read(settings) -> None:
+def test_an_unknown_kind_of_group_is_named_before_anything_is_read(settings: Settings) -> None:
     wrong = replace(settings, protected_groups=("zones",))
     with pytest.raises(InputError, match="REGULARS_PROTECTED_GROUPS: 'zones' is no kind of group; did you mean 'zone'"):
         run.train(wrong, now=None)
 
 
-def test_the_setting_takes_every_kind_and_defaults_to_groups_of_customers(tmp_path) -> None:
+def test_the_setting_takes_every_kind_and_defaults_to_groups_of_customers(tmp_path: Path) -> None:
     every = Settings.from_environment({"REGULARS_PROTECTED_GROUPS": " , ".join(KINDS)}, home=tmp_path)
     assert Protection.of(every.protected_groups).kinds == tuple(KINDS)
     assert Protection.of(Settings.from_environment({}, home=tmp_path).protected_groups) == Protection()
     assert set(KINDS) - set(Protection().kinds) == {"dishes"}
 
 
-def test_a_zone_whose_customers_turned_random_is_refused_by_a_real_run(settings) -> None:
+def test_a_zone_whose_customers_turned_random_is_refused_by_a_real_run(settings: Settings) -> None:
     from datetime import UTC, datetime
 
     import polars as pl

@@ -11,8 +11,9 @@ import pytest
 from engine.columns import DAY_S, ITEMS, LINES, ORDERS
 from engine.history.opening import open_history
 from engine.models.query import Place, Query
+from engine.settings import Settings
 from tests.baskets import START, learned_from, random_town, tables
-from training.data.matrices import BASKET_CLOCK_START, training_set
+from training.data.matrices import BASKET_CLOCK_START, TrainingSet, training_set
 from training.data.split import Split, Target
 from training.evaluate_home import evaluate_home
 from training.judge.evaluate import Evaluation, evaluate
@@ -29,7 +30,7 @@ def asked(days_ago=(), *, zone=-1, row=0, truth=(0,)):
     return Target(Query.of(baskets, at, NOW, Place(zone), row), np.array(truth, np.int32))
 
 
-def members(targets, data=None, standing=None):
+def members(targets, data: TrainingSet = None, standing=None):
     data = data or learned_from({"ann": [(0, ["soup"])]})
     found = groups_of(targets, data, standing or {})
     return {(group.kind, group.name): np.flatnonzero(group.members).tolist() for group in found}
@@ -81,7 +82,7 @@ def test_standing_is_by_row_and_new_customers_have_none() -> None:
     assert [name for kind, name in found if kind == "value"] == ["A"]
 
 
-def test_standing_knows_nothing_from_the_split_on(settings) -> None:
+def test_standing_knows_nothing_from_the_split_on(settings: Settings) -> None:
     early = {"ann": [(0, ["soup"]), (1, ["soup"])], "zoe": [(50, ["soup"])]}
     open_history(settings).append(*tables(early))
     data = learned_from(early)
@@ -194,7 +195,7 @@ def test_hits_among_rare_and_common_dishes_add_up_to_all_hits(judged_town) -> No
     np.testing.assert_allclose(both, town.judged["popular"].column("recall@5") * sizes)
 
 
-def test_a_home_is_judged_by_value_and_lifecycle_too(settings) -> None:
+def test_a_home_is_judged_by_value_and_lifecycle_too(settings: Settings) -> None:
     open_history(settings).append(*tables(random_town(80, 15, seed=2)))
     found = evaluate_home(settings, horizon_days=28, future=None, k=5, seed=0, report=lambda _: None)
     kinds = {group["kind"] for group in found["groups"]}

@@ -17,6 +17,7 @@ from engine.events.event import Event
 from engine.events.inbox import store
 from engine.history.opening import open_history
 from engine.models.query import Place
+from engine.settings import Settings
 from tests.baskets import START, learned_from, random_town, tables
 from training.data.matrices import queries_for
 from training.data.split import Target
@@ -31,7 +32,7 @@ AT = START + timedelta(days=75)
 
 
 @pytest.fixture
-def inbox(settings):
+def inbox(settings: Settings):
     settings.home.mkdir()
     engine = connect(settings)
     migrate(engine)
@@ -84,7 +85,7 @@ def asked_at(split):
     return datetime.fromtimestamp(split.at, UTC) + timedelta(hours=1)
 
 
-def random_lists(split, seed, *, slots=3):
+def random_lists(split, seed: int, *, slots=3):
     """Every customer is shown dishes drawn evenly, just after the split."""
     rng = np.random.default_rng(seed)
     rows = [
@@ -199,7 +200,7 @@ def test_without_a_log_one_sentence_says_what_to_send(learned_town) -> None:
     assert "send `impression` events" in line
 
 
-def regulars(capsys, monkeypatch, *words):
+def regulars(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words):
     monkeypatch.setattr(sys, "argv", ["regulars", *(str(word) for word in words)])
     with pytest.raises(SystemExit) as left:
         run()
@@ -207,7 +208,9 @@ def regulars(capsys, monkeypatch, *words):
     return left.value.code, told.out, told.err
 
 
-def test_the_command_estimates_from_the_inbox_and_the_page_shows_it(settings, inbox, capsys, monkeypatch) -> None:
+def test_the_command_estimates_from_the_inbox_and_the_page_shows_it(
+    settings: Settings, inbox, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     open_history(settings).append(*tables(TOLD))
     shown = random_lists(hold_out(learned_from(TOLD), 28), 1).shown
     told_to(
@@ -232,7 +235,9 @@ def test_the_command_estimates_from_the_inbox_and_the_page_shows_it(settings, in
     assert "线上" not in page.read_text(encoding="utf-8")
 
 
-def test_a_file_of_the_future_has_no_log(settings, capsys, monkeypatch) -> None:
+def test_a_file_of_the_future_has_no_log(
+    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     code, _, err = regulars(capsys, monkeypatch, "evaluate", "--home", settings.home, "--logged", "--future", "x.csv")
     assert code == 2
     assert "leave out --future" in err

@@ -29,7 +29,7 @@ class World:
         raised = np.exp(scores)
         return raised / raised.sum(axis=2, keepdims=True)
 
-    def log(self, seed, *, model=None):
+    def log(self, seed: int, *, model=None):
         rng = np.random.default_rng(seed)
         customer = np.repeat(np.arange(CUSTOMERS), LISTS * 2)
         kind = rng.integers(KINDS, size=CUSTOMERS)[customer]

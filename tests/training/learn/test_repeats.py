@@ -21,6 +21,7 @@ from engine.recommend.published.model import open_published
 from engine.settings import Settings
 from tests.baskets import learned_from, random_town, tables
 from training import run
+from training.data.matrices import TrainingSet
 from training.judge.evaluate import evaluate, lists_of
 from training.learn.stack import hold_out, learn, train_on_past
 
@@ -68,7 +69,7 @@ def test_an_ordinary_town_repeats() -> None:
     assert learned_from(random_town(200, 20, seed=1)).repeats
 
 
-def test_no_list_of_any_model_holds_what_she_has_had_and_the_lists_are_full(data) -> None:
+def test_no_list_of_any_model_holds_what_she_has_had_and_the_lists_are_full(data: TrainingSet) -> None:
     split = hold_out(data, 28)
     learned = train_on_past(data, split, horizon_days=28, seed=0, report=lambda _: None)
     assert "ease" in {model.name for model in learned.models}
@@ -81,13 +82,13 @@ def test_no_list_of_any_model_holds_what_she_has_had_and_the_lists_are_full(data
     assert found.judged[found.served].means()["recall@5"] > 0.25
 
 
-def test_what_only_knows_her_own_dishes_weighs_nothing_there(data) -> None:
+def test_what_only_knows_her_own_dishes_weighs_nothing_there(data: TrainingSet) -> None:
     weights = learn(data, horizon_days=28, seed=0, report=lambda _: None).blend.weights
     assert weights["repeat"] == 0
     assert weights["ease"] > 0
 
 
-def test_where_customers_repeat_the_same_lists_may_hold_her_own_dishes(data) -> None:
+def test_where_customers_repeat_the_same_lists_may_hold_her_own_dishes(data: TrainingSet) -> None:
     again = replace(data, repeats=True)
     split = hold_out(again, 28)
     learned = train_on_past(again, split, horizon_days=28, seed=0, report=lambda _: None)
@@ -97,7 +98,7 @@ def test_where_customers_repeat_the_same_lists_may_hold_her_own_dishes(data) -> 
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
+def served(tmp_path_factory: pytest.TempPathFactory):
     settings = Settings.from_environment({}, home=tmp_path_factory.mktemp("collectors"))
     town = collectors()
     town["all"] = [(i, [f"d{i:02d}"]) for i in range(DISHES)]

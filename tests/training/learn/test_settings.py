@@ -17,6 +17,7 @@ from engine.artifact import load, manifest_of
 from engine.errors import BadDefinition
 from engine.history.opening import open_history
 from engine.recommend.published.model import open_published
+from engine.settings import Settings
 from tests.baskets import random_town, tables
 from training import run
 from training.evaluate_home import evaluate_home
@@ -73,7 +74,7 @@ knob_values = {
 
 @hypothesis_settings(max_examples=40, deadline=None)
 @given(st.fixed_dictionaries({}, optional=knob_values))
-def test_what_is_written_is_read_back(tmp_path_factory, models) -> None:
+def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, models) -> None:
     home = tmp_path_factory.mktemp("home")
     write_model_settings(home, ModelSettings(models), {"trials": 3})
     assert read_model_settings(home).as_dict() == ModelSettings(models).as_dict()
@@ -98,7 +99,9 @@ def test_a_wrong_setting_is_named_with_its_path(content, says) -> None:
         parse_model_settings(content)
 
 
-def test_a_broken_file_stops_training_with_one_line(settings, capsys, monkeypatch) -> None:
+def test_a_broken_file_stops_training_with_one_line(
+    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.home.mkdir()
     (settings.home / FILE).write_text("models: [", encoding="utf-8")
     for verb in ("train", "evaluate"):
@@ -112,7 +115,7 @@ def test_a_broken_file_stops_training_with_one_line(settings, capsys, monkeypatc
         assert len(told.splitlines()) == 1
 
 
-def test_training_uses_the_file_says_so_and_learns_anew_when_it_changes(settings) -> None:
+def test_training_uses_the_file_says_so_and_learns_anew_when_it_changes(settings: Settings) -> None:
     open_history(settings).append(*tables(random_town(80, 15, seed=1)))
     first = run.train(settings, now=NOW)
     assert "model_settings" not in first.manifest["recipe"]
@@ -134,7 +137,7 @@ def test_training_uses_the_file_says_so_and_learns_anew_when_it_changes(settings
     np.testing.assert_array_equal(first_arrays["models.als.item_factors"], last_arrays["models.als.item_factors"])
 
 
-def test_evaluation_judges_with_the_same_settings(settings) -> None:
+def test_evaluation_judges_with_the_same_settings(settings: Settings) -> None:
     open_history(settings).append(*tables(random_town(80, 15, seed=1)))
     how = {"horizon_days": 28, "future": None, "k": 5, "seed": 0, "report": lambda _: None}
     plain = evaluate_home(settings, **how)

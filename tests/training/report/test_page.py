@@ -7,6 +7,7 @@ import json
 import re
 import sys
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +24,7 @@ HOSTILE = '</title><script>alert("1")</script>&\x00\u202e"\' 山' + "x" * 300
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def regulars(capsys, monkeypatch, *words):
+def regulars(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words):
     monkeypatch.setattr(sys, "argv", ["regulars", *(str(word) for word in words)])
     with pytest.raises(SystemExit) as left:
         run()
@@ -32,7 +33,7 @@ def regulars(capsys, monkeypatch, *words):
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
+def found(tmp_path_factory: pytest.TempPathFactory):
     """An evaluation of a town whose zones have hostile names."""
     settings = Settings.from_environment({}, home=tmp_path_factory.mktemp("home"))
     told = random_town(150, 15, seed=2)
@@ -49,7 +50,7 @@ def texts(page):
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_page_shows_every_model_and_group_with_its_figures(found, language) -> None:
+def test_the_page_shows_every_model_and_group_with_its_figures(found, language: str) -> None:
     page = report_html(found, language=language)
     text = texts(page)
     assert words(language)["title"] in text
@@ -65,7 +66,7 @@ def test_the_page_shows_every_model_and_group_with_its_figures(found, language) 
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_page_says_when_and_by_what_it_was_made_and_of_which_data(found, language) -> None:
+def test_the_page_says_when_and_by_what_it_was_made_and_of_which_data(found, language: str) -> None:
     made = found["made"] | {"at": "2026-03-01T09:30:00+00:00", "live": "20260226T030000000000Z"}
     text = texts(report_html(found | {"made": made}, language=language))
     for told in ("2026-03-01 09:30", f"Regulars {made['regulars']}", made["live"], f"{found['data']['baskets']:,}"):
@@ -122,7 +123,7 @@ def test_both_languages_say_the_same_things_with_the_same_blanks() -> None:
         assert chinese == english or not re.search("[,;:?!()]", blanks.sub("", chinese)), key
 
 
-def test_a_failed_write_leaves_the_old_page_whole(found, tmp_path, monkeypatch) -> None:
+def test_a_failed_write_leaves_the_old_page_whole(found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = tmp_path / "out.html"
     write_report(page, found, language="en")
     before = page.read_bytes()
@@ -136,14 +137,16 @@ def test_a_failed_write_leaves_the_old_page_whole(found, tmp_path, monkeypatch) 
     assert [each.name for each in tmp_path.iterdir()] == ["out.html"]
 
 
-def test_a_place_that_cannot_be_written_is_named_at_once(tmp_path) -> None:
+def test_a_place_that_cannot_be_written_is_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no such folder"):
         check_writable(tmp_path / "no" / "out.html")
     with pytest.raises(InputError, match="is a folder"):
         check_writable(tmp_path)
 
 
-def test_the_command_writes_the_page_and_still_prints_json(settings, tmp_path, capsys, monkeypatch) -> None:
+def test_the_command_writes_the_page_and_still_prints_json(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     open_history(settings).append(*tables(random_town(60, 15, seed=2)))
     page = tmp_path / "out.html"
     code, out, err = regulars(
@@ -155,7 +158,9 @@ def test_the_command_writes_the_page_and_still_prints_json(settings, tmp_path, c
     assert "推荐质量报告" in page.read_text(encoding="utf-8")
 
 
-def test_a_language_we_do_not_speak_is_one_line(settings, capsys, monkeypatch) -> None:
+def test_a_language_we_do_not_speak_is_one_line(
+    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     code, _, err = regulars(capsys, monkeypatch, "evaluate", "--home", settings.home, "--language", "fr")
     assert code == 2
     assert "--language: 'fr' is no language" in err

@@ -6,6 +6,7 @@ import fcntl
 import json
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,14 +20,14 @@ from training import run
 from training.learn.settings import FILE, ModelSettings, read_model_settings, write_model_settings
 from training.learn.stack import hold_out
 from training.tune.search import changes, tune
-from training.tune.trial import Confirmed, field_of
+from training.tune.trial import Confirmed, Field, field_of
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 TOWN = random_town(700, 20, seed=5)
 
 
 @pytest.fixture
-def town(settings) -> Settings:
+def town(settings: Settings) -> Settings:
     """A home whose customers came back often enough to tune by."""
     open_history(settings).append(*tables(TOWN))
     return settings
@@ -37,7 +38,7 @@ def ground():
     return field_of(learned_from(TOWN), horizon_days=28, seed=0)
 
 
-def test_nothing_that_training_judges_by_is_seen(ground) -> None:
+def test_nothing_that_training_judges_by_is_seen(ground: Field) -> None:
     data = learned_from(TOWN)
     judged_from = hold_out(data, 28).at
     assert ground.window.baskets.at.max() < judged_from
@@ -47,13 +48,13 @@ def test_nothing_that_training_judges_by_is_seen(ground) -> None:
         assert not len(target.query.at) or target.query.at.max() < ground.split.at
 
 
-def test_who_teaches_judges_and_confirms_are_different_customers(ground) -> None:
+def test_who_teaches_judges_and_confirms_are_different_customers(ground: Field) -> None:
     parts = [{target.query.row for target in part} for part in (ground.taught, ground.judged, ground.confirming)]
     assert sum(map(len, parts)) == len(set.union(*parts)) == len(ground.split.targets)
     assert min(map(len, parts)) >= len(ground.split.targets) // 4
 
 
-def test_a_trial_fits_only_the_model_it_changes(ground, monkeypatch) -> None:
+def test_a_trial_fits_only_the_model_it_changes(ground: Field, monkeypatch: pytest.MonkeyPatch) -> None:
     ground.value(ModelSettings())
     fitted = []
     for model in ("Popular", "Repeat", "Als", "UserKnn", "ItemKnn", "NextItem"):
@@ -66,7 +67,7 @@ def test_a_trial_fits_only_the_model_it_changes(ground, monkeypatch) -> None:
     assert fitted == ["repeat"]
 
 
-def test_a_value_is_the_same_whatever_was_tried_before(ground) -> None:
+def test_a_value_is_the_same_whatever_was_tried_before(ground: Field) -> None:
     tried = ModelSettings({"user_knn": {"neighbours": 20, "last": 2}})
     first = ground.value(tried)
     ground.value(ModelSettings({"user_knn": {"neighbours": 200, "last": 9}}))
@@ -74,7 +75,7 @@ def test_a_value_is_the_same_whatever_was_tried_before(ground) -> None:
     assert field_of(learned_from(TOWN), horizon_days=28, seed=0).value(tried) == first
 
 
-def test_equal_seed_and_trials_find_equal_settings(town, tmp_path) -> None:
+def test_equal_seed_and_trials_find_equal_settings(town, tmp_path: Path) -> None:
     other = Settings.from_environment({}, home=tmp_path / "other")
     open_history(other).append(*tables(TOWN))
     found = [tune(home, now=NOW, minutes=9, most_trials=9, seed=3) for home in (town, other)]
@@ -117,7 +118,7 @@ def fickle_town(customers, *, turned_on_day):
     return town
 
 
-def test_what_is_surely_better_is_adopted_and_trained_with(settings) -> None:
+def test_what_is_surely_better_is_adopted_and_trained_with(settings: Settings) -> None:
     # Tuning asks on about day 58, three days after the menu turned.
     open_history(settings).append(*tables(fickle_town(500, turned_on_day=54.5)))
     better = ModelSettings({"trending": {"half_life_days": 0.5}, "popular": {"half_life_days": 2.0}})
@@ -147,7 +148,7 @@ def test_an_interval_that_touches_0_may_be_luck() -> None:
     assert not sure(0.0, 0.02).better
 
 
-def test_asking_the_same_customers_again_is_asked_for_more(town, monkeypatch) -> None:
+def test_asking_the_same_customers_again_is_asked_for_more(town, monkeypatch: pytest.MonkeyPatch) -> None:
     levels = []
 
     def confirm(_self, _settings, *, level):
@@ -166,7 +167,7 @@ def test_asking_the_same_customers_again_is_asked_for_more(town, monkeypatch) ->
     assert levels == [0.05, 0.05, 0.025]
 
 
-def test_too_few_to_tune_by_is_said_with_what_is_needed(settings) -> None:
+def test_too_few_to_tune_by_is_said_with_what_is_needed(settings: Settings) -> None:
     open_history(settings).append(*tables(random_town(40, 15, seed=1)))
     with pytest.raises(NoHistory, match=r"\d+ customers came back .* 200 are needed"):
         tune(settings, now=NOW, minutes=1)
@@ -192,7 +193,9 @@ def test_a_broken_study_is_named_and_not_overwritten(town) -> None:
     assert study.read_bytes() == before
 
 
-def test_the_command_prints_what_was_found(town, capsys, monkeypatch) -> None:
+def test_the_command_prints_what_was_found(
+    town, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def regulars(*words):
         monkeypatch.setattr(sys, "argv", ["regulars", "tune", "--home", str(town.home), *words])
         with pytest.raises(SystemExit) as left:
@@ -212,7 +215,7 @@ def test_the_command_prints_what_was_found(town, capsys, monkeypatch) -> None:
 
 
 @pytest.fixture
-def taught(monkeypatch):
+def taught(monkeypatch: pytest.MonkeyPatch):
     """Let a ranker be taught by fewer than it takes elsewhere, so that a small town may search its settings."""
     monkeypatch.setattr("training.tune.search.LEAST_TAUGHT", 50)
 
@@ -235,7 +238,9 @@ def test_two_trials_all_go_to_the_models(town) -> None:
     assert tune(town, now=NOW, minutes=9, most_trials=2).ranker is None
 
 
-def test_a_trial_of_the_ranker_fits_no_model_and_asks_them_nothing_new(ground, monkeypatch) -> None:
+def test_a_trial_of_the_ranker_fits_no_model_and_asks_them_nothing_new(
+    ground: Field, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = ground.ranked_value(ModelSettings())
 
     def never(*_given, **_named):
@@ -248,7 +253,9 @@ def test_a_trial_of_the_ranker_fits_no_model_and_asks_them_nothing_new(ground, m
 
 
 @pytest.mark.usefixtures("taught")
-def test_trees_that_are_surely_better_are_adopted_beside_what_was_set_and_trained_with(town, monkeypatch) -> None:
+def test_trees_that_are_surely_better_are_adopted_beside_what_was_set_and_trained_with(
+    town, monkeypatch: pytest.MonkeyPatch
+) -> None:
     better = ModelSettings({"repeat": {"decay": 0.9}, "ranker": {"trees": 30, "leaves": 7}})
     write_model_settings(town.home, better, {})
 
@@ -270,7 +277,7 @@ def test_trees_that_are_surely_better_are_adopted_beside_what_was_set_and_traine
 
 
 @pytest.mark.usefixtures("taught")
-def test_a_ranker_that_is_no_better_leaves_the_file_as_it_was(town, monkeypatch) -> None:
+def test_a_ranker_that_is_no_better_leaves_the_file_as_it_was(town, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.tune.trial.Field.value", lambda _self, _settings: 0.1)
     monkeypatch.setattr(
         "training.tune.trial.Field.ranked_value", lambda _self, settings: 0.1 + bool(settings.of("ranker"))
@@ -286,7 +293,7 @@ def test_a_ranker_that_is_no_better_leaves_the_file_as_it_was(town, monkeypatch)
     assert not (town.home / FILE).exists()
 
 
-def test_the_ranker_is_confirmed_on_the_same_customers_and_models(ground) -> None:
+def test_the_ranker_is_confirmed_on_the_same_customers_and_models(ground: Field) -> None:
     found = ground.confirm_ranker(ModelSettings({"ranker": {"trees": 20, "rate": 0.01, "leaves": 4}}), level=0.05)
     assert found.customers == len(ground.confirming)
     assert found.difference == pytest.approx(found.found - found.default)
@@ -294,7 +301,7 @@ def test_the_ranker_is_confirmed_on_the_same_customers_and_models(ground) -> Non
     assert (same.difference, same.interval) == (0.0, (0.0, 0.0))
 
 
-def test_confirming_compares_the_same_customers(ground) -> None:
+def test_confirming_compares_the_same_customers(ground: Field) -> None:
     found = ground.confirm(ModelSettings({"repeat": {"decay": 0.5}}), level=0.05)
     assert found.customers == len(ground.confirming)
     assert found.difference == pytest.approx(found.found - found.default)

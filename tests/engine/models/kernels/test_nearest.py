@@ -36,7 +36,9 @@ def by_sorting(customers, factors, columns, k, had):
     k=st.integers(1, 40),
     shown=st.floats(0, 1),
 )
-def test_lists_are_those_that_sorting_everything_gives_ties_included(seed, customers, items, k, shown) -> None:
+def test_lists_are_those_that_sorting_everything_gives_ties_included(
+    seed: int, customers: int, items, k: int, shown
+) -> None:
     rng = np.random.default_rng(seed)
     # Small whole numbers: products are exact, and many are equal.
     vectors = rng.integers(-2, 3, (customers, 3)).astype(np.float32)

@@ -13,7 +13,7 @@ from tests.baskets import learned_from, random_town
 SEEDS = [1, 2, 3]
 
 
-def town(seed):
+def town(seed: int):
     baskets = learned_from(random_town(60, 150, seed=seed)).baskets
     rng = np.random.default_rng(seed)
     groups = rng.integers(-1, 7, baskets.n_baskets)
@@ -27,7 +27,7 @@ def dense(rows, n_items):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_baskets_of_a_group_add_up_and_those_of_none_do_not_count(seed) -> None:
+def test_baskets_of_a_group_add_up_and_those_of_none_do_not_count(seed: int) -> None:
     baskets, groups, weights, holds = town(seed)
     went = sparse.csr_array(
         (weights * (groups >= 0), (np.maximum(groups, 0), np.arange(len(groups)))), shape=(7, len(groups))
@@ -38,7 +38,7 @@ def test_baskets_of_a_group_add_up_and_those_of_none_do_not_count(seed) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_few_groups_add_up_to_the_same(seed) -> None:
+def test_few_groups_add_up_to_the_same(seed: int) -> None:
     baskets, groups, weights, _ = town(seed)
     found = dense_sums(groups + 1, 8, weights, baskets.basket_start, baskets.items, baskets.n_items)
     told = sums(groups, 7, weights, held(baskets.basket_start, baskets.items), baskets.n_items)
@@ -54,7 +54,7 @@ def test_more_entries_than_there_was_room_for_are_all_kept() -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_what_follows_is_what_the_product_of_baskets_and_those_after_says(seed) -> None:
+def test_what_follows_is_what_the_product_of_baskets_and_those_after_says(seed: int) -> None:
     baskets, _, _, holds = town(seed)
     customer = np.repeat(np.arange(baskets.n_customers), np.diff(baskets.customer_start))
     followed = np.flatnonzero(customer[:-1] == customer[1:])
@@ -68,7 +68,7 @@ def test_what_follows_is_what_the_product_of_baskets_and_those_after_says(seed) 
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_newest_baskets_of_a_group_add_up_each_weighed_by_how_many_are_newer(seed) -> None:
+def test_newest_baskets_of_a_group_add_up_each_weighed_by_how_many_are_newer(seed: int) -> None:
     baskets, _, _, holds = town(seed)
     end = baskets.customer_start[1:]
     first = np.maximum(baskets.customer_start[:-1], end - 4)
