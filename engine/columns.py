@@ -82,15 +82,15 @@ LINE_COLUMNS = (
 LINES = _schema(LINE_COLUMNS)
 
 CUSTOMER_COLUMNS = (
-    Column("customer_id", pl.String, "As orders name her.", True),
+    Column("customer_id", pl.String, "As orders name them.", True),
     Column("name", pl.String, "Sealed (encrypted) at rest."),
     Column("language", pl.String, "en or zh."),
     Column("timezone", pl.String, "IANA zone."),
     Column("zone", pl.String, "Home delivery zone."),
     Column("birthday", pl.Date, "Day of birth."),
     Column("gender", pl.String, "As given."),
-    Column("registered_at", UTC_INSTANT, "When she signed up."),
-    Column("referred_by", pl.String, "Customer who brought her here."),
+    Column("registered_at", UTC_INSTANT, "When they signed up."),
+    Column("referred_by", pl.String, "Customer who referred them."),
     Column("marketing_consent", pl.Boolean, "Consent as of the import; null where nobody asked."),
     Column("phone", pl.String, "E.164, sealed at rest."),
     Column("email", pl.String, "Sealed at rest."),
@@ -158,6 +158,7 @@ OFFERS = _schema(OFFER_COLUMNS)
 STATUSES = ("placed", "delivered", "cancelled", "rejected", "refunded")
 LANGUAGES = ("en", "zh")
 DAY_S = 86_400
+KM_PER_DEGREE = 111.2
 
 # Digits after the decimal point where they are not two (ISO 4217).
 MINOR_DIGITS = {

@@ -35,13 +35,13 @@ from engine.history.compaction import compact_inbox
 from engine.history.opening import open_history
 from engine.history.tables import read_table
 from engine.imports.intake import import_files
-from engine.imports.mapping import Kind
+from engine.imports.mapping import ImportKind
 from engine.runtime.logs import configure_logs
 from engine.settings import Settings
 from training import run as training
 
 Figures = dict[str, Any]
-FILES: dict[Kind, tuple[str, ...]] = {
+FILES: dict[ImportKind, tuple[str, ...]] = {
     "customers": ("customers",),
     "vendors": ("vendors",),
     "items": ("items",),

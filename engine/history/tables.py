@@ -14,8 +14,8 @@ from engine.history.merge import CHANGE, count, merge
 from engine.settings import Settings
 
 TableName = Literal["customers", "items", "vendors", "offers"]
-SCHEMAS = {"customers": CUSTOMERS, "items": ITEMS, "vendors": VENDORS, "offers": OFFERS}
-KEYS = {"customers": "customer_id", "items": "item_id", "vendors": "vendor_id", "offers": "offer_id"}
+TABLE_SCHEMAS = {"customers": CUSTOMERS, "items": ITEMS, "vendors": VENDORS, "offers": OFFERS}
+TABLE_KEYS = {"customers": "customer_id", "items": "item_id", "vendors": "vendor_id", "offers": "offer_id"}
 
 
 class Upserted(NamedTuple):
@@ -37,7 +37,7 @@ def read_table(settings: Settings, name: TableName) -> pl.DataFrame:
     Personal columns of customers come sealed (`engine.files.encryption`). Raises BadFile when the file is broken.
     """
     path = table_file(settings, name)
-    schema = SCHEMAS[name]
+    schema = TABLE_SCHEMAS[name]
     if not path.exists():
         return pl.DataFrame(schema=schema)
     try:
@@ -59,7 +59,7 @@ def upsert_table(settings: Settings, name: TableName, frame: pl.DataFrame) -> Up
 
 def upsert_rows(settings: Settings, name: TableName, frame: pl.DataFrame) -> pl.Series:
     """Do as `upsert_table` does and return `new`, `updated` or `same` for each row of `frame`."""
-    key = KEYS[name]
+    key = TABLE_KEYS[name]
     if key not in frame.columns or frame[key].null_count():
         raise BadColumns(f"column {key!r} is missing or has empty values", where=name)
     new = _conform(frame, name)
@@ -74,5 +74,5 @@ def upsert_rows(settings: Settings, name: TableName, frame: pl.DataFrame) -> pl.
 def _conform(frame: pl.DataFrame, name: TableName) -> pl.DataFrame:
     return frame.select(
         (pl.col(column) if column in frame.columns else pl.lit(None)).cast(dtype).alias(column)
-        for column, dtype in SCHEMAS[name].items()
+        for column, dtype in TABLE_SCHEMAS[name].items()
     )

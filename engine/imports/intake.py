@@ -15,8 +15,8 @@ from engine.files.atomic import replace
 from engine.files.encryption import Seal, seal_of
 from engine.imports import fields
 from engine.imports.mapped import split_lookups, unmatched
-from engine.imports.mapping import ImportMap, Kind
-from engine.imports.opened import Opened, open_files
+from engine.imports.mapping import ImportKind, ImportMap
+from engine.imports.opened import OpenedFile, open_files
 from engine.imports.orders import Outcome, Progress, import_orders
 from engine.imports.source import LINE, read_source
 from engine.imports.table_rows import import_table
@@ -80,7 +80,7 @@ def _quiet(_stage: str, _done: int, _total: int) -> None:
 
 def import_files(
     settings: Settings,
-    kind: Kind,
+    kind: ImportKind,
     files: Sequence[Path],
     mapping: ImportMap | None,
     *,
@@ -126,8 +126,8 @@ def import_files(
 
 
 def _summary(
-    kind: Kind,
-    files: Sequence[Opened],
+    kind: ImportKind,
+    files: Sequence[OpenedFile],
     outcome: Outcome,
     quarantines: Sequence[Path | None],
     warnings: Sequence[str],
@@ -191,7 +191,7 @@ def _by_column(cells: pl.DataFrame) -> dict[str, dict[str, int]]:
 
 
 def _quarantine(
-    opened: Opened, refused: pl.DataFrame, kind: Kind, settings: Settings, now: datetime, seal: Seal | None
+    opened: OpenedFile, refused: pl.DataFrame, kind: ImportKind, settings: Settings, now: datetime, seal: Seal | None
 ) -> Path | None:
     """Write a file's refused rows with their original fields, _reason, _file and _line; None where there are none.
 

@@ -12,12 +12,12 @@ import polars as pl
 
 from engine.errors import BadColumns
 from engine.imports.fields import identifier, text
-from engine.imports.mapping import ImportMap, Join, Kind, names_of, plain_name
+from engine.imports.mapping import ImportKind, ImportMap, Join, names_of, plain_name
 from engine.imports.source import LINE, Source
 
 
 @dataclass(frozen=True, slots=True)
-class Mapped:
+class MappedFile:
     """One file seen through the map: our plain names to their cells.
 
     `own` are the names the file itself fills (not constants), `minor` those in minor units whatever the map says,
@@ -66,8 +66,8 @@ def split_lookups(paths: Sequence[Path], mapping: ImportMap) -> tuple[list[Path]
 
 
 def apply_map(
-    source: Source, kind: Kind, mapping: ImportMap, lookups: Sequence[tuple[Join, Source]], warnings: list[str]
-) -> Mapped:
+    source: Source, kind: ImportKind, mapping: ImportMap, lookups: Sequence[tuple[Join, Source]], warnings: list[str]
+) -> MappedFile:
     """Join the look-ups to a file's rows and name its columns; without a map the file's own names are ours."""
     rows = source.rows
     brought: set[str] = set()
@@ -99,7 +99,7 @@ def apply_map(
         constant = pl.Series([value], dtype=pl.String).new_from_index(0, rows.height)
         cells[plain] = text(cells[plain]).fill_null(value) if plain in cells else constant
     used = set(taken.values()) | {name for join, _ in lookups for name in join.on}
-    return Mapped(
+    return MappedFile(
         source=source,
         cells=cells,
         own=frozenset(taken),
@@ -110,7 +110,7 @@ def apply_map(
     )
 
 
-def unmatched(files: Sequence[Mapped], mapping: ImportMap, kind: Kind) -> list[str]:
+def unmatched(files: Sequence[MappedFile], mapping: ImportMap, kind: ImportKind) -> list[str]:
     """Return a warning for each mapped column that no file has."""
     return [
         f"no file has the column {their!r} (our {ours}); it stays unknown"

@@ -12,21 +12,19 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from engine.columns import CUSTOMERS, ITEMS, OFFERS, VENDORS
 from engine.errors import BadDefinition, MissingFile, did_you_mean
 from engine.files.yaml import read_yaml
+from engine.history.tables import TABLE_SCHEMAS
 
-Kind = Literal["orders", "customers", "items", "vendors", "offers"]
-KINDS: tuple[Kind, ...] = ("orders", "customers", "items", "vendors", "offers")
+ImportKind = Literal["orders", "customers", "items", "vendors", "offers"]
 ORDER_MONEY = ("unit_price", "line_amount", "line_discount", "order_amount", "discount", "delivery_fee")
 ORDER_NAMES = (
     "order_id", "customer_id", "ordered_at", "basket_no", "item_id", "quantity", "vendor_id", "zone", "channel",
     "payment_method", "offer_id", "status", "rating", "latitude", "longitude", "currency", "timezone", *ORDER_MONEY,
 )  # fmt: skip
-TABLES = {"customers": CUSTOMERS, "items": ITEMS, "vendors": VENDORS, "offers": OFFERS}
 # What canonical tables call a figure where the import's own name differs.
 CENTS_ALIASES = {"order_cents": "order_amount", "line_cents": "line_amount"}
-KEYS = ("columns", "constants", "values", "timezone", "currency", "money", "encoding", "instant_format", "joins")
+CLAUSES = ("columns", "constants", "values", "timezone", "currency", "money", "encoding", "instant_format", "joins")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +57,22 @@ class ImportMap:
     joins: tuple[Join, ...] = ()
 
 
-def names_of(kind: Kind) -> tuple[str, ...]:
+def names_of(kind: ImportKind) -> tuple[str, ...]:
     """Return every name an import of `kind` knows, `*_cents` ones included."""
     if kind == "orders":
         return (*ORDER_NAMES, *(f"{name}_cents" for name in ORDER_MONEY), *CENTS_ALIASES)
-    cents = [name for name in TABLES[kind] if name.endswith("_cents")]
-    return (*TABLES[kind], *(name.removesuffix("_cents") for name in cents))
+    cents = [name for name in TABLE_SCHEMAS[kind] if name.endswith("_cents")]
+    return (*TABLE_SCHEMAS[kind], *(name.removesuffix("_cents") for name in cents))
 
 
-def plain_name(kind: Kind, name: str) -> tuple[str, bool]:
+def plain_name(kind: ImportKind, name: str) -> tuple[str, bool]:
     """Return the name without `_cents`, and whether it says minor units."""
     if kind == "orders" and name in CENTS_ALIASES:
         return CENTS_ALIASES[name], True
     return name.removesuffix("_cents"), name.endswith("_cents")
 
 
-def read_map(path: Path, kind: Kind) -> ImportMap:
+def read_map(path: Path, kind: ImportKind) -> ImportMap:
     """Read a map for files of `kind`.
 
     Raises MissingFile, or BadDefinition with the path of the wrong clause.
@@ -85,15 +83,15 @@ def read_map(path: Path, kind: Kind) -> ImportMap:
     return parse_map(document, kind, where=str(path))
 
 
-def parse_map(document: object, kind: Kind, *, where: str) -> ImportMap:
+def parse_map(document: object, kind: ImportKind, *, where: str) -> ImportMap:
     """Turn a parsed YAML document into a map; an empty one is the map without clauses.
 
     Raises BadDefinition with the path of the wrong clause.
     """
     clauses = _mapping(document or {}, where)
     for key in clauses:
-        if key not in KEYS:
-            raise BadDefinition(f"unknown clause {key!r}{did_you_mean(key, KEYS)}", where=where)
+        if key not in CLAUSES:
+            raise BadDefinition(f"unknown clause {key!r}{did_you_mean(key, CLAUSES)}", where=where)
     columns = _texts(clauses.get("columns"), f"{where}: columns")
     constants = _texts(clauses.get("constants"), f"{where}: constants")
     values = {
@@ -133,7 +131,7 @@ def is_currency(code: str) -> bool:
     return len(code) == 3 and code.isascii() and code.isalpha() and code.isupper()
 
 
-def _check_names(names: Iterable[str], kind: Kind, where: str) -> None:
+def _check_names(names: Iterable[str], kind: ImportKind, where: str) -> None:
     seen: dict[str, str] = {}
     for name in names:
         if name not in names_of(kind):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from engine.imports.mapped import Mapped, apply_map
-from engine.imports.mapping import ImportMap, Join, Kind
+from engine.imports.mapped import MappedFile, apply_map
+from engine.imports.mapping import ImportKind, ImportMap, Join
 from engine.imports.source import Source, read_source
 
 # Rows of all files together that are held while others are looked at; later files are read anew when they are needed.
@@ -17,12 +17,12 @@ KEPT = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedFile:
     """One file of rows: `head` has its columns and its broken rows, `height` says how many others there are."""
 
-    head: Mapped
+    head: MappedFile
     height: int
-    load: Callable[[], Mapped]
+    load: Callable[[], MappedFile]
 
     @property
     def name(self) -> str:
@@ -37,17 +37,17 @@ class Opened:
 
 def open_files(
     paths: Sequence[Path],
-    kind: Kind,
+    kind: ImportKind,
     mapping: ImportMap,
     lookups: Sequence[tuple[Join, Source]],
     warnings: list[str],
     progress: Callable[[str, int, int], None],
-) -> list[Opened]:
+) -> list[OpenedFile]:
     """Look at every file once, and keep the rows of those that are small together.
 
     Raises what `read_source` and `apply_map` raise.
     """
-    opened: list[Opened] = []
+    opened: list[OpenedFile] = []
     kept = 0
     for i, path in enumerate(paths):
         progress(f"Opening {path.name}", i, len(paths))
@@ -58,8 +58,8 @@ def open_files(
 
 
 def _opened(
-    mapped: Mapped, kind: Kind, mapping: ImportMap, lookups: Sequence[tuple[Join, Source]], *, keep: bool
-) -> Opened:
+    mapped: MappedFile, kind: ImportKind, mapping: ImportMap, lookups: Sequence[tuple[Join, Source]], *, keep: bool
+) -> OpenedFile:
     source, height = mapped.source, mapped.height
     head = replace(
         mapped,
@@ -67,11 +67,11 @@ def _opened(
         cells={name: cells.clear() for name, cells in mapped.cells.items()},
     )
     if keep:
-        return Opened(head, height, lambda: mapped)
+        return OpenedFile(head, height, lambda: mapped)
     path = source.path
 
-    def again() -> Mapped:
+    def again() -> MappedFile:
         # What there is to warn of was told when the file was opened.
         return apply_map(read_source(path, mapping.encoding), kind, mapping, lookups, [])
 
-    return Opened(head, height, again)
+    return OpenedFile(head, height, again)

@@ -10,7 +10,7 @@ import polars as pl
 
 from engine.columns import DAY_S, STATUSES, UTC_INSTANT
 from engine.imports import fields
-from engine.imports.mapped import Mapped
+from engine.imports.mapped import MappedFile
 from engine.imports.mapping import ImportMap, is_currency, is_zone
 from engine.settings import Settings
 
@@ -30,7 +30,7 @@ ROWS: dict[str, pl.DataType | type[pl.DataType]] = {
 }  # fmt: skip
 
 
-def grain_of(file: Mapped, mapping: ImportMap, *, orders_elsewhere: bool) -> int:
+def grain_of(file: MappedFile, mapping: ImportMap, *, orders_elsewhere: bool) -> int:
     """Say whether a file's rows are orders, lines that repeat their order, or lines alone.
 
     `orders_elsewhere`: another file of the call or the history has the orders. Raises BadColumns for what is missing.
@@ -45,7 +45,7 @@ def grain_of(file: Mapped, mapping: ImportMap, *, orders_elsewhere: bool) -> int
     return LINES_WITH_ORDER if "item_id" in cells else ORDER_GRAIN
 
 
-def in_slices(file: Mapped, grain: int, most: int) -> Iterator[tuple[int, Mapped]]:
+def in_slices(file: MappedFile, grain: int, most: int) -> Iterator[tuple[int, MappedFile]]:
     """Yield the file cut into pieces of at most `most` rows, each with its first row; whole where rows need each other.
 
     They do where orders without an id are numbered apart, and where a look-up table is to be warned of once.
@@ -63,7 +63,13 @@ def in_slices(file: Mapped, grain: int, most: int) -> Iterator[tuple[int, Mapped
 
 
 def read_rows(
-    file: Mapped, number: int, grain: int, mapping: ImportMap, settings: Settings, now: datetime, warnings: list[str]
+    file: MappedFile,
+    number: int,
+    grain: int,
+    mapping: ImportMap,
+    settings: Settings,
+    now: datetime,
+    warnings: list[str],
 ) -> pl.DataFrame:
     """Return one row (schema ROWS) for each of the file's; `_code` is the reason it is refused, null where it is not.
 
@@ -90,7 +96,7 @@ def read_rows(
     )
 
 
-def _read_ids(file: Mapped, grain: int, read: dict[str, pl.Series], refusals: fields.Refusals) -> None:
+def _read_ids(file: MappedFile, grain: int, read: dict[str, pl.Series], refusals: fields.Refusals) -> None:
     for name in ("customer_id", "order_id", "item_id", "vendor_id", "offer_id"):
         if name in file.cells:
             read[name] = fields.identifier(file.cells[name])
@@ -104,7 +110,7 @@ def _read_ids(file: Mapped, grain: int, read: dict[str, pl.Series], refusals: fi
 
 
 def _read_instants(
-    file: Mapped,
+    file: MappedFile,
     grain: int,
     read: dict[str, pl.Series],
     mapping: ImportMap,
@@ -138,7 +144,7 @@ def _read_instants(
 
 
 def _read_money(
-    file: Mapped, read: dict[str, pl.Series], mapping: ImportMap, settings: Settings, refusals: fields.Refusals
+    file: MappedFile, read: dict[str, pl.Series], mapping: ImportMap, settings: Settings, refusals: fields.Refusals
 ) -> None:
     default = mapping.currency or settings.currency
     currency = pl.Series([default], dtype=pl.String).new_from_index(0, file.height)
@@ -185,7 +191,7 @@ def _read_money(
         read["currency"] = currency
 
 
-def _read_words(file: Mapped, read: dict[str, pl.Series], refusals: fields.Refusals, warnings: list[str]) -> None:
+def _read_words(file: MappedFile, read: dict[str, pl.Series], refusals: fields.Refusals, warnings: list[str]) -> None:
     for name in TEXTS:
         if name in file.cells:
             read[name] = fields.text(file.cells[name])

@@ -15,7 +15,7 @@ from engine.history.parquet import LINE_KEY
 from engine.history.protocol import History
 from engine.imports import fields
 from engine.imports.mapping import ImportMap
-from engine.imports.opened import Opened
+from engine.imports.opened import OpenedFile
 from engine.imports.order_rows import ABOUT_ORDER, LINE_GRAIN, ORDER_GRAIN, grain_of, in_slices, read_rows
 from engine.imports.spill import in_parts
 from engine.settings import Settings
@@ -45,7 +45,7 @@ class Outcome:
 
 
 def import_orders(
-    files: Sequence[Opened],
+    files: Sequence[OpenedFile],
     mapping: ImportMap,
     settings: Settings,
     now: datetime,

@@ -10,10 +10,10 @@ import polars as pl
 
 from engine.columns import LANGUAGES, SEALED, UTC_INSTANT
 from engine.files.encryption import seal_of
-from engine.history.tables import KEYS, TableName, upsert_rows
+from engine.history.tables import TABLE_KEYS, TABLE_SCHEMAS, TableName, upsert_rows
 from engine.imports import fields
-from engine.imports.mapped import Mapped
-from engine.imports.mapping import TABLES, ImportMap, is_currency, is_zone
+from engine.imports.mapped import MappedFile
+from engine.imports.mapping import ImportMap, is_currency, is_zone
 from engine.imports.orders import NO_CELLS, OUTCOMES, Outcome, Progress
 from engine.offers.kinds.discount import OFFER_KINDS
 from engine.offers.offer import AUDIENCES
@@ -30,7 +30,7 @@ PATTERNS = {
 
 def import_table(
     kind: TableName,
-    files: Sequence[Mapped],
+    files: Sequence[MappedFile],
     mapping: ImportMap,
     settings: Settings,
     now: datetime,
@@ -47,7 +47,7 @@ def import_table(
     unreadable: list[pl.DataFrame] = []
     for i, file in enumerate(files):
         progress(f"Reading {file.source.path.name}", i, len(files))
-        file.need(KEYS[kind], mapping=mapping)
+        file.need(TABLE_KEYS[kind], mapping=mapping)
         if kind == "offers":
             file.need("kind", mapping=mapping)
         rows, cells = _read_rows(kind, file, i, mapping, settings, now)
@@ -55,13 +55,13 @@ def import_table(
         unreadable.append(cells)
     rows = pl.concat(parsed).with_row_index("_at")
     sound = rows.filter(pl.col("_code").is_null())
-    table = sound.select(list(TABLES[kind]))
+    table = sound.select(list(TABLE_SCHEMAS[kind]))
     if kind == "customers":
         progress("Sealing personal data", 0, 1)
         seal = seal_of(settings)
         table = table.with_columns(seal.seal_column(table[name]) for name in SEALED)
         # A customer may stand in a file twice; a no in any of the rows holds.
-        table = table.with_columns(pl.col(CONSENT).min().over(KEYS[kind]))
+        table = table.with_columns(pl.col(CONSENT).min().over(TABLE_KEYS[kind]))
     progress(f"Writing {kind}", 0, 1)
     changes = upsert_rows(settings, kind, table)
     progress(f"Writing {kind}", 1, 1)
@@ -70,13 +70,13 @@ def import_table(
     rows = rows.select("_at", "_file", "_row", "_code").join(outcome, on="_at", how="left", maintain_order="left")
     return Outcome(
         rows=rows.select("_file", "_row", "_code", pl.col("outcome").fill_null("refused").cast(OUTCOMES)),
-        customers=table[KEYS[kind]].n_unique() if kind == "customers" else 0,
+        customers=table[TABLE_KEYS[kind]].n_unique() if kind == "customers" else 0,
         cells=pl.concat(unreadable),
     )
 
 
 def _read_rows(
-    kind: TableName, file: Mapped, number: int, mapping: ImportMap, settings: Settings, now: datetime
+    kind: TableName, file: MappedFile, number: int, mapping: ImportMap, settings: Settings, now: datetime
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the file's rows, refused ones with their reason, and the cells of kept rows that could not be read."""
     if kind == "customers":
@@ -85,10 +85,12 @@ def _read_rows(
         file = replace(file, cells={name: seal.opened_where_own(cells) for name, cells in file.cells.items()})
     refusals = fields.Refusals(file.height)
     # Cells of customers fail alone; in other tables a wrong cell makes the row mean something else.
-    of_column = {name: fields.Refusals(file.height) if kind == "customers" else refusals for name in TABLES[kind]}
+    of_column = {
+        name: fields.Refusals(file.height) if kind == "customers" else refusals for name in TABLE_SCHEMAS[kind]
+    }
     zone = mapping.timezone or settings.timezone
     read: dict[str, pl.Series] = {}
-    for name, dtype in TABLES[kind].items():
+    for name, dtype in TABLE_SCHEMAS[kind].items():
         plain = name.removesuffix("_cents")
         if plain not in file.cells:
             read[name] = pl.Series([None], dtype=dtype).new_from_index(0, file.height)
@@ -96,7 +98,7 @@ def _read_rows(
             read[name] = _money(file, plain, mapping, settings, of_column[name])
         else:
             read[name] = _cell(name, dtype, file.cells[plain], zone, of_column[name])
-    key = KEYS[kind]
+    key = TABLE_KEYS[kind]
     refusals.add(read[key].is_null(), "missing_customer_id" if kind == "customers" else "missing_id")
     for name in ("customer_id", "item_id", "vendor_id", "offer_id"):
         if name in read:
@@ -113,7 +115,7 @@ def _read_rows(
         pl.lit(number, pl.UInt32).alias("_file"),
         pl.int_range(pl.len(), dtype=pl.UInt32).alias("_row"),
         refusals.codes.alias("_code"),
-        *(pl.col(name).cast(dtype) for name, dtype in TABLES[kind].items()),
+        *(pl.col(name).cast(dtype) for name, dtype in TABLE_SCHEMAS[kind].items()),
     )
     return rows, cells
 
@@ -176,7 +178,9 @@ def _cell(
     return words
 
 
-def _money(file: Mapped, plain: str, mapping: ImportMap, settings: Settings, refusals: fields.Refusals) -> pl.Series:
+def _money(
+    file: MappedFile, plain: str, mapping: ImportMap, settings: Settings, refusals: fields.Refusals
+) -> pl.Series:
     figures = fields.number(file.cells[plain], refusals)
     if plain != "margin":
         # A dish may be sold below its cost; nothing else is negative.
@@ -186,7 +190,7 @@ def _money(file: Mapped, plain: str, mapping: ImportMap, settings: Settings, ref
     return fields.whole(figures * fields.minor_units(_currencies(file, mapping, settings)))
 
 
-def _currencies(file: Mapped, mapping: ImportMap, settings: Settings) -> pl.Series:
+def _currencies(file: MappedFile, mapping: ImportMap, settings: Settings) -> pl.Series:
     default = mapping.currency or settings.currency
     if "currency" not in file.cells:
         return pl.Series([default], dtype=pl.String).new_from_index(0, file.height)

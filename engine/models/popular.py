@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from engine.columns import KM_PER_DEGREE
 from engine.errors import NoHistory
 from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray, read_only
 from engine.models.base import Opinion, Recommender, Tunable
@@ -20,7 +21,6 @@ from engine.models.kernels.popular import add_everywhere, add_places, largest_co
 from engine.models.kernels.top import top_k
 from engine.models.query import Place, Query
 
-KM_PER_DEGREE = 111.2
 # How far the rest of the world is taken to be, in degrees.
 FAR_DEGREES = 1.0
 # How many of the best of a place are candidates, and how many are ranked so that enough remain after the filters.

@@ -74,9 +74,7 @@ def read_segment_tree(text: str) -> object:
     """Return the parsed tree of YAML or JSON text. Raises BadDefinition where it is neither, or too large."""
     if len(text.encode()) > MAX_BYTES:
         raise BadDefinition(f"larger than {MAX_BYTES // 1024} KB; this is no segment")
-    tree = parse_yaml(text)
-    _refuse_endless(tree)
-    return tree
+    return parse_yaml(text, max_nodes=MAX_NODES)
 
 
 def segment_definition_of(tree: object) -> SegmentDefinition:

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from engine.columns import DAY_S
+from engine.columns import DAY_S, KM_PER_DEGREE
 from engine.models.arrays import Arrays, FloatArray, IntArray, LongArray, read_only
 from engine.models.baskets import Baskets, user_items
 from engine.models.board import Board
@@ -36,7 +36,6 @@ ITEM = ("rebuy_rate", "log_buyers", "trend")
 # Where the dish is ordered to, and how far from there she is.
 PLACE = ("latitude", "longitude", "reach_km")
 NEAR = ("distance_km", "distance_share")
-KM_PER_DEGREE = 111.2
 LEAST_REACH_KM = 0.3
 # Of an item's orders at most so many say where it goes: the median of more is the same.
 MOST_PLACED = 1_000

@@ -65,10 +65,13 @@ def test_nothing_else_reads_yaml() -> None:
         ("a: [", "line 1", "broken YAML"),
         ("a:\n  - b: 1\n    b: 2", "a[0].b", "'b' is given twice (line 3)"),
         ("a: &x [*x]", "a[0]", "nested without end"),
+        ("a: \x07", "line 1", "broken YAML: special characters are not allowed (#x0007)"),
+        ("a: 2024-13-45", None, "broken YAML: month must be in 1..12"),
+        ("[" * 100_000, None, "nested too deeply"),
         ("a: !!python/object:os.system {}", "line 1", "broken YAML"),
     ],
 )
-def test_a_fault_in_a_text_has_its_place(text: str, where: str, message: str) -> None:
+def test_a_fault_in_a_text_has_its_place(text: str, where: str | None, message: str) -> None:
     with pytest.raises(BadDefinition) as found:
         parse_yaml(text)
     assert found.value.where == where
@@ -94,3 +97,15 @@ def test_words_stay_words_and_what_is_written_is_read_again() -> None:
     tree = {"b": [1, None, "否"], "a": {"c": 1.5}}
     assert parse_yaml(write_yaml(tree)) == tree
     assert parse_yaml("") is None
+
+
+def test_a_text_that_its_aliases_make_endless_is_refused() -> None:
+    laughs = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 60))
+    with pytest.raises(BadDefinition, match="too large; at most 5,000 names and values"):
+        parse_yaml(laughs, max_nodes=5000)
+    with pytest.raises(BadDefinition, match="too large; at most 50,000 names and values"):
+        read_segment_tree(laughs)
+
+
+def test_a_number_and_its_text_are_two_keys() -> None:
+    assert parse_yaml("1: a\n'1': b") == {1: "a", "1": "b"}

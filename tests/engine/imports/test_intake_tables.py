@@ -12,13 +12,13 @@ from engine.errors import BadColumns, BadFile
 from engine.files.encryption import seal_of
 from engine.history.tables import TableName, read_table
 from engine.imports.intake import ImportSummary, import_files
-from engine.imports.mapping import Kind
+from engine.imports.mapping import ImportKind
 from engine.settings import Settings
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 
 
-def load(settings: Settings, folder: Path, kind: Kind, text: str) -> ImportSummary:
+def load(settings: Settings, folder: Path, kind: ImportKind, text: str) -> ImportSummary:
     path = folder / f"{kind}.csv"
     path.write_text(text, encoding="utf-8")
     summary = import_files(settings, kind, [path], None, now=NOW)
