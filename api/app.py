@@ -26,7 +26,7 @@ from api.routes import lists as shelves
 from api.routes import recommend as recommending
 from api.schemas.events import with_event_types
 from api.schemas.responses import with_shapes
-from api.serving.live import ServingState
+from api.serving.state import ServingState
 from engine.database.session import connect
 from engine.events.online.open import open_online
 from engine.runtime.logs import configure_logs
@@ -79,7 +79,7 @@ def build(settings: Settings) -> Service:
         engine = connect(settings)
         app.state.keys = KeyRing(engine)
         app.state.live = ServingState(settings, engine, open_online(settings.redis_url))
-        app.state.live.on_swap = lambda _version: health.SWAPS.inc()
+        app.state.live.refresher.on_swap = lambda _version: health.SWAPS.inc()
         await app.state.live.start()
         yield
         await app.state.live.stop()

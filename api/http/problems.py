@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.schemas.requests import LANGUAGE, PRINTABLE, REQUEST_ID
+from api.schemas.responses import MEDIA_TYPE
 from engine.errors import (
     BadRequest,
     Conflict,
@@ -30,7 +31,6 @@ from engine.errors import (
 )
 
 log = structlog.get_logger()
-MEDIA_TYPE = "application/problem+json"
 # What a caller sent comes back in a message only this long, and of ten thousand wrong ids so many.
 MOST_SAID = 500
 MOST_ERRORS = 20

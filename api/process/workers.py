@@ -59,7 +59,7 @@ def main() -> None:
     # Metrics look for their folder when they are imported.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     from api.app import from_environment  # noqa: PLC0415
-    from api.serving.live import compile_ahead  # noqa: PLC0415
+    from api.serving.refresher import compile_ahead  # noqa: PLC0415
     from engine.runtime.compiled import prepare  # noqa: PLC0415
     from engine.settings import Settings  # noqa: PLC0415
 

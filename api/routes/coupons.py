@@ -16,7 +16,7 @@ from api.http.json_body import JsonRoute
 from api.routes.recommend import as_bytes
 from api.schemas.requests import CouponsRequest, instant_or
 from api.schemas.responses import CouponsAnswer, answers
-from api.serving.live import ServingState
+from api.serving.state import ServingState
 from campaigns.rewards.coupons import codes_issued_to, open_coupons
 from campaigns.rewards.terms import promised_offers
 from engine.database.session import transaction
@@ -72,9 +72,9 @@ async def coupons(
     live: ServingState = request.app.state.live
     check_point(body.context.latitude, body.context.longitude)
     at = instant_or(body.context.at, utc_now())
-    if live.answering is not None and body.context.at is not None:
-        check_instant(live.answering.published, at, utc_now())
-    language = body.language or (live.answering.published.language(body.customer_id) if live.answering else "en")
+    if live.snapshot is not None and body.context.at is not None:
+        check_instant(live.snapshot.published, at, utc_now())
+    language = body.language or (live.snapshot.published.language(body.customer_id) if live.snapshot else "en")
     table = await run_in_threadpool(_table, live)
     held, facts = await run_in_threadpool(_customer, live, body.customer_id, at, table)
     shown = present(
@@ -92,7 +92,7 @@ async def coupons(
 
 
 def _table(live: ServingState) -> pl.DataFrame:
-    return live.answering.offers if live.answering else read_table(live.settings, "offers")
+    return live.snapshot.offers if live.snapshot else read_table(live.settings, "offers")
 
 
 def _customer(

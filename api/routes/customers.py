@@ -17,7 +17,7 @@ from api.http.json_body import JsonRoute
 from api.routes.recommend import as_bytes
 from api.schemas.requests import PRINTABLE
 from api.schemas.responses import CustomerAnswer, answers
-from api.serving.live import ServingState
+from api.serving.state import ServingState
 from campaigns.rewards.coupons import open_coupons
 from engine.columns import SEALED
 from engine.customers.config import read_customer_config

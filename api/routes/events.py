@@ -15,7 +15,7 @@ from api.http.json_body import JsonRoute
 from api.routes.recommend import as_bytes
 from api.schemas.requests import EventShape, EventsRequest, instant_or
 from api.schemas.responses import EventsAnswer, answers
-from api.serving.live import ServingState
+from api.serving.state import ServingState
 from engine.customers.consents import record_consent_events
 from engine.database.session import transaction
 from engine.errors import DatabaseUnavailable
@@ -70,10 +70,10 @@ def received_event(shape: EventShape, now: datetime) -> Event:
 
 def unknown_items(live: ServingState, stored: list[Event]) -> list[str]:
     """Return up to MOST_NAMED dishes of these events that the version in service does not know; none before any is."""
-    if live.answering is None:
+    if live.snapshot is None:
         return []
     ids = named_items(stored)
-    rows = live.answering.published.items.rows_of(ids)
+    rows = live.snapshot.published.items.rows_of(ids)
     return [item for item, row in zip(ids, rows.tolist(), strict=True) if row < 0][:MOST_NAMED]
 
 

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.http.auth import Caller, requires
 from api.routes.recommend import as_bytes
 from api.schemas.responses import AliveAnswer, ReadyAnswer, answers
-from api.serving.live import ServingState
+from api.serving.state import ServingState
 
 router = APIRouter()
 READY_EXAMPLE = {"status": "ready", "model_version": "20260116T030000000000Z", "online": "ok", "database": "ok"}
@@ -57,7 +57,7 @@ async def ready(request: Request) -> Response:
     database = await state.database_answers()
     body: dict[str, Any] = {
         "status": "ready",
-        "model_version": state.answering.published.version if state.answering else None,
+        "model_version": state.snapshot.published.version if state.snapshot else None,
         "online": state.online_state,
         "database": "ok" if database else "down",
     }
@@ -65,7 +65,7 @@ async def ready(request: Request) -> Response:
         body["fault"] = state.fault
     if state.online_state != "ok" or not database or state.fault:
         body["status"] = "degraded"
-    if state.answering is None:
+    if state.snapshot is None:
         body["status"] = "not_ready"
     response = as_bytes(body)
     response.status_code = 503 if body["status"] == "not_ready" else 200

@@ -23,7 +23,7 @@ from api.schemas.requests import (
     VendorsRequest,
 )
 from api.schemas.responses import DishesAnswer, FeaturedShape, VendorsAnswer, answers
-from api.serving.live import ServingState
+from api.serving.state import ServingState
 from engine.database.session import transaction
 from engine.errors import DatabaseUnavailable
 from engine.recommend.lists.addons import addon_dishes
@@ -73,10 +73,10 @@ SEGMENT_EXAMPLE = {
 )
 async def similar(request: Request, body: SimilarRequest, _caller: MayAsk) -> Response:
     """Rank dishes like `item_id`, by who orders them and, while it is new, by words. An unknown dish is a 404."""
-    answering, asked, fresh, notes = await opened(request, body, body.customer_id, body.lists)
-    answer = similar_dishes(answering.published, answering.catalog, asked, fresh, item_id=body.item_id)
+    snapshot, asked, fresh, notes = await opened(request, body, body.customer_id, body.lists)
+    answer = similar_dishes(snapshot.published, snapshot.catalog, asked, fresh, item_id=body.item_id)
     notes = [*notes, *_unexplored(body.lists), *_unused(body.context, "clicked", "referred_by")]
-    return as_bytes(dishes_body(answer, answering.published.version, asked.request_id, notes))
+    return as_bytes(dishes_body(answer, snapshot.published.version, asked.request_id, notes))
 
 
 @router.post(
@@ -86,10 +86,10 @@ async def similar(request: Request, body: SimilarRequest, _caller: MayAsk) -> Re
 )
 async def addons(request: Request, body: AddonsRequest, _caller: MayAsk) -> Response:
     """Rank what goes with `context.cart` in one basket, of the cart's vendors; then what she would be shown anyway."""
-    answering, asked, fresh, notes = await opened(request, body, body.customer_id, body.lists)
-    answer = addon_dishes(answering.published, answering.catalog, asked, fresh)
+    snapshot, asked, fresh, notes = await opened(request, body, body.customer_id, body.lists)
+    answer = addon_dishes(snapshot.published, snapshot.catalog, asked, fresh)
     notes = [*notes, *_unexplored(body.lists), *_unused(body.context, "clicked")]
-    return as_bytes(dishes_body(answer, answering.published.version, asked.request_id, notes))
+    return as_bytes(dishes_body(answer, snapshot.published.version, asked.request_id, notes))
 
 
 @router.post(
@@ -99,10 +99,10 @@ async def addons(request: Request, body: AddonsRequest, _caller: MayAsk) -> Resp
 )
 async def again(request: Request, body: AgainRequest, _caller: MayAsk) -> Response:
     """Rank only dishes she ordered before; orders cancelled, rejected or refunded do not count."""
-    answering, asked, fresh, notes = await opened(request, body, body.customer_id, body.lists)
-    answer = dishes_again(answering.published, answering.catalog, asked, fresh)
+    snapshot, asked, fresh, notes = await opened(request, body, body.customer_id, body.lists)
+    answer = dishes_again(snapshot.published, snapshot.catalog, asked, fresh)
     notes = [*notes, *_unexplored(body.lists), *_unused(body.context, "referred_by")]
-    return as_bytes(dishes_body(answer, answering.published.version, asked.request_id, notes))
+    return as_bytes(dishes_body(answer, snapshot.published.version, asked.request_id, notes))
 
 
 @router.post(
@@ -112,12 +112,12 @@ async def again(request: Request, body: AgainRequest, _caller: MayAsk) -> Respon
 )
 async def vendors(request: Request, body: VendorsRequest, _caller: MayAsk) -> Response:
     """Rank the vendors that are open and deliver there, with their best dishes for her."""
-    answering, asked, fresh, notes = await opened(request, body, body.customer_id)
-    answer = recommend_vendors(answering.published, answering.catalog, asked, fresh)
+    snapshot, asked, fresh, notes = await opened(request, body, body.customer_id)
+    answer = recommend_vendors(snapshot.published, snapshot.catalog, asked, fresh)
     return as_bytes(
         {
             "request_id": asked.request_id,
-            "model_version": answering.published.version,
+            "model_version": snapshot.published.version,
             **vendors_body(answer, explain=body.explain),
             "notes": [*answer.notes, *notes, *_unused(body.context, "clicked")],
         }
@@ -135,7 +135,7 @@ async def for_segment(request: Request, body: SegmentDishesRequest, _caller: May
     At most 300 members, drawn by hash, are asked: `fits` counts whom of them a dish suits (it is among her 20 best).
     """
     live: ServingState = request.app.state.live
-    answering, asked, _, notes = await opened(request, body, None)
+    snapshot, asked, _, notes = await opened(request, body, None)
 
     def found() -> FeaturedAnswer:
         if isinstance(body.segment, str):
@@ -146,7 +146,7 @@ async def for_segment(request: Request, body: SegmentDishesRequest, _caller: May
         at = segment_instant(live.settings, body.as_of, now=utc_now(), where="as_of")
         sources = home_segment_sources(live.settings, lambda: transaction(live.engine), exact=body.as_of is not None)
         ids = members(rule, sources, at).collect()["customer_id"].to_list()
-        return feature_dishes(answering.published, answering.catalog, asked, ids)
+        return feature_dishes(snapshot.published, snapshot.catalog, asked, ids)
 
     try:
         answer = await run_in_threadpool(found)
@@ -155,7 +155,7 @@ async def for_segment(request: Request, body: SegmentDishesRequest, _caller: May
     return as_bytes(
         {
             "request_id": asked.request_id,
-            "model_version": answering.published.version,
+            "model_version": snapshot.published.version,
             **featured_body(answer),
             "notes": [*answer.notes, *notes, *_unused(body.context, "clicked", "session_id", "referred_by")],
         }

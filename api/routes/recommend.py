@@ -16,7 +16,8 @@ from api.http.auth import Caller, requires, utc_now
 from api.http.json_body import JsonRoute
 from api.schemas.requests import Asked, DishesRequest, instant_or, options_for
 from api.schemas.responses import DishesAnswer, answers
-from api.serving.live import ServingSnapshot, ServingState
+from api.serving.snapshot import ServingSnapshot
+from api.serving.state import ServingState
 from engine.events.event import Event
 from engine.events.values import check_point
 from engine.recommend.home import recommend_dishes
@@ -58,11 +59,11 @@ async def dishes(
     `unknown_vendor`, `unknown_ids` (counted by field in `unknown_ids`), `past_at`, `list_relaxed`, `fewer_than_asked`
     (then `why_empty` says why). Report what was shown as `impression` events with `request_id`, slot and `propensity`.
     """
-    answering, asked, fresh, notes = await opened(request, body, body.customer_id, body.lists)
-    answer = recommend_dishes(answering.published, answering.catalog, asked, fresh)
+    snapshot, asked, fresh, notes = await opened(request, body, body.customer_id, body.lists)
+    answer = recommend_dishes(snapshot.published, snapshot.catalog, asked, fresh)
     if body.lists is not None:
         notes = [*notes, *_exploration_notes(body.lists, asked.options.lists, answer.dishes)]
-    return as_bytes(dishes_body(answer, answering.published.version, asked.request_id, notes))
+    return as_bytes(dishes_body(answer, snapshot.published.version, asked.request_id, notes))
 
 
 def _exploration_notes(asked: BaseModel, options: ListOptions, dishes: Sequence[Dish]) -> list[str]:
@@ -84,10 +85,10 @@ async def opened(
     Raises NoModel, and BadRequest for an instant out of bounds, half a point or options that contradict each other.
     """
     live: ServingState = request.app.state.live
-    answering = live.require()
+    snapshot = live.require()
     context, now = body.context, utc_now()
     at = instant_or(context.at, now)
-    notes = check_instant(answering.published, at, now) if context.at is not None else ()
+    notes = check_instant(snapshot.published, at, now) if context.at is not None else ()
     check_point(context.latitude, context.longitude)
     # What a visitor does before she signs in is told under her session's id.
     fresh = await live.recent(customer_id, context.session_id)
@@ -108,12 +109,12 @@ async def opened(
         clicked=tuple(context.clicked),
         referred_by=context.referred_by,
         explain=body.explain,
-        options=answering.options
+        options=snapshot.options
         if lists is None
-        else replace(answering.options, lists=options_for(lists, answering.options.lists)),
+        else replace(snapshot.options, lists=options_for(lists, snapshot.options.lists)),
         request_id=body.request_id or token_hex(16),
     )
-    return answering, asked, fresh, notes
+    return snapshot, asked, fresh, notes
 
 
 def dishes_body(answer: DishAnswer, version: str, request_id: str, notes: Sequence[str] = ()) -> dict[str, Any]:

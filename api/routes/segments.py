@@ -27,7 +27,7 @@ from api.schemas.responses import (
     SegmentsAnswer,
     answers,
 )
-from api.serving.live import ServingState
+from api.serving.state import ServingState
 from engine.database.session import transaction
 from engine.errors import BadDefinition, DatabaseUnavailable
 from engine.segments import library, preview

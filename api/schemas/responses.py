@@ -14,8 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 from pydantic.json_schema import models_json_schema
 from starlette.routing import BaseRoute
 
-from api.http.problems import MEDIA_TYPE
-
+MEDIA_TYPE = "application/problem+json"
 REFUSALS = {
     401: "No API key, or one we do not know.",
     403: "The key lacks the scope.",

@@ -16,8 +16,8 @@ from pathlib import Path
 import httpx2
 
 from api.process.supervisor import HUNG_S, LOOK_S, Supervisor, sign_of_life
-from api.serving import live
-from api.serving.live import compile_ahead, release_stamp
+from api.serving import refresher
+from api.serving.refresher import compile_ahead, release_stamp
 from tests.api.conftest import key_for
 
 
@@ -156,8 +156,8 @@ def test_a_service_whose_folder_was_cleared_away_goes_on(served_home, redis_url)
 
 def test_loops_are_compiled_ahead_once_a_release(served_home, monkeypatch) -> None:
     answered: list[object] = []
-    monkeypatch.setattr(live, "warm_up", answered.append)
-    kept = served_home.artifacts_folder / live.COMPILED
+    monkeypatch.setattr(refresher, "warm_up", answered.append)
+    kept = served_home.artifacts_folder / refresher.COMPILED
     compile_ahead(served_home)
     compile_ahead(served_home)
     assert kept.read_text() == release_stamp()
@@ -169,4 +169,4 @@ def test_loops_are_compiled_ahead_once_a_release(served_home, monkeypatch) -> No
 
 def test_nothing_is_compiled_ahead_where_nothing_was_trained(settings) -> None:
     compile_ahead(settings)
-    assert not (settings.artifacts_folder / live.COMPILED).exists()
+    assert not (settings.artifacts_folder / refresher.COMPILED).exists()

@@ -292,7 +292,7 @@ def test_a_session_is_asked_beside_its_customer_and_never_twice(app, monkeypatch
             asked.append(customer_id)
             return []
 
-    monkeypatch.setattr(live, "online", Counting())
+    monkeypatch.setattr(live.recent_events, "online", Counting())
     app.client.portal.call(live.recent, "ann", "session-9")
     app.client.portal.call(live.recent, "ann", "ann")
     app.client.portal.call(live.recent, "ann", None)

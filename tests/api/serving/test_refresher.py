@@ -8,8 +8,9 @@ import time
 import weakref
 from datetime import UTC, datetime
 
-from api.serving import live
-from api.serving.live import ServingState, refresh_lock
+from api.serving import refresher
+from api.serving.refresher import refresh_lock
+from api.serving.state import ServingState
 from engine.database.session import connect
 from engine.events.online.open import open_online
 from training import run
@@ -37,8 +38,8 @@ def test_a_folder_that_is_not_there_yet_stops_nobody(tmp_path) -> None:
 
 
 def test_a_version_that_answers_no_more_is_let_go(served_home, monkeypatch) -> None:
-    monkeypatch.setattr(live, "LOOK_EVERY_S", 0.0)
-    monkeypatch.setattr(live, "BREATH_S", 0.0)
+    monkeypatch.setattr(refresher, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(refresher, "REST_S", 0.0)
     engine = connect(served_home)
     state = ServingState(served_home, engine, open_online(None))
 
