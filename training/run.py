@@ -40,7 +40,7 @@ from training.learn.settings import ModelSettings, read_model_settings
 from training.learn.stack import Learned, Report, TrainingPlan, fits_at_once, hold_out, learn_and_judge
 
 K = 10
-# What is served, and each of its models training_lock: those take most of the time and only have to be told from it.
+# What is served, and each of its models alone: those take most of the time and only have to be told from it.
 MOST_JUDGED, MOST_ALONE = 10_000, 4_000
 LEAST_JUDGED = 30
 KEPT_VERSIONS = 5
@@ -138,7 +138,7 @@ def train(
     chosen = read_model_settings(settings.home)
     with training_lock(root):
         live = _live_manifest(settings)
-        # With nothing set the recipe reads as it always did, so that an update training_lock trains nothing anew.
+        # With nothing set the recipe reads as it always did, so that an update alone trains nothing anew.
         recipe: dict[str, Any] = {"horizon_days": horizon_days, "seed": seed}
         if chosen.as_dict():
             recipe["model_settings"] = chosen.as_dict()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from engine.artifact import load
 from engine.history.dayparts import Dayparts
@@ -44,6 +44,6 @@ def test_an_artifact_without_a_word_of_dayparts_uses_the_usual_ones(settings: Se
 def test_other_dayparts_are_learned_although_history_is_the_same(settings: Settings) -> None:
     first = published(settings, None)
     (settings.home / "customers.yaml").write_text("dayparts: {breakfast: 4}\n", encoding="utf-8")
-    again = run.train(settings, now=NOW)
+    again = run.train(settings, now=NOW + timedelta(days=1))
     assert not again.unchanged
     assert again.version != first.version
