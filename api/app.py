@@ -19,13 +19,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.auth import Caller, KeyRing, requires
 from api.http.fast_path import FastPath
+from api.http.openapi import with_shapes
 from api.http.problems import install, problem
 from api.routes import coupons, customers, health, segments
 from api.routes import events as receiving
 from api.routes import lists as shelves
 from api.routes import recommend as recommending
 from api.schemas.events import with_event_types
-from api.schemas.responses import with_shapes
 from api.serving.state import ServingState
 from engine.database.session import connect
 from engine.events.online.open import open_online

@@ -211,7 +211,8 @@ def vendors(
     answer = recommend_vendors(opened.published, opened.catalog, opened.request, opened.fresh)
     notes = (*answer.notes, *opened.notes)
     if json:
-        print_json(_head(opened) | vendors_body(answer, explain=True) | {"notes": notes})
+        request_id, version = opened.request.request_id, opened.published.version
+        print_json(vendors_body(answer, version, request_id, list(notes), explain=True))
         return
     print_table(
         f"Vendors for {customer or 'a stranger'}",
@@ -260,7 +261,7 @@ def for_segment(
     answer = feature_dishes(opened.published, opened.catalog, opened.request, ids)
     notes = (*answer.notes, *opened.notes)
     if json:
-        print_json(_head(opened) | featured_body(answer) | {"notes": notes})
+        print_json(featured_body(answer, opened.published.version, opened.request.request_id, list(notes)))
         return
     print_table(
         f"Dishes for {segment}: {answer.sampled} of {answer.members:,} members beside {answer.everybody} of everybody",
@@ -341,10 +342,6 @@ def _events(settings: Settings, customer: str | None) -> Sequence[Event]:
             )
     finally:
         engine.dispose()
-
-
-def _head(opened: Opened) -> dict[str, Any]:
-    return {"request_id": opened.request.request_id, "model_version": opened.published.version}
 
 
 def _show_dishes(opened: Opened, answer: DishAnswer, title: str, *, json: bool) -> None:

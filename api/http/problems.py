@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.schemas.requests import LANGUAGE, PRINTABLE, REQUEST_ID
-from api.schemas.responses import MEDIA_TYPE
+from api.schemas.responses import MEDIA_TYPE, FieldError, Problem
 from engine.errors import (
     BadRequest,
     Conflict,
@@ -70,7 +70,7 @@ def problem(
     detail: str,
     *,
     field: str | None = None,
-    errors: Sequence[dict[str, str]] = (),
+    errors: Sequence[FieldError] = (),
     request_id: str | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
@@ -78,7 +78,7 @@ def problem(
 
     `request_id` is what the log knows the request by.
     """
-    body: dict[str, Any] = {
+    body: Problem = {
         "type": f"urn:regulars:{code}",
         "title": code.replace("_", " ").capitalize(),
         "status": status,
@@ -88,8 +88,10 @@ def problem(
     if field is not None:
         body["field"] = _sayable(field)
     if errors:
-        told = errors[:MOST_ERRORS]
-        body["errors"] = [{name: _sayable(text) for name, text in error.items()} for error in told]
+        body["errors"] = [
+            {"field": _sayable(each["field"]), "code": each["code"], "message": _sayable(each["message"])}
+            for each in errors[:MOST_ERRORS]
+        ]
     if request_id is not None:
         body["request_id"] = request_id
     return Response(orjson.dumps(body), status, media_type=MEDIA_TYPE, headers=headers)
@@ -107,7 +109,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> Response:
-        errors = [
+        errors: list[FieldError] = [
             {"field": _path(e["loc"], error.body), "code": e["type"], "message": _message(e)} for e in error.errors()
         ]
         first = errors[0]

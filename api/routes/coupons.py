@@ -13,9 +13,10 @@ from fastapi.responses import Response
 
 from api.http.auth import Caller, requires, utc_now
 from api.http.json_body import JsonRoute
+from api.http.openapi import answers
 from api.routes.recommend import as_bytes
 from api.schemas.requests import CouponsRequest, instant_or
-from api.schemas.responses import CouponsAnswer, answers
+from api.schemas.responses import Coupon, CouponsAnswer, Refused
 from api.serving.state import ServingState
 from campaigns.rewards.coupons import codes_issued_to, open_coupons
 from campaigns.rewards.terms import promised_offers
@@ -25,7 +26,7 @@ from engine.history.opening import open_history
 from engine.history.tables import read_table
 from engine.offers.basket import Basket
 from engine.offers.facts import CustomerFacts, customer_facts
-from engine.offers.present import HeldOffer, present
+from engine.offers.present import HeldOffer, ShownOffers, present
 from engine.offers.table import offers_from
 from engine.recommend.request import check_instant
 
@@ -88,7 +89,34 @@ async def coupons(
         language=language,
         limit=body.limit,
     )
-    return as_bytes({"request_id": token_hex(16), "items": shown.items, "not_yet": shown.not_yet})
+    return as_bytes(coupons_body(shown, token_hex(16)))
+
+
+def coupons_body(shown: ShownOffers, request_id: str) -> CouponsAnswer:
+    """Return the JSON form of offers shown to a customer."""
+    usable: list[Coupon] = [
+        {
+            "offer_id": each.offer_id,
+            "name": each.name,
+            "code": each.code,
+            "saving_cents": each.saving_cents,
+            "currency": each.currency,
+            "expires_at": each.expires_at,
+            "reason": {"code": each.reason.code, "text": each.reason.text},
+        }
+        for each in shown.items
+    ]
+    locked: list[Refused] = [
+        {
+            "offer_id": each.offer_id,
+            "name": each.name,
+            "code": each.code,
+            "shortfall_cents": each.shortfall_cents,
+            "reason": {"code": each.reason.code, "text": each.reason.text},
+        }
+        for each in shown.not_yet
+    ]
+    return {"request_id": request_id, "items": usable, "not_yet": locked}
 
 
 def _table(live: ServingState) -> pl.DataFrame:

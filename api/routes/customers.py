@@ -14,9 +14,10 @@ from sqlalchemy.exc import OperationalError
 
 from api.http.auth import Caller, requires, utc_now
 from api.http.json_body import JsonRoute
+from api.http.openapi import answers
 from api.routes.recommend import as_bytes
 from api.schemas.requests import PRINTABLE
-from api.schemas.responses import CustomerAnswer, answers
+from api.schemas.responses import CustomerAnswer
 from api.serving.state import ServingState
 from campaigns.rewards.coupons import open_coupons
 from engine.columns import SEALED

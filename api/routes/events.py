@@ -12,9 +12,10 @@ from sqlalchemy.exc import OperationalError
 
 from api.http.auth import Caller, requires, utc_now
 from api.http.json_body import JsonRoute
+from api.http.openapi import answers
 from api.routes.recommend import as_bytes
 from api.schemas.requests import EventShape, EventsRequest, instant_or
-from api.schemas.responses import EventsAnswer, answers
+from api.schemas.responses import EventsAnswer
 from api.serving.state import ServingState
 from engine.customers.consents import record_consent_events
 from engine.database.session import transaction
@@ -55,7 +56,7 @@ async def events(
             "events cannot be stored: the database does not answer; send the batch again"
         ) from error
     fresh = await live.fold(new)
-    answer: dict[str, object] = {"accepted": len(new), "duplicates": len(received) - len(new), "fresh": fresh}
+    answer: EventsAnswer = {"accepted": len(new), "duplicates": len(received) - len(new), "fresh": fresh}
     if unknown := unknown_items(live, new):
         answer["unknown_items"] = unknown
     response = as_bytes(answer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import PlainTextResponse, Response
@@ -21,8 +21,9 @@ from prometheus_client import (
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.auth import Caller, requires
+from api.http.openapi import answers
 from api.routes.recommend import as_bytes
-from api.schemas.responses import AliveAnswer, ReadyAnswer, answers
+from api.schemas.responses import AliveAnswer, ReadyAnswer
 from api.serving.state import ServingState
 
 router = APIRouter()
@@ -47,7 +48,8 @@ ONLINE = Gauge("regulars_online_ok", "1 while the online state is complete.", mu
 )
 async def live() -> Response:
     """Answer 200 as long as the process can answer at all."""
-    return as_bytes({"status": "live"})
+    body: AliveAnswer = {"status": "live"}
+    return as_bytes(body)
 
 
 @router.get("/health/ready", tags=["health"], summary="It can answer", responses=READY)
@@ -55,7 +57,7 @@ async def ready(request: Request) -> Response:
     """Say `ready`, `degraded` (answers go on without fresh events or writes), or `not_ready` (503: no model)."""
     state: ServingState = request.app.state.live
     database = await state.database_answers()
-    body: dict[str, Any] = {
+    body: ReadyAnswer = {
         "status": "ready",
         "model_version": state.snapshot.published.version if state.snapshot else None,
         "online": state.online_state,

@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from api.http.auth import Caller, requires, utc_now
 from api.http.json_body import JsonRoute
+from api.http.openapi import answers
 from api.routes.recommend import DISH_EXAMPLE, DISHES_EXAMPLE, as_bytes, dishes_body, opened
 from api.routes.segments import rule_asked
 from api.schemas.requests import (
@@ -22,7 +23,7 @@ from api.schemas.requests import (
     SimilarRequest,
     VendorsRequest,
 )
-from api.schemas.responses import DishesAnswer, FeaturedShape, VendorsAnswer, answers
+from api.schemas.responses import DishesAnswer, FeaturedDish, FeaturedShape, ListExtras, Vendor, VendorsAnswer
 from api.serving.state import ServingState
 from engine.database.session import transaction
 from engine.errors import DatabaseUnavailable
@@ -114,14 +115,8 @@ async def vendors(request: Request, body: VendorsRequest, _caller: MayAsk) -> Re
     """Rank the vendors that are open and deliver there, with their best dishes for her."""
     snapshot, asked, fresh, notes = await opened(request, body, body.customer_id)
     answer = recommend_vendors(snapshot.published, snapshot.catalog, asked, fresh)
-    return as_bytes(
-        {
-            "request_id": asked.request_id,
-            "model_version": snapshot.published.version,
-            **vendors_body(answer, explain=body.explain),
-            "notes": [*answer.notes, *notes, *_unused(body.context, "clicked")],
-        }
-    )
+    notes = [*answer.notes, *notes, *_unused(body.context, "clicked")]
+    return as_bytes(vendors_body(answer, snapshot.published.version, asked.request_id, notes, explain=body.explain))
 
 
 @router.post(
@@ -152,21 +147,17 @@ async def for_segment(request: Request, body: SegmentDishesRequest, _caller: May
         answer = await run_in_threadpool(found)
     except OperationalError as error:
         raise DatabaseUnavailable("the segment cannot be read: the database does not answer") from error
-    return as_bytes(
-        {
-            "request_id": asked.request_id,
-            "model_version": snapshot.published.version,
-            **featured_body(answer),
-            "notes": [*answer.notes, *notes, *_unused(body.context, "clicked", "session_id", "referred_by")],
-        }
-    )
+    notes = [*answer.notes, *notes, *_unused(body.context, "clicked", "session_id", "referred_by")]
+    return as_bytes(featured_body(answer, snapshot.published.version, asked.request_id, notes))
 
 
-def vendors_body(answer: VendorAnswer, *, explain: bool) -> dict[str, Any]:
-    """Return the JSON form of a list of vendors, but for its notes."""
-    items = []
+def vendors_body(
+    answer: VendorAnswer, version: str, request_id: str, notes: list[str], *, explain: bool
+) -> VendorsAnswer:
+    """Return the JSON form of a list of vendors; with `explain` each says what its score is made of."""
+    items: list[Vendor] = []
     for each in answer.vendors:
-        item: dict[str, Any] = {
+        item: Vendor = {
             "vendor_id": each.vendor_id,
             "name": each.name,
             "score": each.score,
@@ -174,13 +165,15 @@ def vendors_body(answer: VendorAnswer, *, explain: bool) -> dict[str, Any]:
             "reason": {"code": each.reason.code, "text": each.reason.text},
             "dishes": list(each.dishes),
         }
-        items.append(item | ({"explanation": {"contributions": each.parts}} if explain else {}))
-    return {"items": items, **_extras(answer)}
+        if explain:
+            item["explanation"] = {"contributions": each.parts}
+        items.append(item)
+    return {"request_id": request_id, "model_version": version, "items": items, **_extras(answer), "notes": notes}
 
 
-def featured_body(answer: FeaturedAnswer) -> dict[str, Any]:
-    """Return the JSON form of a segment's dishes, but for its notes."""
-    items = [
+def featured_body(answer: FeaturedAnswer, version: str, request_id: str, notes: list[str]) -> FeaturedShape:
+    """Return the JSON form of a segment's dishes."""
+    items: list[FeaturedDish] = [
         {
             "item_id": each.item_id,
             "name": each.name,
@@ -192,19 +185,27 @@ def featured_body(answer: FeaturedAnswer) -> dict[str, Any]:
         }
         for each in answer.dishes
     ]
-    counts = {"members": answer.members, "sampled": answer.sampled, "everybody": answer.everybody}
-    return {**counts, "items": items, **_extras(answer)}
+    return {
+        "request_id": request_id,
+        "model_version": version,
+        "members": answer.members,
+        "sampled": answer.sampled,
+        "everybody": answer.everybody,
+        "items": items,
+        **_extras(answer),
+        "notes": notes,
+    }
 
 
-def _extras(answer: VendorAnswer | FeaturedAnswer) -> dict[str, Any]:
-    told: dict[str, Any] = {}
+def _extras(answer: VendorAnswer | FeaturedAnswer) -> ListExtras:
+    extras: ListExtras = {}
     if answer.unknown_ids:
-        told["unknown_ids"] = answer.unknown_ids
+        extras["unknown_ids"] = dict(answer.unknown_ids)
     if answer.why_short is not None:
-        told["why_empty"] = {"code": answer.why_short.code, "text": answer.why_short.text}
+        extras["why_empty"] = {"code": answer.why_short.code, "text": answer.why_short.text}
     if answer.filters is not None:
-        told["filters"] = answer.filters
-    return told
+        extras["filters"] = dict(answer.filters)
+    return extras
 
 
 def _unexplored(lists: BaseModel | None) -> list[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from secrets import token_hex
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Depends, Request
@@ -14,8 +14,10 @@ from pydantic import BaseModel
 
 from api.http.auth import Caller, requires, utc_now
 from api.http.json_body import JsonRoute
+from api.http.openapi import answers
 from api.schemas.requests import Asked, DishesRequest, instant_or, options_for
-from api.schemas.responses import DishesAnswer, answers
+from api.schemas.responses import Dish as DishBody
+from api.schemas.responses import DishesAnswer
 from api.serving.snapshot import ServingSnapshot
 from api.serving.state import ServingState
 from engine.events.event import Event
@@ -117,9 +119,9 @@ async def opened(
     return snapshot, asked, fresh, notes
 
 
-def dishes_body(answer: DishAnswer, version: str, request_id: str, notes: Sequence[str] = ()) -> dict[str, Any]:
+def dishes_body(answer: DishAnswer, version: str, request_id: str, notes: Sequence[str] = ()) -> DishesAnswer:
     """Return the JSON form of a list of dishes; what has nothing to say is left out, but for `notes`."""
-    body: dict[str, Any] = {
+    body: DishesAnswer = {
         "request_id": request_id,
         "model_version": version,
         "items": [dish_body(dish) for dish in answer.dishes],
@@ -134,9 +136,9 @@ def dishes_body(answer: DishAnswer, version: str, request_id: str, notes: Sequen
     return body
 
 
-def dish_body(dish: Dish) -> dict[str, Any]:
+def dish_body(dish: Dish) -> DishBody:
     """Return the JSON form of one dish."""
-    body: dict[str, Any] = {
+    body: DishBody = {
         "item_id": dish.item_id,
         "name": dish.name,
         "score": dish.score,
@@ -155,7 +157,7 @@ def dish_body(dish: Dish) -> dict[str, Any]:
     return body
 
 
-def as_bytes(body: dict[str, Any]) -> Response:
+def as_bytes(body: Mapping[str, object]) -> Response:
     """Return `body` encoded once."""
     return Encoded(orjson.dumps(body))
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from api.http.auth import Caller, requires, utc_now
 from api.http.json_body import JsonRoute
+from api.http.openapi import answers
 from api.routes.recommend import as_bytes
 from api.schemas.requests import PRINTABLE, Id
 from api.schemas.responses import (
@@ -25,7 +26,6 @@ from api.schemas.responses import (
     SchemaAnswer,
     SegmentAnswer,
     SegmentsAnswer,
-    answers,
 )
 from api.serving.state import ServingState
 from engine.database.session import transaction

@@ -1,48 +1,29 @@
-"""The JSON shapes of answers and of problems, for the OpenAPI document alone: answers are built as they are, unchecked.
+"""The one definition of every answer: routes build these dictionaries, and the OpenAPI document is made from them.
 
-A test compares them with what is answered. Parts that may be left out say so.
+A `TypedDict` costs nothing while it is built: the type checker compares what a route returns with it. `NotRequired`
+parts are left out where there is nothing to say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from http import HTTPStatus
-from typing import Annotated, Any
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, NotRequired
 
-from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
-from pydantic.json_schema import models_json_schema
-from starlette.routing import BaseRoute
+from pydantic import ConfigDict, Field, WithJsonSchema
+from typing_extensions import TypedDict
 
 MEDIA_TYPE = "application/problem+json"
-REFUSALS = {
-    401: "No API key, or one we do not know.",
-    403: "The key lacks the scope.",
-    404: "What is named is not there.",
-    409: "The state forbids it.",
-    413: "The body is larger than 4 MiB.",
-    422: "A field is wrong; `field` is its path, and `errors` lists all that are.",
-    500: "A fault of the service; its log says more under `request_id`.",
-    503: "Nothing has been trained yet, or the database does not answer; nothing was stored.",
-}
-# What every route with a key may answer, and what one with a body or a name in its path may answer besides.
-KEYED = (401, 403, 500, 503)
-WITH_BODY = (413, 422)
-WITH_PATH = (422,)
 PARTS = "#/components/schemas/"
-FRAMEWORKS_OWN = ("HTTPValidationError", "ValidationError")
 
-Instant = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
-Row = dict[str, JsonValue]
-
-
-class Shape(BaseModel):
-    """Costs nothing until somebody reads the document."""
-
-    model_config = ConfigDict(defer_build=True)
+# What is encoded as such: orjson writes datetimes as RFC 3339.
+Instant = Annotated[
+    str | datetime, Field(union_mode="left_to_right"), WithJsonSchema({"type": "string", "format": "date-time"})
+]
+Row = Mapping[str, object]
 
 
-class FieldError(Shape):
+class FieldError(TypedDict):
     """One of the fields that are wrong."""
 
     field: str
@@ -50,27 +31,31 @@ class FieldError(Shape):
     message: str
 
 
-class Problem(Shape):
+class Problem(TypedDict):
     """Why there is no answer (RFC 9457)."""
 
-    type: str = Field(examples=["urn:regulars:bad_request"])
+    type: Annotated[str, Field(examples=["urn:regulars:bad_request"])]
     title: str
     status: int
-    code: str = Field(description="Stable: see the reference of error codes.")
-    detail: str = Field(description="What is wrong and what to do.")
-    field: str | None = Field(None, description="Path of the wrong field; left out where none is.")
-    errors: list[FieldError] | None = Field(None, description="All wrong fields, at most 20; left out for one alone.")
-    request_id: str | None = Field(None, description="What the log knows a fault of the service by; else left out.")
+    code: Annotated[str, Field(description="Stable: see the reference of error codes.")]
+    detail: Annotated[str, Field(description="What is wrong and what to do.")]
+    field: NotRequired[Annotated[str, Field(description="Path of the wrong field; left out where none is.")]]
+    errors: NotRequired[
+        Annotated[list[FieldError], Field(description="All wrong fields, at most 20; left out for one alone.")]
+    ]
+    request_id: NotRequired[
+        Annotated[str, Field(description="What the log knows a fault of the service by; else left out.")]
+    ]
 
 
-class Reason(Shape):
+class Reason(TypedDict):
     """A stable code and a sentence a customer may read."""
 
     code: str
     text: str
 
 
-class Explanation(Shape):
+class Explanation(TypedDict):
     """How a dish came to its place."""
 
     rank: int | None
@@ -79,7 +64,7 @@ class Explanation(Shape):
     changes: list[str]
 
 
-class Dish(Shape):
+class Dish(TypedDict):
     """One dish of a list."""
 
     item_id: str
@@ -88,18 +73,27 @@ class Dish(Shape):
     source: str
     reason: Reason
     propensity: float
-    explanation: Explanation | None = Field(None, description="With `explain`; else left out.")
+    explanation: NotRequired[Annotated[Explanation, Field(description="With `explain`; else left out.")]]
 
 
-class ListAnswer(Shape):
+class ListExtras(TypedDict):
+    """What a list says only where there is something to say."""
+
+    unknown_ids: NotRequired[
+        Annotated[dict[str, int], Field(description="How many, by field; left out where all are known.")]
+    ]
+    why_empty: NotRequired[Annotated[Reason, Field(description="Why it is short; left out where it is not.")]]
+    filters: NotRequired[
+        Annotated[dict[str, int], Field(description="With `explain`: how many each took away; else left out.")]
+    ]
+
+
+class ListAnswer(ListExtras):
     """What every list says."""
 
     request_id: str
     model_version: str
     notes: list[str]
-    unknown_ids: dict[str, int] | None = Field(None, description="How many, by field; left out where all are known.")
-    why_empty: Reason | None = Field(None, description="Why it is short; left out where it is not.")
-    filters: dict[str, int] | None = Field(None, description="With `explain`: how many each took away; else left out.")
 
 
 class DishesAnswer(ListAnswer):
@@ -108,13 +102,13 @@ class DishesAnswer(ListAnswer):
     items: list[Dish]
 
 
-class Parts(Shape):
+class Parts(TypedDict):
     """What a score is made of."""
 
     contributions: dict[str, float]
 
 
-class Vendor(Shape):
+class Vendor(TypedDict):
     """One vendor of a list."""
 
     vendor_id: str
@@ -123,7 +117,7 @@ class Vendor(Shape):
     distance_km: float | None
     reason: Reason
     dishes: list[str]
-    explanation: Parts | None = Field(None, description="With `explain`; else left out.")
+    explanation: NotRequired[Annotated[Parts, Field(description="With `explain`; else left out.")]]
 
 
 class VendorsAnswer(ListAnswer):
@@ -132,7 +126,7 @@ class VendorsAnswer(ListAnswer):
     items: list[Vendor]
 
 
-class FeaturedDish(Shape):
+class FeaturedDish(TypedDict):
     """One dish for a segment."""
 
     item_id: str
@@ -153,8 +147,8 @@ class FeaturedShape(ListAnswer):
     items: list[FeaturedDish]
 
 
-class Coupon(Shape):
-    """One offer she may use."""
+class Coupon(TypedDict):
+    """An offer a customer may use."""
 
     offer_id: str
     name: str
@@ -165,8 +159,8 @@ class Coupon(Shape):
     reason: Reason
 
 
-class Refused(Shape):
-    """One offer she may not use yet."""
+class Refused(TypedDict):
+    """An offer a customer may not use yet."""
 
     offer_id: str
     name: str
@@ -175,7 +169,7 @@ class Refused(Shape):
     reason: Reason
 
 
-class CouponsAnswer(Shape):
+class CouponsAnswer(TypedDict):
     """Offers, best first, and what the others lack."""
 
     request_id: str
@@ -183,24 +177,26 @@ class CouponsAnswer(Shape):
     not_yet: list[Refused]
 
 
-class EventsAnswer(Shape):
+class EventsAnswer(TypedDict):
     """What became of a batch."""
 
     accepted: int
     duplicates: int
     fresh: bool
-    unknown_items: list[str] | None = Field(None, description="Dishes nobody knows; left out where all are known.")
+    unknown_items: NotRequired[
+        Annotated[list[str], Field(description="Dishes nobody knows; left out where all are known.")]
+    ]
 
 
-class Favourite(Shape):
-    """A dish and in how many of her orders it was."""
+class Favourite(TypedDict):
+    """A dish and in how many of the customer's orders it was."""
 
     item_id: str
     orders: int
 
 
-class ToldEvent(Shape):
-    """One event as it was told."""
+class ToldEvent(TypedDict):
+    """One event as it was reported."""
 
     event_id: str
     type: str
@@ -208,8 +204,8 @@ class ToldEvent(Shape):
     properties: Row
 
 
-class HeldCoupon(Shape):
-    """A coupon she holds."""
+class HeldCoupon(TypedDict):
+    """A coupon a customer holds."""
 
     code: str
     offer_id: str
@@ -217,7 +213,7 @@ class HeldCoupon(Shape):
     expires_at: Instant | None
 
 
-class CustomerAnswer(Shape):
+class CustomerAnswer(TypedDict):
     """One customer whole."""
 
     customer_id: str
@@ -233,17 +229,17 @@ class CustomerAnswer(Shape):
     reachable: dict[str, bool]
 
 
-class Written(Shape):
+class Written(TypedDict):
     """A segment as it is written; headings and parameters are left out where there are none."""
 
     segment: str
-    rule: JsonValue
-    name: dict[str, str] | None = None
-    about: dict[str, str] | None = None
-    parameters: Row | None = None
+    rule: object
+    name: NotRequired[dict[str, str]]
+    about: NotRequired[dict[str, str]]
+    parameters: NotRequired[Row]
 
 
-class Version(Shape):
+class Version(TypedDict):
     """Who saved a segment when."""
 
     version: int
@@ -260,7 +256,7 @@ class ListedSegment(Written):
     created_by: str | None
 
 
-class SegmentsAnswer(Shape):
+class SegmentsAnswer(TypedDict):
     """Every segment."""
 
     segments: list[ListedSegment]
@@ -272,7 +268,7 @@ class SegmentAnswer(Written):
     versions: list[Version]
 
 
-class SavedAnswer(Shape):
+class SavedAnswer(TypedDict):
     """Which version it became."""
 
     segment: str
@@ -280,14 +276,14 @@ class SavedAnswer(Shape):
     new: bool
 
 
-class CountAnswer(Shape):
+class CountAnswer(TypedDict):
     """How many are in it."""
 
     as_of: Instant
     customers: int
 
 
-class Reach(Shape):
+class Reach(TypedDict):
     """How many a channel reaches."""
 
     address: int
@@ -302,21 +298,21 @@ class PreviewAnswer(CountAnswer):
     sample: list[Row]
 
 
-class Clause(Shape):
-    """What one node of a rule made of her; parts that do not apply are left out."""
+class Clause(TypedDict):
+    """How a customer met one node of a rule; parts that do not apply are left out."""
 
     kind: str
     matched: bool
-    field: str | None = None
-    operator: str | None = None
-    expected: JsonValue = None
-    value: JsonValue = None
-    about: str | None = None
-    inner: list[Clause] | None = None
+    field: NotRequired[str]
+    operator: NotRequired[str | None]
+    expected: NotRequired[object]
+    value: NotRequired[object]
+    about: NotRequired[str]
+    inner: NotRequired[list[Clause]]
 
 
-class ExplainAnswer(Shape):
-    """Why she is in or out."""
+class ExplainAnswer(TypedDict):
+    """Why a customer is in or out."""
 
     as_of: Instant
     customer_id: str
@@ -324,7 +320,7 @@ class ExplainAnswer(Shape):
     explained: Clause
 
 
-class AliveAnswer(Shape):
+class AliveAnswer(TypedDict):
     """The process runs."""
 
     status: str
@@ -336,57 +332,16 @@ class ReadyAnswer(AliveAnswer):
     model_version: str | None
     online: str
     database: str
-    fault: str | None = None
+    fault: NotRequired[str]
 
 
-class SchemaAnswer(Shape):
+class SchemaAnswer(TypedDict):
     """A JSON Schema."""
 
-    model_config = ConfigDict(extra="allow")
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
 
 
 SHAPES = (
     Problem, DishesAnswer, VendorsAnswer, FeaturedShape, CouponsAnswer, EventsAnswer, CustomerAnswer, SegmentsAnswer,
     SegmentAnswer, SavedAnswer, CountAnswer, PreviewAnswer, ExplainAnswer, AliveAnswer, ReadyAnswer, SchemaAnswer,
 )  # fmt: skip
-
-
-def answers(
-    shape: type[Shape], example: dict[str, Any], *refusals: int, status: int = 200
-) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI description of a route's answer and of the `refusals` that are its own, by status."""
-    content = {"application/json": {"schema": _named(shape), "example": example}}
-    return {status: {"content": content}, **{each: _refusal(each) for each in refusals}}
-
-
-def with_shapes(document: dict[str, Any], routes: Iterable[BaseRoute]) -> dict[str, Any]:
-    """Return the OpenAPI document of `routes` with their shapes, how a key is sent and what every route may refuse."""
-    _, shapes = models_json_schema([(shape, "serialization") for shape in SHAPES], ref_template=f"{PARTS}{{model}}")
-    parts = document.setdefault("components", {})
-    schemas = {name: found for name, found in parts.get("schemas", {}).items() if name not in FRAMEWORKS_OWN}
-    parts["schemas"] = schemas | shapes["$defs"]
-    parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-    for path, ways in document["paths"].items():
-        for way in ways.values():
-            keyed, body = not path.startswith("/health/"), "requestBody" in way
-            way["security"] = [{"key": []}] if keyed else []
-            way["responses"].pop("422", None)
-            refusals = (KEYED if keyed else ()) + (WITH_BODY if body else WITH_PATH if "parameters" in way else ())
-            for status in refusals:
-                way["responses"].setdefault(str(status), _refusal(status))
-    # The framework takes what is null out of a document, out of examples too.
-    for route in routes:
-        if isinstance(route, APIRoute):
-            for way in (document["paths"][route.path][method.lower()] for method in route.methods or ()):
-                for answered, told in route.responses.items():
-                    if int(answered) < HTTPStatus.BAD_REQUEST:
-                        way["responses"][str(answered)]["content"] = told["content"]
-    return document
-
-
-def _refusal(status: int) -> dict[str, Any]:
-    return {"description": REFUSALS[status], "content": {MEDIA_TYPE: {"schema": _named(Problem)}}}
-
-
-def _named(shape: type[Shape]) -> dict[str, str]:
-    return {"$ref": f"{PARTS}{shape.__name__}"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import TypeAdapter
 
 from api.schemas import responses as answers
 from tests.api.routes.test_lists import ROUTES
@@ -94,8 +95,7 @@ def test_what_is_answered_has_the_shape_it_is_said_to_have(standing, document, a
     assert answer.is_success, answer.text
     told = document["paths"][PATTERNS.get(path, path)][way]["responses"][str(answer.status_code)]
     shape = shape_named(told["content"]["application/json"]["schema"])
-    read = shape.model_validate_json(answer.content, strict=True)
-    assert read.model_dump(exclude_unset=True) == answer.json()
+    assert TypeAdapter(shape).validate_json(answer.content) == answer.json()
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,7 @@ def test_a_refusal_is_declared_and_has_the_shape_of_a_problem(standing, document
     pattern = path if path in document["paths"] else path.rpartition("/")[0]
     (declared,) = [each for each in document["paths"] if each == path or each.startswith(f"{pattern}/{{")]
     assert str(status) in document["paths"][declared][way]["responses"]
-    read = answers.Problem.model_validate_json(answer.content, strict=True)
-    assert read.model_dump(exclude_unset=True) == answer.json()
+    assert TypeAdapter(answers.Problem).validate_json(answer.content) == answer.json()
 
 
 def test_every_example_of_an_answer_fits_its_shape(document) -> None:
@@ -127,5 +126,4 @@ def test_every_example_of_an_answer_fits_its_shape(document) -> None:
             told = response["content"].get("application/json", {})
             if int(status) < 400 and told:
                 shape = shape_named(told["schema"])
-                read = shape.model_validate(told["example"])
-                assert read.model_dump(exclude_unset=True) == told["example"], name
+                assert TypeAdapter(shape).validate_python(told["example"]) == told["example"], name
