@@ -5,7 +5,7 @@
 
 One dish of each held-out basket of two or more is hidden; every dish not in the rest of the basket is a candidate.
 Learning sees only what lies before: the first 80 % of orders by time (indian_takeaway, which has no customers), or
-everything but each customer's last basket (ncr_food_orders, tafeng), where her own baskets count too.
+everything but each customer's last basket (ncr_food_orders, tafeng), where their own baskets count too.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Scorer = Callable[["Case"], Scores]
 
 @dataclass(frozen=True)
 class Case:
-    """One question: the rest of a basket, the hidden dish, and her earlier baskets."""
+    """One question: the rest of a basket, the hidden dish, and their earlier baskets."""
 
     cart: npt.NDArray[np.int32]
     hidden: int
@@ -153,7 +153,7 @@ def main() -> int:
         f"Python {platform.python_version()}, numpy {np.__version__}",
         "",
         "One dish of each held-out basket of two or more hidden, all other dishes candidates. `together` is served,",
-        f"with {OWN_WEIGHT:g} times the customer's own share where she is known.",
+        f"with {OWN_WEIGHT:g} times the customer's own share where they are known.",
     ]
     for name, baskets, asked in [takeaway()] if quick else [takeaway(), *of_customers()]:
         began = time.perf_counter()

@@ -3,8 +3,8 @@
     python -m benchmarks.again           results in benchmarks/results/again.md
     python -m benchmarks.again --quick   ncr_food_orders alone, nothing written
 
-The last basket of customers with three earlier ones or more is held out; candidates are the dishes she had ordered, and
-counted are baskets that hold one of them again. Models and fixed-weight blend, learned from everything before.
+The last basket of customers with three earlier ones or more is held out; candidates are the dishes they had ordered,
+and counted are baskets that hold one of them again. Models and fixed-weight blend, learned from everything before.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Orders = npt.NDArray[np.int64]
 
 
 def rules(query: Query) -> dict[str, Callable[[Orders], float]]:
-    """Return what is compared, by name: each scores a dish from the numbers of her baskets with it."""
+    """Return what is compared, by name: each scores a dish from the numbers of their baskets with it."""
     n, now, at = len(query.at), query.now, query.at
     usual = max(float(at[-1] - at[0]) / max(n - 1, 1), 1.0)
 
@@ -45,7 +45,7 @@ def rules(query: Query) -> dict[str, Callable[[Orders], float]]:
         return float((0.5 ** ((n - orders) / 10)).sum())
 
     def due(orders: Orders) -> float:
-        """Return how many of her own gaps have passed; a gap seldom seen is shrunk to her pace over all."""
+        """Return how many of their own gaps have passed; a gap seldom seen is shrunk to their pace over all."""
         spread, count = float(at[orders[-1]] - at[orders[0]]), len(orders)
         return since(orders) / ((spread + 2 * usual * n / count) / (count + 1))
 

@@ -96,7 +96,7 @@ def timed(work: Callable[[], object]) -> Cost:
     return Cost(time.perf_counter() - started, time.process_time() - cpu, 0.0)
 
 
-def in_turn(customers: int, ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> Turns:
+def alternately(customers: int, ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> Turns:
     """Measure both in turn after a turn that does not count."""
     costs = [(timed(ours), timed(theirs)) for _ in range(repeats + 1)][1:]
     return Turns(customers, [mine for mine, _ in costs], [other for _, other in costs])
@@ -152,10 +152,10 @@ def measure(published: PublishedModel, catalog: Catalog, repeats: int, sampled: 
             best_by_factors(published, menus, rows[first : first + PART], top=TOP, threads=THREADS)
 
     same = same_lists(ours(), theirs())
-    topk = in_turn(n, ours, theirs, repeats)
-    folded = in_turn(n, lambda: ours_folded(open_to_all), theirs_folded, repeats)
+    topk = alternately(n, ours, theirs, repeats)
+    folded = alternately(n, lambda: ours_folded(open_to_all), theirs_folded, repeats)
     # The rival knows no zones: it is measured as before, over all dishes.
-    zoned = in_turn(n, lambda: ours_folded(by_zone), theirs_folded, repeats)
+    zoned = alternately(n, lambda: ours_folded(by_zone), theirs_folded, repeats)
     at_s = int(datetime.fromisoformat(published.manifest["data"]["last_at"]).timestamp())
     some = rows[: min(sampled, n)]
     ranked = [timed(lambda: best_by_models(published, by_zone, some, top=TOP, at_s=at_s)) for _ in range(repeats + 1)][
@@ -168,7 +168,7 @@ def measure(published: PublishedModel, catalog: Catalog, repeats: int, sampled: 
     return [
         topk.row("top-k alone, the customers' factors given"),
         folded.row("customers folded in, then top-k"),
-        zoned.row("the same, of what her zone is delivered"),
+        zoned.row("the same, of what their zone is delivered"),
         f"| the served way (all models and the ranker), one process | {rate} | {cpu_rate} | - | - | - | - |",
     ], same
 

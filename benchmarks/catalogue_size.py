@@ -4,7 +4,7 @@
     python -m benchmarks.catalogue_size --home DIR --peer PYTHON --quick    two small sizes, nothing written
 
 The version of DIR lends its dishes' 64 factors (drawn again with noise where more are wanted) and its customers. Each
-is asked for alone, as requests are: her 150 best of all dishes, and of the twentieth that a place's vendors cook.
+is asked for alone, as requests are: their 150 best of all dishes, and of the twentieth that a place's vendors cook.
 PYTHON is the interpreter of an environment made from benchmarks/peers/faiss.lock. Of its indexes, graphs (HNSW) over
 products and over distances, and lists (IVF), the fastest counts that finds 95 in 100 of the exact answer, each with the
 least effort that does, and with a bitmap for a filter. One thread each.

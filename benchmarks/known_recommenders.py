@@ -26,7 +26,7 @@ def counts_of(baskets: Baskets) -> sparse.csr_array:
 
 
 def query_matrix(queries: Sequence[Query], n_items: int) -> sparse.csr_array:
-    """Return float32 CSR (queries, items): how many of her baskets hold the item."""
+    """Return float32 CSR (queries, items): how many of their baskets hold the item."""
     rows = np.repeat(np.arange(len(queries)), [len(query.items) for query in queries])
     data = np.concatenate([query.items for query in queries]) if queries else np.empty(0, np.int32)
     matrix = sparse.coo_array((np.ones(len(data), np.float32), (rows, data)), shape=(len(queries), n_items)).tocsr()
@@ -36,7 +36,7 @@ def query_matrix(queries: Sequence[Query], n_items: int) -> sparse.csr_array:
 
 @dataclass
 class GpTopFreq:
-    """Her most frequent items, then everybody's; ties by popularity (Li et al. 2023)."""
+    """Their most frequent items, then everybody's; ties by popularity (Li et al. 2023)."""
 
     name: str = "GP-TopFreq"
     popularity: Any = None
@@ -105,7 +105,7 @@ class TifuKnn:
 
 @dataclass
 class UpCf:
-    """Faggioli et al. (2020), UP-CF@r: recency-windowed popularity of her and of asymmetric-cosine neighbours."""
+    """Faggioli et al. (2020), UP-CF@r: recency-windowed popularity of them and of asymmetric-cosine neighbours."""
 
     name: str = "UP-CF@r"
     recency: int = 5

@@ -77,7 +77,7 @@ LIMITS = """\
 What limits it (each part timed alone): grouping three months of orders by customer id, a text, is near a third; reading
 and filtering two months of lines a quarter; reading the orders an eighth; the rest is grouping the lines, reading the
 cards and two joins. Only months inside the windows are opened, and only customers who can still match are joined.
-Explaining one customer is two reads of row groups that may hold her, one of each month in the window: files are sorted
+Explaining one customer is two reads of row groups that may hold them, one of each month in the window: files are sorted
 by customer, and smaller row groups would make it faster still."""
 
 

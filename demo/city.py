@@ -63,11 +63,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class City:
-    """A simulated city. Frames have the schemas of `engine.columns`; the truth is what nobody outside could know.
+    """A simulated city. Frames have the schemas of `engine.columns`; the truth is what no observer could know.
 
     `truth` has one row per customer (TRUTH): tastes by CUISINES, dayparts by DAYPARTS, weekdays from Monday, churned_at
-    null while she stays, chances to order within 14 days of `until` without and with a coupon of each kind.
-    `favourites` has customer_id, item_id and share of her repeats.
+    null while they stay, chances to order within 14 days of `until` without and with a coupon of each kind.
+    `favourites` has customer_id, item_id and share of their repeats.
     """
 
     plan: Plan
@@ -219,7 +219,7 @@ def write_city(
 
     A city of one part lies in `orders.parquet`, `lines.parquet` and so on; more parts are numbered,
     `orders-00000.parquet`. `chunk_customers` is rounded up to whole blocks of 10,000 and changes nothing but the
-    number of files. The truth lies in `truth/`; `report` is told how many customers are written.
+    number of files. The truth lies in `truth/`; `report` gets the number of customers written.
     Raises InputError, also for a folder that holds something.
     """
     if chunk_customers < 1:
@@ -277,7 +277,7 @@ def respond(
     """Draw what happens in the `days` after `at`: orders (schema ORDERS) and lines (schema LINES).
 
     `treated` has customer_id and kind (percent, amount, free_delivery), and may have received_at (missing or null: at
-    once). Everybody else orders as she would have anyway; another `draw` is another possible future of the same city.
+    once). Everybody else orders as they would have anyway; another `draw` is another possible future of the same city.
     Orders that use a coupon name `offer_ids[kind]`, or the kind. The chance of a delivered order within whole days
     follows the truth's p_order_14d exactly, see `demo.coupons`; the truth is that of the end of history.
     Raises InputError when `at` lies before that, an id or kind is unknown, or somebody is treated twice.
@@ -313,7 +313,7 @@ def respond(
 
 
 def _received(city: City, treated: pl.DataFrame, at: datetime) -> tuple[Ints, Floats]:
-    """Return each customer's coupon kind (-1 for none) and the day after `at` she received it."""
+    """Return each customer's coupon kind (-1 for none) and the day after `at` they received it."""
     for name in ("customer_id", "kind"):
         if name not in treated.columns:
             raise BadColumns(f"column {name!r} is missing", where="treated")

@@ -1,7 +1,7 @@
 """What a coupon truly does: each customer's chance to order within 14 days with and without it, and draws from that.
 
 The law, per customer: without a coupon orders come at a constant hazard, so that the chance of a delivered order within
-14 days is `p_order_14d`; for 14 days after she receives a coupon of kind k the hazard is that of `p_order_14d_<k>`.
+14 days is `p_order_14d`; for 14 days after they receive a coupon of kind k the hazard is that of `p_order_14d_<k>`.
 Draws share their random numbers over treatments: who is treated never changes when anybody else orders.
 """
 
@@ -36,9 +36,9 @@ class Outcomes:
 
 
 def potential_outcomes(people: People, seed: int, block: int, *, last_day: Floats, end_day: float) -> Outcomes:
-    """Return the outcomes as of `end_day`; `last_day` is the day of her last order, NaN for none.
+    """Return the outcomes as of `end_day`; `last_day` is the day of their last order, NaN for none.
 
-    Without a coupon the chance follows from her own gaps given how long ago she ordered; who has churned has none. A
+    Without a coupon the chance follows from their own gaps given how long ago they ordered; who has churned has none. A
     coupon moves thrifty people most, wins some of the lost back (the longer gone, the fewer), and annoys a few.
     """
     rng = np.random.default_rng([seed, COUPON_STREAM, block])
@@ -47,7 +47,7 @@ def potential_outcomes(people: People, seed: int, block: int, *, last_day: Float
     scale = people.cadence_days / GAP_SHAPE
     still = 1.0 - gammainc(GAP_SHAPE, since / scale)
     later = 1.0 - gammainc(GAP_SHAPE, (since + EFFECT_DAYS) / scale)
-    # Where she is long overdue both tails vanish; the hazard then tends to 1 / scale.
+    # Where a customer is long overdue both tails vanish; the hazard then tends to 1 / scale.
     overdue = 1.0 - np.exp(-EFFECT_DAYS / scale)
     without = np.where(still > 1e-9, 1.0 - later / np.maximum(still, 1e-300), overdue)
     gone_days = end_day - people.churned
@@ -84,14 +84,14 @@ def next_moments(
 ) -> tuple[Moments, Granted]:
     """Return what happens in the `days` after `at`, sorted by person and time, and the coupons used on it.
 
-    The first order follows the law above; further ones follow her cadence. A coupon is used on the first order placed
+    The first order follows the law above; further ones follow their cadence. A coupon is used on the first order placed
     within its 14 days.
     """
     rng = np.random.default_rng([seed, NEXT_STREAM, block, draw, int(at.timestamp())])
     n = len(people)
     chosen = np.take_along_axis(outcomes.with_coupon, np.maximum(received.kind, 0)[:, None], axis=1)[:, 0]
     first = first_order_day(outcomes.without, chosen, received, rng.exponential(size=n))
-    # Everybody gets her draws, needed or not, so that one person's treatment shifts nobody else's.
+    # Everybody gets their draws, needed or not, so that one person's treatment shifts nobody else's.
     who, gaps = gap_times(people.cadence_days, np.zeros(n), np.full(n, float(days)), rng)
     t = first[who] + gaps
     day = np.floor(np.minimum(t, days)).astype(np.int64)
@@ -118,7 +118,7 @@ def first_order_day(without: Floats, with_coupon: Floats, received: Received, ri
     raised = np.where(received.kind >= 0, raised, base)
     start = np.where(received.kind >= 0, received.day, 0.0)
     before, during = base * start, raised * EFFECT_DAYS
-    # A hazard of 0 divides to infinity, which says exactly what happens: nothing.
+    # A hazard of 0 divides to infinity: no order ever.
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         early = risk / base
         middle = start + (risk - before) / raised

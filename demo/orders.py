@@ -25,8 +25,8 @@ RATED = 0.3
 class Moments:
     """Orders to be filled, sorted by person and time.
 
-    `who` is the person's place in her block; `daypart` and `weekday` (0 is Monday) are those of the business day, which
-    runs past midnight; `at_s` is UTC seconds since 1970; `first` marks a customer's first order ever.
+    `who` is the person's place in their block; `daypart` and `weekday` (0 is Monday) are those of the business
+    day, which runs past midnight; `at_s` is UTC seconds since 1970; `first` marks a customer's first order ever.
     """
 
     who: Ints
@@ -70,7 +70,7 @@ def midnight(at: datetime) -> datetime:
 
 
 def past_moments(people: People, seed: int, block: int, *, start: datetime, until: datetime) -> Moments:
-    """Return when everybody of a block ordered from `start` (a local midnight) until `until` or her churn."""
+    """Return when everybody of a block ordered from `start` (a local midnight) until `until` or their churn."""
     rng = np.random.default_rng([seed, WHEN_STREAM, block])
     days = (until - start).total_seconds() / DAY_S
     # Whoever was there before the history began is somewhere between two orders when it does.
@@ -97,7 +97,7 @@ def past_moments(people: People, seed: int, block: int, *, start: datetime, unti
 def gap_times(cadence_days: Floats, begin: Floats, end: Floats, rng: np.random.Generator) -> tuple[Ints, Floats]:
     """Return (person, time) of renewal processes: the first at `begin`, then gamma gaps; in days.
 
-    At least as many as lie below `end`, and somewhat more: the caller drops what she does not want.
+    At least as many as lie below `end`, and somewhat more: the caller drops what it does not need.
     """
     room = np.maximum(end - begin, 0.0) / cadence_days
     most = np.where(end > begin, np.ceil(room + 5 * np.sqrt(room / GAP_SHAPE) + 5), 0).astype(np.int64)
@@ -112,7 +112,7 @@ def gap_times(cadence_days: Floats, begin: Floats, end: Floats, rng: np.random.G
 def _near_favourite_weekday(
     people: People, who: Ints, t: Floats, weekday0: int, rng: np.random.Generator
 ) -> tuple[Ints, Ints]:
-    """Return the day of each order and its weekday: the day it falls due or one of the two after, as she likes."""
+    """Return the day of each order and its weekday: the day it falls due or one of the two after, as they like."""
     day = np.floor(t).astype(np.int64)
     coming = (weekday0 + day[:, None] + np.arange(3)) % 7
     shift = draw_column(people.weekdays[who[:, None], coming], rng.random(len(who)))
@@ -129,7 +129,7 @@ def _minutes(people: People, who: Ints, rng: np.random.Generator) -> tuple[Ints,
 
 
 def within_day(people: People, who: Ints, from_s: Ints, rng: np.random.Generator) -> Moments:
-    """Return one moment for each `who` in the 24 hours from `from_s`, at one of her dayparts."""
+    """Return one moment for each `who` in the 24 hours from `from_s`, at one of their dayparts."""
     daypart, second = _minutes(people, who, rng)
     offset = round(midnight(datetime.fromtimestamp(0, ZoneInfo("UTC"))).timestamp())
     base = (from_s - offset) // DAY_S
@@ -221,7 +221,7 @@ def _fill_baskets(world: World, people: People, moments: Moments, rng: np.random
     usual = people.companions[who[order], slot[order], np.minimum(place, COMPANIONS - 1)]
     from_habit = (slot[order] >= 0) & (place < COMPANIONS) & (rng.random(len(order)) < people.repeat_share[who[order]])
     item = np.concatenate([main, np.where(from_habit, usual, drawn)])
-    # A dish stands once in an order; the same drawn twice is simply ordered once.
+    # An order holds a dish once; one drawn twice is ordered once.
     keys = np.unique(np.concatenate([np.arange(n), order]) * len(world.item_vendor) + item)
     order, item = keys // len(world.item_vendor), keys % len(world.item_vendor)
     u = rng.random(len(keys))
@@ -234,7 +234,7 @@ def _fill_baskets(world: World, people: People, moments: Moments, rng: np.random
 def _main_dishes(world: World, people: People, moments: Moments, rng: np.random.Generator) -> tuple[Ints, Ints]:
     """Return the main dish of each order and which favourite it is, -1 for something new.
 
-    She repeats a favourite whose kitchen is open, or explores: mostly cuisines she likes, else what is popular nearby.
+    They repeat a favourite whose kitchen is open, or explore: mostly cuisines they like, else what is popular nearby.
     """
     who, n = moments.who, len(moments.who)
     favourites = people.favourites[who]

@@ -23,7 +23,7 @@ FAVOURITES = 6
 COMPANIONS = 2
 TASTE_STREAM, HABIT_STREAM, LIFE_STREAM, CARD_STREAM, REFERRAL_STREAM = 2, 3, 4, 5, 11
 
-# Taste segments: cuisines their members lean to; every member still has a mix of her own.
+# Taste segments: cuisines their members lean to; every member still has a mix of their own.
 SEGMENTS: dict[str, tuple[str, ...]] = {
     "spice_lovers": ("Sichuan", "Hot pot", "Barbecue", "Noodles"),
     "southern_comfort": ("Cantonese", "Jiangnan", "Tea", "Noodles"),
@@ -34,7 +34,7 @@ SEGMENTS: dict[str, tuple[str, ...]] = {
 }
 # How many of each read Chinese: tastes and languages go together.
 READ_CHINESE = (0.72, 0.72, 0.25, 0.52, 0.46, 0.4)
-# How many of those who join later somebody brought, and how many of these eat as she does; all live in her zone.
+# How many of those who join later somebody brought, and how many of these eat as they do; all live in their zone.
 BROUGHT, ALIKE = 0.3, 0.7
 SEGMENT_SHARE = (0.24, 0.20, 0.12, 0.16, 0.18, 0.10)
 DAYPART_BASE = (0.08, 0.34, 0.13, 0.31, 0.09, 0.05)
@@ -45,8 +45,8 @@ WEEKDAY_BASE = (0.9, 0.9, 0.95, 1.0, 1.3, 1.35, 1.2)
 class People:
     """One block. Arrays by person; `first` is the number of the first in the whole city.
 
-    `joined` and `churned` are days after the start of history (joined may lie before it, churned is infinite while she
-    stays); `favourites` holds item numbers, `companions` what she orders along with each.
+    `joined` and `churned` are days after the start of history (joined may lie before it, churned is infinite while they
+    stay); `favourites` holds item numbers, `companions` what they order along with each.
     """
 
     first: int
@@ -148,7 +148,7 @@ def _favourites(
     sensitivity: Floats,
     rng: np.random.Generator,
 ) -> Ints:
-    """Draw dishes of cuisines she likes, to be had where and when she orders; thrift picks the cheaper of two."""
+    """Draw dishes of cuisines they like, to be had where and when they order; thrift picks the cheaper of two."""
     n = len(zone)
     slots = np.repeat(np.arange(n), FAVOURITES)
     place = world.place(
@@ -179,13 +179,13 @@ def _lives(n: int, days: int, rng: np.random.Generator) -> tuple[Floats, Floats,
     # Frequent customers stay longer; some never leave.
     stays = rng.exponential(np.where(cadence < 20, 620.0, 340.0))
     stays = np.where(rng.random(n) < 0.15, np.inf, stays)
-    # Whoever joined before the start was still there at the start, or history would not know her.
+    # A customer who joined before the start had not churned by then, or they would have no history.
     churned = np.maximum(joined, 0.0) + stays
     return joined, np.where(churned < days, churned, np.inf), cadence
 
 
 def customers_frame(world: World, people: People, seed: int, block: int, *, start: datetime) -> pl.DataFrame:
-    """Return the block's customer cards, schema CUSTOMERS: what the operator knows of them, gaps included."""
+    """Return the block's customer cards, schema CUSTOMERS: what the operator has of them, gaps included."""
     rng = np.random.default_rng([seed, CARD_STREAM, block])
     n = len(people)
     chinese = rng.random(n) < np.array(READ_CHINESE)[people.segment]
@@ -218,7 +218,7 @@ def customers_frame(world: World, people: People, seed: int, block: int, *, star
 
 
 def _referrers(people: People, rng: np.random.Generator) -> pl.Series:
-    """Draw who brought whom: a neighbour of the same block who was there before, mostly one who eats as she does."""
+    """Draw who brought whom: a neighbour of the same block who was there before, mostly one who eats as they do."""
     n = len(people)
     brought = (people.joined > 0) & (rng.random(n) < BROUGHT)
     alike, lot = rng.random(n) < ALIKE, rng.random(n)
@@ -231,7 +231,7 @@ def _referrers(people: People, rng: np.random.Generator) -> pl.Series:
 
 
 def _one_before(group: Ints, joined: Floats, lot: Floats) -> Ints:
-    """Return for each the place of one of her group who joined before her; her own where she was the first."""
+    """Return for each the place of one of their group who joined before them; their own where they were the first."""
     order = np.lexsort((joined, group))
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))

@@ -66,8 +66,8 @@ class CityScale:
 class World:
     """Everything but the people. Arrays are by vendor or item number; frames have the schemas of `engine.columns`.
 
-    `open_at` (vendors, dayparts, weekdays) says where a whole daypart lies within opening hours. `nearby` draws items
-    by place (zone, daypart, weekday), `nearby_cuisine` by place and cuisine, `menu` by vendor.
+    `open_at` (vendors, dayparts, weekdays) is true where a whole daypart lies within opening hours. `nearby` draws
+    items by place (zone, daypart, weekday), `nearby_cuisine` by place and cuisine, `menu` by vendor.
     """
 
     scale: CityScale

@@ -16,7 +16,7 @@ UTC_INSTANT = pl.Datetime("us", "UTC")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: `required` says a row without it is refused."""
+    """One column: a row without a `required` one is refused."""
 
     name: str
     dtype: pl.DataType | type[pl.DataType]

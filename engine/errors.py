@@ -1,20 +1,20 @@
 """Every error the product raises on purpose, drawn as a tree.
 
     RegularsError                      code, message (what and what to do), where (field path, file or row)
-    ├── InputError                     somebody can mend it: command line exit code 2, HTTP 4xx
+    ├── InputError                     the caller can mend it: command line exit code 2, HTTP 4xx
     │   ├── MissingFile                a named file or folder is not there
     │   ├── BadFile                    a file is there but cannot be read as what it claims to be
     │   ├── BadColumns                 a table lacks a column, or a map names one that does not exist
     │   ├── BadDefinition              a YAML or JSON definition (map, segment, campaign, offer) is wrong
     │   ├── BadRequest                 a request's field is wrong
-    │   ├── NotFound                   an id names nothing we hold
+    │   ├── NotFound                   an id names nothing stored
     │   ├── Conflict                   the state forbids it now (launched twice, id reused)
-    │   ├── Unauthorised               no key, or a key we do not know
+    │   ├── Unauthorised               no key, or an unknown key
     │   └── Forbidden                  the key lacks the scope
     ├── NoHistory                      there is nothing to learn from yet
     ├── CandidateRefused               a trained candidate is worse than what is live, or broken
     ├── ArtifactBroken                 an artifact's file is missing, altered or of another format
-    └── Unavailable                    a server we need does not answer
+    └── Unavailable                    a server that is needed does not answer
         ├── DatabaseUnavailable
         └── OnlineUnavailable
 
@@ -29,7 +29,7 @@ from typing import Any, ClassVar
 
 
 class RegularsError(Exception):
-    """A fault with a stable `code`, one sentence that says what to do, and `where` it is."""
+    """An error with a stable `code`, one sentence on what to do, and `where` it is."""
 
     code: ClassVar[str] = "error"
 
@@ -79,7 +79,7 @@ class BadRequest(InputError):
 
 
 class NotFound(InputError):
-    """An id names nothing we hold."""
+    """An id names nothing stored."""
 
     code = "not_found"
 
@@ -91,7 +91,7 @@ class Conflict(InputError):
 
 
 class Unauthorised(InputError):
-    """No API key was given, or one we do not know."""
+    """No API key was given, or an unknown one."""
 
     code = "unauthorised"
 
@@ -135,13 +135,13 @@ class ArtifactBroken(RegularsError):
 
 
 class Unavailable(RegularsError):
-    """A server we need does not answer."""
+    """A server that is needed does not answer."""
 
     code = "unavailable"
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database does not answer or refuses us."""
+    """The database does not answer or refuses the connection."""
 
     code = "database_unavailable"
 

@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 
 from engine.columns import minor_digits
 
-# Signs a reader of English or Chinese knows without thinking; every other currency shows its code.
+# Signs familiar in English and Chinese; every other currency shows its code.
 SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "CNY": "¥", "JPY": "¥", "INR": "₹", "KRW": "₩"}
 
 

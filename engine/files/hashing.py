@@ -1,7 +1,7 @@
 """The SHA-256 of files, in a process of its own: `python engine/files/hashing.py FOLDER`, names on standard input.
 
-The service checks a new version with it while it answers. It takes processor time only when nobody else wants it, and
-never Python's lock, which every request needs many times. Nothing but the standard library, so that it starts at once.
+The service checks a new version with it while it answers. It takes processor time only when no other process wants it,
+and never the GIL, which every request needs many times. Nothing but the standard library, so that it starts at once.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ def hash_aside(folder: Path, names: Sequence[str]) -> dict[str, str]:
     return {name: digest for digest, name in (line.split(" ", 1) for line in done.stdout.splitlines())}
 
 
-def _step_back() -> None:
-    """Let everybody else go first: whoever wakes up gets the core at once, as from nobody of a merely low priority."""
+def _lower_priority() -> None:
+    """Take the lowest priority: any other process that becomes runnable gets the core at once."""
     os.nice(LOWEST_PRIORITY)
     if hasattr(os, IDLE):
-        with suppress(OSError):  # where the system allows it to nobody
+        with suppress(OSError):  # where the system does not allow it
             os.sched_setscheduler(0, getattr(os, IDLE), os.sched_param(0))
 
 
 def main() -> None:
     """Hash what standard input names."""
-    _step_back()
+    _lower_priority()
     folder = Path(sys.argv[1])
     for name in sys.stdin.read().splitlines():
         try:

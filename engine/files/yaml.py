@@ -28,7 +28,7 @@ _WordsLoader.yaml_implicit_resolvers = {}
 def parse_yaml(
     text: str, *, where: str | None = None, words: bool = False, hint: str = "", max_nodes: int = MAX_NODES
 ) -> object:
-    """Return what YAML (or JSON) text says; None where it is empty.
+    """Return what YAML (or JSON) text holds; None where it is empty.
 
     `words` keeps every scalar as text. `where` names the file in errors; without it their place is the line, or the
     field's path where a key is given twice. `hint` ends the message of text that is no YAML. At most `max_nodes` names
@@ -59,7 +59,7 @@ def parse_yaml(
 
 
 def read_yaml(file: Path, *, words: bool = False, hint: str = "") -> object:
-    """Return what a YAML file says; None where it is empty.
+    """Return what a YAML file holds; None where it is empty.
 
     Raises MissingFile where there is none, BadDefinition naming the file where it cannot be read.
     """

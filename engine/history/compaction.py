@@ -1,4 +1,4 @@
-"""Inbox to history: orders told by event become order history like imported ones.
+"""Inbox to history: orders received as events become order history like imported ones.
 
 Appending is idempotent, so a run that dies before it notes how far it came is simply done again.
 """
@@ -26,7 +26,7 @@ TYPES = ("order", "order_status", "rating")
 
 
 def compact_inbox(engine: Engine, settings: Settings) -> int:
-    """Move what the inbox holds of orders into history; return the inbox place up to which history now knows all.
+    """Move what the inbox holds of orders into history; return the sequence number up to which history holds all.
 
     A status or rating of an order that neither the inbox nor history holds is dropped: the order, when imported
     later, brings its own.
@@ -64,8 +64,8 @@ def _append(history: History, events: Iterable[Event], currency: str) -> None:
 
 def order_row(event: Event, currency: str) -> dict[str, object]:
     """Return the ORDERS row of an order event; a missing status means delivered."""
-    told = event.properties
-    row: dict[str, object] = {name: told.get(name) for name in ORDERS}
+    given = event.properties
+    row: dict[str, object] = {name: given.get(name) for name in ORDERS}
     lines = line_rows(event)
     if row["order_cents"] is None and lines and all(line["line_cents"] is not None for line in lines):
         total = sum(_whole(line["line_cents"]) for line in lines)
@@ -74,15 +74,15 @@ def order_row(event: Event, currency: str) -> dict[str, object]:
         "order_id": order_id_of(event),
         "customer_id": event.customer_id,
         "ordered_at": event.at,
-        "status": told.get("status") or DELIVERED,
-        "currency": told.get("currency") or currency,
+        "status": given.get("status") or DELIVERED,
+        "currency": given.get("currency") or currency,
     }
 
 
 def line_rows(event: Event) -> list[dict[str, object]]:
     """Return the LINES rows of an order event, equal dishes numbered apart."""
-    told = event.properties
-    items = told.get("items")
+    given = event.properties
+    items = given.get("items")
     seen: dict[str, int] = {}
     rows: list[dict[str, object]] = []
     for line in items if isinstance(items, list) else []:
@@ -95,9 +95,9 @@ def line_rows(event: Event) -> list[dict[str, object]]:
                 "line_no": seen.get(item_id, 0),
                 "customer_id": event.customer_id,
                 "ordered_at": event.at,
-                "status": told.get("status") or DELIVERED,
+                "status": given.get("status") or DELIVERED,
                 "item_id": item_id,
-                "vendor_id": told.get("vendor_id"),
+                "vendor_id": given.get("vendor_id"),
                 "quantity": quantity,
                 "line_cents": None if price is None else round(price * quantity),
             }

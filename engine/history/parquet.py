@@ -68,7 +68,7 @@ class ParquetHistory:
         return self._scan("lines", before, since)
 
     def months(self) -> Iterator[tuple[pl.LazyFrame, pl.LazyFrame]]:
-        """Yield orders and lines of one calendar month (UTC) after the other, each sorted as SORT says."""
+        """Yield orders and lines of one calendar month (UTC) after the other, each sorted by SORT."""
         manifest = self._manifest()
         for month, part in manifest["orders"].items():
             lines = manifest["lines"].get(month)

@@ -62,7 +62,7 @@ class Refusals:
 
     @property
     def accepted(self) -> pl.Series:
-        """True where nothing speaks against the row."""
+        """True where the row has no refusal."""
         return self.codes.is_null()
 
 
@@ -111,7 +111,7 @@ def whole(figures: pl.Series) -> pl.Series:
     return exact.round(6).round(0, mode="half_away_from_zero").cast(pl.Int64)
 
 
-def minor_units(currencies: pl.Series) -> pl.Series:
+def minor_units_per_major(currencies: pl.Series) -> pl.Series:
     """Return how many minor units make one major unit of each currency."""
     names = currencies.unique().to_list() or ["USD"]
     return currencies.replace_strict(names, [10.0 ** minor_digits(name) for name in names], return_dtype=pl.Float64)
@@ -165,7 +165,7 @@ def _from_text(words: pl.Series, zones: pl.Series) -> pl.Series:
 
 
 def _from_epoch(words: pl.Series) -> pl.Series:
-    """Read seconds, milliseconds or microseconds since 1970, told apart by their 10, 13 or 16 digits."""
+    """Read seconds, milliseconds or microseconds since 1970, distinguished by their 10, 13 or 16 digits."""
     found = pl.Series([None], dtype=UTC_INSTANT).new_from_index(0, len(words))
     for digits, each in ((10, 1_000_000), (13, 1_000), (16, 1)):
         count = words.str.extract(rf"^(\d{{{digits}}})$").cast(pl.Int64)

@@ -126,7 +126,7 @@ def _joined(rows: pl.DataFrame, join: Join, lookup: Source, warnings: list[str])
                 f"column {name!r} is missing, the map's join needs it; it has {', '.join(lookup.columns)}",
                 where=str(lookup.path),
             )
-    # What the rows themselves say wins over the look-up table.
+    # The rows' own values win over the look-up table.
     bring = [name for name in join.bring or lookup.columns if name not in rows.columns and name not in join.on]
     keys = [f"\x00{name}" for name in join.on]
     table = lookup.rows.select(

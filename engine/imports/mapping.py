@@ -1,4 +1,4 @@
-"""What a file's columns mean: the names an import knows, and the YAML map from foreign ones."""
+"""What a file's columns mean: the names of an import, and the YAML map from foreign ones."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class ImportMap:
 
 
 def names_of(kind: ImportKind) -> tuple[str, ...]:
-    """Return every name an import of `kind` knows, `*_cents` ones included."""
+    """Return every column name of an import of `kind`, `*_cents` ones included."""
     if kind == "orders":
         return (*ORDER_NAMES, *(f"{name}_cents" for name in ORDER_MONEY), *CENTS_ALIASES)
     cents = [name for name in TABLE_SCHEMAS[kind] if name.endswith("_cents")]
@@ -66,7 +66,7 @@ def names_of(kind: ImportKind) -> tuple[str, ...]:
 
 
 def plain_name(kind: ImportKind, name: str) -> tuple[str, bool]:
-    """Return the name without `_cents`, and whether it says minor units."""
+    """Return the name without `_cents`, and whether it means minor units."""
     if kind == "orders" and name in CENTS_ALIASES:
         return CENTS_ALIASES[name], True
     return name.removesuffix("_cents"), name.endswith("_cents")

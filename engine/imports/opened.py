@@ -18,7 +18,7 @@ KEPT = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class OpenedFile:
-    """One file of rows: `head` has its columns and its broken rows, `height` says how many others there are."""
+    """One file of rows: `head` has its columns and its broken rows, `height` is the number of the others."""
 
     head: MappedFile
     height: int
@@ -71,7 +71,7 @@ def _opened(
     path = source.path
 
     def again() -> MappedFile:
-        # What there is to warn of was told when the file was opened.
+        # Warnings were collected when the file was opened.
         return apply_map(read_source(path, mapping.encoding), kind, mapping, lookups, [])
 
     return OpenedFile(head, height, again)

@@ -1,4 +1,4 @@
-"""What each row of an orders file says: typed cells in our units, or the reason it is refused."""
+"""Rows of an orders file: typed cells in our units, or the reason a row is refused."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def read_rows(
 ) -> pl.DataFrame:
     """Return one row (schema ROWS) for each of the file's; `_code` is the reason it is refused, null where it is not.
 
-    Money is in minor units, instants are UTC, a missing order_id is derived; what the file does not say is null.
+    Money is in minor units, instants are UTC, a missing order_id is derived; what the file lacks is null.
     """
     refusals = fields.Refusals(file.height)
     read: dict[str, pl.Series] = {}
@@ -153,7 +153,7 @@ def _read_money(
         wrong = [code for code in given.unique().drop_nulls().to_list() if not is_currency(code)]
         refusals.add(given.is_in(wrong), "bad_currency")
         currency = given.fill_null(default)
-    scale = fields.minor_units(currency)
+    scale = fields.minor_units_per_major(currency)
 
     def amount(name: str) -> pl.Series | None:
         """Return minor units before rounding."""
@@ -225,7 +225,7 @@ def _derived_ids(read: dict[str, pl.Series], *, several: bool) -> pl.Series:
     """Return order ids, derived from customer and basket number or customer and instant where none is given.
 
     `several`: each row is an order of its own, so the n-th one of a customer and instant that names an amount gets its
-    number behind the id: two purchases of one day, in a file that knows only days, are two, and no money is lost.
+    number behind the id: two purchases of one day, in a file that has only days, are two, and no money is lost.
     """
     names = ("order_id", "customer_id", "ordered_at", "basket_no", "order_cents")
     frame = pl.DataFrame({name: read[name] for name in names if name in read})

@@ -88,7 +88,7 @@ def import_orders(
 
 
 def _append(rows: pl.DataFrame, history: History, unequal: Counter[str], *, held: bool) -> tuple[Outcome, pl.Series]:
-    """Append what some rows say; return what became of them, and whose orders they hold."""
+    """Append some rows; return what became of them, and whose orders they hold."""
     known = history.known(rows["order_id"]) if held else _no_orders()
     rows = _owned(rows, known)
     lines, line_rows = _lines(rows)
@@ -153,7 +153,7 @@ def _lines(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         "_file",
         *("order_id", "item_id", "customer_id", "ordered_at", "quantity", "line_cents", "line_discount_cents"),
         line_no=pl.int_range(pl.len(), dtype=pl.Int32).over("_file", "order_id", "item_id"),
-        # The history repeats the order's own status and vendor; this stands for them until then.
+        # The history repeats the order's own status and vendor; this takes their place until then.
         status=pl.lit("placed"),
     )
     if numbered["_file"].n_unique() <= 1:

@@ -1,6 +1,6 @@
 """What rows a file holds: CSV, NDJSON and Parquet read so that a broken row costs itself only.
 
-Text formats give every column as text; Parquet keeps its types. Each row knows its number in the source: the physical
+Text formats give every column as text; Parquet keeps its types. Each row has its number in the source: the physical
 line for text (a CSV's header is line 1), the data row from 1 for Parquet.
 """
 
@@ -49,7 +49,7 @@ class Source:
 def read_source(path: Path, encoding: str = "utf-8") -> Source:
     """Read a .csv, .tsv, .ndjson, .jsonl (each also .gz) or .parquet file.
 
-    Raises MissingFile, BadFile when it is not what its name says, BadColumns for a header with one name twice.
+    Raises MissingFile, BadFile when its content does not match its suffix, BadColumns for a header with one name twice.
     """
     name = path.name.lower()
     reader = READERS.get(Path(name.removesuffix(".gz")).suffix)

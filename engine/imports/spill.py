@@ -67,7 +67,7 @@ def _divide(
     parts: pl.DataFrame,
     known: Callable[[pl.Series], pl.DataFrame] | None,
 ) -> None:
-    """Cut each file put aside into one for each part; what nobody knows an instant of goes to the first."""
+    """Cut each file put aside into one for each part; rows of an order without an instant go to the first."""
     for path in sorted(folder.glob("rows-*.parquet")):
         rows = pl.read_parquet(path)
         path.unlink()

@@ -1,4 +1,4 @@
-"""What each row of a customers, items, vendors or offers file says, and what became of it."""
+"""Rows of a customers, items, vendors or offers file: typed cells, and what became of each row."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def import_table(
         progress("Sealing personal data", 0, 1)
         seal = seal_of(settings)
         table = table.with_columns(seal.seal_column(table[name]) for name in SEALED)
-        # A customer may stand in a file twice; a no in any of the rows holds.
+        # A customer may have two rows in a file; a refusal in any of them holds.
         table = table.with_columns(pl.col(CONSENT).min().over(TABLE_KEYS[kind]))
     progress(f"Writing {kind}", 0, 1)
     changes = upsert_rows(settings, kind, table)
@@ -187,7 +187,7 @@ def _money(
         refusals.add(figures < 0, "negative_amount")
     if mapping.money_minor or plain in file.minor:
         return fields.whole(figures)
-    return fields.whole(figures * fields.minor_units(_currencies(file, mapping, settings)))
+    return fields.whole(figures * fields.minor_units_per_major(_currencies(file, mapping, settings)))
 
 
 def _currencies(file: MappedFile, mapping: ImportMap, settings: Settings) -> pl.Series:

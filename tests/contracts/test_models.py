@@ -53,7 +53,7 @@ def test_it_can_be_asked_nothing(kind: type[Recommender], town: TrainingSet) -> 
 
 def test_an_unknown_customer_gets_all_nan_or_an_impersonal_score(kind: type[Recommender], town: TrainingSet) -> None:
     scores = fitted(kind, town).score([asks(town)])[0]
-    # Of one whom nobody brought, who brought her says nothing.
+    # A customer whom nobody referred has no referral score.
     speaks = kind().name in impersonal_models() and kind is not Referral
     assert not np.isnan(scores).any() if speaks else np.isnan(scores).all()
 

@@ -33,7 +33,7 @@ def everybody(city: City, kind: str) -> pl.DataFrame:
 
 
 def ordered_share(city: City, treated: pl.DataFrame, *, days: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Return, per customer, in what share of many futures she has a delivered order."""
+    """Return, per customer, in what share of many futures they have a delivered order."""
     counts = np.zeros(city.truth.height)
     for draw in range(DRAWS):
         orders, _ = respond(city, treated, at=UNTIL, days=days, draw=draw)
