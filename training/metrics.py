@@ -46,9 +46,9 @@ NAMES = ("recall", "ndcg", "ndcg_full", "hit", "repeat_recall", "explore_recall"
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What was ordered, by target: `size` and `size_again` (targets) count dishes, and those she had had before.
+    """What was ordered, by target: `size` and `size_again` (targets) count dishes, and those ordered before too.
 
-    Target i ordered `items` from start[i] to start[i + 1], `again` says which of them she had had; dishes no model
+    Target i ordered `items` from start[i] to start[i + 1], `again` which of them the customer had had; dishes no model
     knows count in `size` alone.
     """
 
@@ -117,7 +117,7 @@ def _among(start: LongArray, items: IntArray, other_start: LongArray, others: In
 def _hits(
     ranked: IntArray, start: LongArray, items: IntArray, again: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.bool_], LongArray]:
-    """Return (targets, k) whether the dish was ordered, (targets,) how many such dishes she had had before."""
+    """Return (targets, k) whether the dish was ordered, (targets,) how many such dishes the customer had had before."""
     hits, hits_again = np.zeros(ranked.shape, dtype=np.bool_), np.zeros(len(ranked), dtype=np.int64)
     for target in range(len(ranked)):
         for place in range(ranked.shape[1]):

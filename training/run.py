@@ -1,4 +1,4 @@
-"""One training run: history in, a judged artifact out, live only if the gate says so."""
+"""One training run: history in, a judged artifact out, live only if the gate passes it."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def load_training_set(settings: Settings) -> TrainingSet:
 
 
 def _dayparts(dayparts: Dayparts) -> dict[str, dict[str, int]]:
-    """Return what the manifest says of dayparts: nothing of the usual ones."""
+    """Return the manifest entry of dayparts: empty for the default ones."""
     return {} if dayparts == Dayparts() else {"dayparts": dayparts.starts()}
 
 
@@ -91,13 +91,13 @@ def _numbered(names: pl.Series, known: pl.Series) -> npt.NDArray[np.int32]:
 
 
 def _others(names: pl.Series, customers: pl.Series) -> npt.NDArray[np.int32]:
-    """Return the row of the customer each customer names, -1 for nobody we know; nobody brings herself."""
+    """Return the row of the customer each customer names, -1 for nobody known; nobody brings themselves."""
     rows = _numbered(names, customers)
     return np.where(rows == np.arange(len(rows)), np.int32(-1), rows)
 
 
 def tells_time(at: npt.NDArray[np.int64]) -> bool:
-    """Say whether instants (seconds, UTC) have a time of day: not where nearly all are one, like midnights of dates."""
+    """Return whether instants (seconds, UTC) have a time of day: not where nearly all are one, like midnights."""
     _, counts = np.unique(at % DAY_S, return_counts=True)
     # Two, because summer time moves midnight by an hour.
     return bool(np.sort(counts)[-2:].sum() < ONE_TIME * len(at))

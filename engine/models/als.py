@@ -37,8 +37,8 @@ TASTE = 0.1
 class Als(Recommender):
     """Hu, Koren and Volinsky (2008), fitted by conjugate gradient, see `factorise`.
 
-    Only item factors are published: a customer's factors are solved from her own baskets when asked, so that an order
-    of a minute ago counts like one from training. Confidence is `alpha` * baskets that hold the item, 1 where
+    Only item factors are published: a customer's factors are solved from their own baskets at each query, so that an
+    order of a minute ago counts like one from training. Confidence is `alpha` * baskets that hold the item, 1 where
     there is none.
     """
 
@@ -101,7 +101,7 @@ class Als(Recommender):
             self.user_factors, self.item_factors = earlier.user_factors, earlier.item_factors
 
     def propose(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
-        """Bring no dish of its own: a vector says something of every one, see `score_candidates`."""
+        """Propose no dish: a vector scores every one, see `score_candidates`."""
 
     def score_candidates(self, query: Query, board: Board, part: int, rows: IntArray) -> None:
         """Write the predicted preference, about 0 to 1, for dishes that others brought; nothing for a stranger."""

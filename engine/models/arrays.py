@@ -42,13 +42,3 @@ class Rows:
     def none(cls) -> Self:
         """Return a matrix without rows."""
         return cls(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
-
-    def strongest_link(self, seeds: IntArray, column: int) -> int:
-        """Return the row among `seeds` that weighs `column` most; -1 where none does, the lower of equals."""
-        best, found = 0.0, -1
-        for row in np.unique(seeds).tolist():
-            own = slice(self.start[row], self.start[row + 1])
-            at = int(np.searchsorted(self.columns[own], column))
-            if at < own.stop - own.start and self.columns[own][at] == column and self.values[own][at] > best:
-                best, found = float(self.values[own][at]), row
-        return found

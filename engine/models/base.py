@@ -33,10 +33,10 @@ class Tunable:
 
 
 class Neighbours(NamedTuple):
-    """What a model recommends by: for each dish ordered the dishes it speaks for, and how many last baskets count.
+    """What a model recommends by: for each dish ordered the dishes linked to it, and how many last baskets count.
 
     `links` is a matrix (items, items); `last_baskets` 0 means all of them. `alike`: linked dishes are like each other,
-    so that a look at one speaks for the other too.
+    so that a look at one counts for the other too.
     """
 
     links: Rows
@@ -45,7 +45,7 @@ class Neighbours(NamedTuple):
 
 
 class Opinion(NamedTuple):
-    """From which score on a model's word is worth telling as a reason, and whether it knows the place of the query."""
+    """From which score on a model is named as the reason, and whether it knows the place of the query."""
 
     least: float
     nearby: bool = False
@@ -62,14 +62,14 @@ class HasFactors(Protocol):
 
 
 class Recommender(ABC):
-    """Says which items suit a query, from past baskets.
+    """A model that scores the items for a query, from past baskets.
 
     The class variables are all that others know of a model: `name`; its `default_weight` where none can be learned;
     `impersonal`: it can score for customers without an order; `scores_everything`: every dish, so that nothing ties;
     `must_earn`: its weight for newcomers may be dropped to 0; `tunables` by setting; `reason` the code of the sentence
     that is true of what it brings, `reason_nearby` where it knows the place, `reason_from_dish` where one ordered dish
     explains it; `scores_candidates_only`: `score_candidates` waits until the candidates are known;
-    `reads_referrers`: who brought a newcomer changes what it says; `similarity_share`: its share where models together
+    `reads_referrers`: who brought a newcomer changes its scores; `similarity_share`: its share where models together
     find similar dishes, `reason_similar` the code of why such a one is.
     """
 
@@ -89,7 +89,7 @@ class Recommender(ABC):
 
     @classmethod
     def applies_to(cls, baskets: Baskets | None, *, repeats: bool) -> bool:
-        """Say whether there is anything to learn in `baskets` (None: not known yet); `repeats`: people order again."""
+        """Return whether there is anything to learn in `baskets` (None: unknown yet); `repeats`: customers reorder."""
         return True
 
     def neighbour_links(self) -> Neighbours | None:
@@ -120,14 +120,14 @@ class Recommender(ABC):
 
     @abstractmethod
     def propose(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
-        """Write into `part` of the board what the model says, larger is better, 0 nothing.
+        """Write into `part` of the board the scores of the model, larger is better, 0 no opinion.
 
-        `board` holds the customer's own dishes already. A model that could speak of every item only gives rows to the
+        `board` holds the customer's own dishes already. A model that could score every item only gives rows to the
         best that `mask` (items) lets through, and scores them in `score_candidates`.
         """
 
     def score_candidates(self, query: Query, board: Board, part: int, rows: IntArray) -> None:  # noqa: B027 - most have nothing to add
-        """Write into `part` of `rows` what the model says of dishes that others brought; nothing unless overridden."""
+        """Write into `part` of `rows` the scores of dishes that other models proposed; nothing unless overridden."""
 
     @abstractmethod
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
@@ -144,11 +144,11 @@ class Recommender(ABC):
         """How many items it was fitted on."""
 
     def best(self, queries: Sequence[Query], k: int) -> IntArray:
-        """Return (queries, k) columns of what the model says most of, best first; -1 where it speaks of fewer."""
+        """Return (queries, k) columns of the largest scores, best first; -1 where fewer are scored."""
         return top_k(self.score(queries), k)
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
-        """Return (queries, items) float32 of every item; NaN marks an item the model says nothing of."""
+        """Return (queries, items) float32 of every item; NaN marks an item without a score."""
         scores = np.full((len(queries), self.n_items), np.nan, dtype=np.float32)
         board, mask = Board(self.n_items, 1), np.ones(self.n_items, dtype=bool)
         for i, query in enumerate(queries):

@@ -54,7 +54,7 @@ class Baskets:
 
 
 def user_items(baskets: Baskets) -> sparse.csr_matrix:
-    """Return float32 CSR (customers, items), sorted: how many of her baskets hold the item.
+    """Return float32 CSR (customers, items), sorted: how many baskets of each customer hold the item.
 
     Counted once and shared by whoever asks again: not to be changed.
     """

@@ -18,7 +18,7 @@ from engine.models.kernels.sums import dense_sums, held, sums
 
 # Stands in front of a zone's key, as 1 to 6 stand in front of a cell's.
 ZONE_LEVEL = 15
-# A cell, and a time of day in a zone, speaks for at most so many dishes, those ordered there most.
+# A cell, and a time of day in a zone, keeps at most so many dishes, those ordered there most.
 MOST_IN_CELL = 300
 FORGOTTEN = 2.0**-10
 
@@ -79,8 +79,8 @@ def cells_around(y: int, x: int) -> tuple[LongArray, npt.NDArray[np.float64]]:
     """Return keys of cells that tile the map around a smallest cell, small ones near, and degrees to their middles.
 
     Of each size those whose parents touch the parent around the place, but which do not touch the cell around it
-    themselves, because what does is told more finely: the interaction lists of Greengard and Rokhlin (1987). Together
-    they reach at least 0.32 degrees far. Distances are on a flat map.
+    themselves, because what does is counted more finely: the interaction lists of Greengard and Rokhlin (1987).
+    Together they reach at least 0.32 degrees far. Distances are on a flat map.
     """
     return tiles_around(y, x)
 
@@ -102,7 +102,7 @@ def place_keys(
 
 def _levels(baskets: Baskets, weight: FloatArray, *, on_map: bool) -> Iterator[tuple[int, Level]]:
     """Yield by level what went to each of its places, from large cells to small ones, then zones."""
-    # Baskets lie sorted by customer, and most of hers go to one place: stays are far fewer than baskets.
+    # Baskets lie sorted by customer, and most of one customer's go to one place: stays are far fewer than baskets.
     stay = np.flatnonzero(_moved(baskets.zone, baskets.latitude, baskets.longitude))
     where = list(place_keys(baskets.zone[stay], baskets.latitude[stay], baskets.longitude[stay]))
     # Each smallest cell's part of each zone is counted once; larger cells, and zones, are sums of those.
@@ -138,7 +138,7 @@ def _most_ordered(cells: Rows) -> Rows:
 
 
 def _moved(zone: IntArray, latitude: FloatArray, longitude: FloatArray) -> npt.NDArray[np.bool_]:
-    """Say of each basket whether it went elsewhere than the one before; positions as bits, as NaN equals nothing."""
+    """Return for each basket whether it went elsewhere than the one before; positions as bits, for NaN."""
     moved = np.ones(len(zone), dtype=bool)
     bits = (zone, latitude.view(np.int32), longitude.view(np.int32))
     np.logical_or.reduce([each[1:] != each[:-1] for each in bits], out=moved[1:])

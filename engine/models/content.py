@@ -18,7 +18,7 @@ from engine.models.kernels.links import links
 WORD = re.compile(r"[^\W\d_]+")
 HAN = re.compile(r"[㐀-鿿豈-﫿]+")
 PRICE_BANDS = 5
-# A menu section or a kitchen says more of a dish than one of the words of its name.
+# A menu section or a kitchen tells more about a dish than one of the words of its name.
 ATTRIBUTE_WEIGHT = 1.5
 FIELDS = ("start", "tokens", "weight", "posting_start", "postings", "posting_weight")
 

@@ -45,8 +45,9 @@ class PopularByDaypart(Popular):
     """Popularity in the zone, times how much more often than at other times the item is ordered at this one.
 
     The factor of a daypart and of a weekday's daypart is (baskets with the item + `evidence` * factor before) over
-    (baskets expected by its overall share + `evidence`): 1 where nothing speaks for more or less. Times of day are
-    local to the time zone of most vendors. Where history has no clock it is `Popular`. The map is left to `Popular`.
+    (baskets expected by its overall share + `evidence`): 1 where there is no evidence for more or less. Times of day
+    are local to the time zone of most vendors. Where history has no clock it is `Popular`. The map is left to
+    `Popular`.
     """
 
     name: ClassVar[str] = "popular_by_daypart"
@@ -55,7 +56,7 @@ class PopularByDaypart(Popular):
     reason_nearby: ClassVar[str | None] = None
     tunables: ClassVar[Mapping[str, Tunable]] = {
         "half_life_days": Tunable("An order counts half after this.", 2, 1000, log=True),
-        "evidence": Tunable("Baskets a time of day needs to speak for itself, by dish.", 1, 500, log=True),
+        "evidence": Tunable("Baskets a time of day needs to count by itself, by dish.", 1, 500, log=True),
     }
     on_map: bool = False
     evidence: float = 10.0
@@ -65,7 +66,7 @@ class PopularByDaypart(Popular):
 
     @classmethod
     def applies_to(cls, baskets: Baskets | None, *, repeats: bool) -> bool:
-        """Say whether orders came with a time of day."""
+        """Return whether orders came with a time of day."""
         return baskets is None or bool(baskets.timezone)
 
     def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
@@ -131,7 +132,7 @@ class PopularByDaypart(Popular):
 
 @dataclass(slots=True)
 class RepeatByDaypart(Repeat):
-    """Share of her baskets that hold the item, those of other times of day counting `elsewhen` (over 0).
+    """Share of the customer's baskets that hold the item, those of other times of day counting `elsewhen` (over 0).
 
     Times of day are local to the time zone of most vendors. Where history has no clock it is `Repeat`.
     """
@@ -149,7 +150,7 @@ class RepeatByDaypart(Repeat):
 
     @classmethod
     def applies_to(cls, baskets: Baskets | None, *, repeats: bool) -> bool:
-        """Say whether orders came with a time of day."""
+        """Return whether orders came with a time of day."""
         return baskets is None or bool(baskets.timezone)
 
     def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
@@ -163,11 +164,11 @@ class RepeatByDaypart(Repeat):
         return self
 
     def propose(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
-        """Write a share in (0, 1] for every dish she ordered."""
+        """Write a share in (0, 1] for every dish the customer ordered."""
         if not self.timezone:
             Repeat.propose(self, query, board, part, mask)
             return
-        # Her orders of before the clock was last changed seem an hour off; that is nothing to a daypart.
+        # Orders of before the clock was last changed seem an hour off; that is nothing to a daypart.
         write_shares_at(
             query.items,
             query.start,

@@ -1,4 +1,4 @@
-"""What goes with all she ordered, taken together: one linear model of every dish from all others."""
+"""What goes with all the customer ordered, taken together: one linear model of every dish from all others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from engine.models.query import Query
 class Ease(Recommender):
     """Least squares from what a customer ordered to each dish, no dish explaining itself (Steck 2019, EASE^R).
 
-    Whether she ordered a dish counts, not how often. The solution is closed: from the inverse P of the ridged
+    Whether a dish was ordered counts, not how often. The solution is closed: from the inverse P of the ridged
     co-occurrence matrix the coefficient of dish i for dish j is -P[i, j] / P[j, j]. The ridge is `ridge` times the mean
     number of customers a dish has: as an absolute figure the best one differs fivefold between menus. Only the `most`
     dishes with most customers take part, for cost grows with their cube, and of each dish's coefficients the `kept`
@@ -42,7 +42,7 @@ class Ease(Recommender):
 
     @classmethod
     def applies_to(cls, baskets: Baskets | None, *, repeats: bool) -> bool:
-        """Say whether nobody orders again: where customers do, it adds nothing to the other models."""
+        """Return whether nobody orders again: where customers do, it adds nothing to the other models."""
         return not repeats
 
     def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
@@ -63,7 +63,7 @@ class Ease(Recommender):
         return self
 
     def propose(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
-        """Write, about 0 to 1, how much she would be expected to order each dish; below 0 where hers speak against."""
+        """Write, about 0 to 1, how much each dish is expected to be ordered; below 0 where it is avoided."""
         seeds = board.own_columns().copy()
         board.add_rows(part, self.links, seeds, np.ones(len(seeds), dtype=np.float32))
 

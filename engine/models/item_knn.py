@@ -1,4 +1,4 @@
-"""Items bought by the same people: cosine neighbours of what she ordered."""
+"""Items bought by the same people: cosine neighbours of what the customer ordered."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from engine.models.query import Query
 class ItemKnn(Recommender):
     """Item-to-item cosine over customers (Sarwar et al. 2001), the nearest `neighbours` of each item.
 
-    An item is its own nearest neighbour, so what she orders often also scores high; her counts count as log(1 + n).
+    An item is its own nearest neighbour, so what is ordered often also scores high; counts enter as log(1 + n).
     """
 
     name: ClassVar[str] = "item_knn"
@@ -53,15 +53,11 @@ class ItemKnn(Recommender):
         return self
 
     def propose(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
-        """Write a closeness in (0, 1], her best 1, for what she ordered and its neighbours."""
-        # Similarity is symmetric but each row keeps only its own nearest: walk from what she ordered outwards.
+        """Write a closeness in (0, 1], the best 1, for what the customer ordered and its neighbours."""
+        # Similarity is symmetric but each row keeps only its own nearest: walk outwards from what was ordered.
         seeds = board.own_columns().copy()
         board.add_rows(part, self.links, seeds, log_counts(board.own, board.n_own))
         scale_to_best(board.model_scores, board.n, part)
-
-    def strongest_seed(self, query: Query, column: int) -> int:
-        """Return the item of her baskets that speaks most for `column`; -1 where none does."""
-        return self.links.strongest_link(query.items, column)
 
     def neighbour_links(self) -> Neighbours:
         """Return its links."""

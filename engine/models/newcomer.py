@@ -1,4 +1,4 @@
-"""What can be said to somebody without an order: what those of her language order, and who brought her here."""
+"""What suits a customer without an order: what others of their language order, and who brought them here."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from engine.models.query import Query
 
 @dataclass(slots=True)
 class PopularByLanguage(Popular):
-    """Popularity in the zone, times how much more often customers of her language order the item than others do.
+    """Popularity in the zone, times how much more often customers of the same language order the item than others do.
 
     The factor is (baskets of that language with the item + `evidence`) over (baskets expected by its overall share +
-    `evidence`): 1 where nothing speaks for more or less, and for those whose language is unknown. The map is left to
-    `Popular`.
+    `evidence`): 1 where there is no evidence for more or less, and for those whose language is unknown. The map is left
+    to `Popular`.
     """
 
     name: ClassVar[str] = "popular_by_language"
@@ -37,7 +37,7 @@ class PopularByLanguage(Popular):
     must_earn: ClassVar[bool] = True
     tunables: ClassVar[Mapping[str, Tunable]] = {
         "half_life_days": Tunable("An order counts half after this.", 2, 1000, log=True),
-        "evidence": Tunable("Baskets a language needs to speak for itself, by dish.", 1, 500, log=True),
+        "evidence": Tunable("Baskets a language needs to count by itself, by dish.", 1, 500, log=True),
     }
     on_map: bool = False
     evidence: float = 10.0
@@ -45,7 +45,7 @@ class PopularByLanguage(Popular):
 
     @classmethod
     def applies_to(cls, baskets: Baskets | None, *, repeats: bool) -> bool:
-        """Say whether customers read two languages or more."""
+        """Return whether customers read two languages or more."""
         return baskets is None or len(np.unique(baskets.language[baskets.language >= 0])) > 1
 
     def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
@@ -64,7 +64,7 @@ class PopularByLanguage(Popular):
             weigh_rows(self.factors, query.language, rows, board.columns, board.model_scores, part)
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
-        """Return (queries, items) float32: the expected share of her language's baskets with the item."""
+        """Return (queries, items) float32: the expected share of the language's baskets with the item."""
         scores = Popular.score(self, queries)
         for i, query in enumerate(queries):
             if query.language >= 0:
@@ -102,7 +102,7 @@ class Referral(Recommender):
 
     Friends live near each other and eat alike (homophily: McPherson, Smith-Lovin and Cook, 2001). Newer baskets count
     more, as in `Repeat`. Dishes that fewer than `least_customers` ever ordered are left out: they would tell whose
-    habits these are. Nothing is said once she has ordered herself.
+    habits these are. It has no opinion once the customer has ordered.
     """
 
     name: ClassVar[str] = "referral"
@@ -121,7 +121,7 @@ class Referral(Recommender):
 
     @classmethod
     def applies_to(cls, baskets: Baskets | None, *, repeats: bool) -> bool:
-        """Say whether anybody was brought by another customer."""
+        """Return whether anybody was brought by another customer."""
         return baskets is None or bool((baskets.referrer >= 0).any())
 
     def fit(self, baskets: Baskets, *, now: int, rng: np.random.Generator) -> Self:
@@ -136,7 +136,7 @@ class Referral(Recommender):
         return self
 
     def propose(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
-        """Write a share in (0, 1] for the dishes of who brought her."""
+        """Write a share in (0, 1] for the dishes of who brought the customer."""
         other = query.brought_by
         if query.known or other is None:
             return

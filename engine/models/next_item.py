@@ -23,7 +23,7 @@ NO_ENTRIES = np.empty(0, np.int32), np.empty(0, np.float32)
 
 @dataclass(slots=True)
 class NextItem(Recommender):
-    """First-order transitions between consecutive baskets of one customer, summed over her last `last` baskets.
+    """First-order transitions between consecutive baskets of one customer, summed over the last `last` baskets.
 
     Row i of the transition matrix is the share of baskets after one with item i that hold item j, the row's counts
     shrunk by `shrink`; an item may follow itself. The newest basket weighs 1, each older one `decay` times less.
@@ -34,9 +34,9 @@ class NextItem(Recommender):
     reason: ClassVar[str] = "people_like_you"
     reason_from_dish: ClassVar[str] = "follows_last"
     tunables: ClassVar[Mapping[str, Tunable]] = {
-        "last": Tunable("Baskets that speak.", 1, 20, whole=True),
+        "last": Tunable("Last baskets that count.", 1, 20, whole=True),
         "decay": Tunable("What each older basket counts of the one after it.", 0.2, 1.0),
-        "shrink": Tunable("Baskets a dish needs to speak for itself.", 0.1, 200, log=True),
+        "shrink": Tunable("Baskets a dish needs to count by itself.", 0.1, 200, log=True),
     }
     last: int = 5
     decay: float = 0.7
@@ -74,13 +74,9 @@ class NextItem(Recommender):
             self._earlier = earlier
 
     def propose(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
-        """Write a share in (0, 1] for every dish that ever followed one of her last baskets."""
+        """Write a share in (0, 1] for every dish that ever followed one of the last baskets."""
         start = query.start[-1 - self.last :]
         board.add_rows(part, self.links, query.items[start[0] :], seed_weights(start, self.decay))
-
-    def strongest_seed(self, query: Query, column: int) -> int:
-        """Return the item of her last baskets that speaks most for `column`; -1 where none does."""
-        return self.links.strongest_link(query.items[query.start[-1 - self.last :][0] :], column)
 
     def neighbour_links(self) -> Neighbours:
         """Return its links."""
@@ -101,7 +97,7 @@ class NextItem(Recommender):
         return len(self.links.start) - 1
 
     def _counts_first_of(self, baskets: Baskets) -> bool:
-        """Say whether what was counted are the first baskets of the same customers."""
+        """Return whether what was counted are the first baskets of the same customers."""
         return (
             len(self._total) == baskets.n_items
             and len(self._counted) == baskets.n_customers

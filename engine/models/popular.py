@@ -39,7 +39,7 @@ class Links:
     """What one place's shares are made of: counted places, what a basket of each counts and everywhere's shares.
 
     Once the first place has brought `enough` dishes, the others bring none of their own: where a zone decides, what is
-    only ordered around it says less than what was ordered in it. `top` holds, once somebody asked, the share of the
+    only ordered around it says less than what was ordered in it. `top` holds, once computed, the share of the
     most popular item there, or a little more where several places are counted.
     """
 
@@ -73,8 +73,8 @@ class Popular(Recommender):
     reason_nearby: ClassVar[str | None] = "popular_nearby"
     tunables: ClassVar[Mapping[str, Tunable]] = {
         "half_life_days": Tunable("An order counts half after this.", 2, 1000, log=True),
-        "shrink": Tunable("Baskets a zone needs to speak for itself.", 1, 500, log=True),
-        "reach_km": Tunable("Twice as far from her as this, an order on the map counts a ninth.", 0.2, 20, log=True),
+        "shrink": Tunable("Baskets a zone needs to count by itself.", 1, 500, log=True),
+        "reach_km": Tunable("Twice as far away as this, an order on the map counts a ninth.", 0.2, 20, log=True),
     }
     half_life_days: float = 90.0
     shrink: float = 20.0
@@ -113,7 +113,7 @@ class Popular(Recommender):
         return self
 
     def propose(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
-        """Write what is ordered at the place, and give what is liked everywhere a row; `fill` adds how much."""
+        """Write what is ordered at the place, and give what is liked everywhere a row for `score_candidates`."""
         links = self._links_of(query.place)
         board.n, found = add_places(
             self.start,
@@ -296,6 +296,6 @@ class Trending(Popular):
     scores_everything: ClassVar[bool] = False
     tunables: ClassVar[Mapping[str, Tunable]] = {
         "half_life_days": Tunable("An order counts half after this.", 0.5, 60, log=True),
-        "reach_km": Tunable("Twice as far from her as this, an order on the map counts a ninth.", 0.2, 20, log=True),
+        "reach_km": Tunable("Twice as far away as this, an order on the map counts a ninth.", 0.2, 20, log=True),
     }
     half_life_days: float = 7.0

@@ -34,18 +34,18 @@ class Place:
 
     @property
     def told(self) -> bool:
-        """Whether it says where: a zone, or a place on the map."""
+        """Whether a zone or a place on the map is known."""
         return self.zone >= 0 or self.located
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One request: the customer's past baskets, newest last, and where and when she asks.
+    """One request: the customer's past baskets, newest last, and where and when they ask.
 
     Basket i holds the distinct item columns `items[start[i] : start[i + 1]]`, `at[i]` is its instant in seconds, and
-    `here[i]` says whether it went to the place she asks from. `start` is [0] and the rest empty for an unknown
+    `here[i]` says whether it went to the place of the request. `start` is [0] and the rest empty for an unknown
     customer. The arrays are read-only. `language` points into LANGUAGES, -1 unknown; `brought_by` holds the baskets of
-    who brought a newcomer here, None where nobody did or she has ordered herself.
+    who brought a newcomer here, None where nobody did or the customer has ordered since.
     """
 
     items: IntArray

@@ -23,7 +23,7 @@ class Repeat(Recommender):
     """Share of the customer's own baskets that hold the item, newer baskets counting more.
 
     The newest basket weighs 1, the one before `decay`, then `decay`^2. Ties go to what is more popular overall, which
-    is worth 1.5 points of recall on Ta-Feng against ties by id. Items never ordered by her get nothing.
+    is worth 1.5 points of recall on Ta-Feng against ties by id. Items never ordered get nothing.
     """
 
     name: ClassVar[str] = "repeat"
@@ -46,7 +46,7 @@ class Repeat(Recommender):
         return self
 
     def propose(self, query: Query, board: Board, part: int, mask: npt.NDArray[np.bool_]) -> None:
-        """Write a share in (0, 1] for every dish she ordered."""
+        """Write a share in (0, 1] for every dish the customer ordered."""
         write_shares(query.items, query.start, self.decay, self.popularity, board.row_of, board.model_scores, part)
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:

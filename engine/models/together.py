@@ -15,7 +15,7 @@ from engine.models.kernels.links import links
 from engine.models.kernels.together import explain_items
 from engine.runtime.threads import parallel_map
 
-# Beyond this many dishes a basket is a caterer's, and says little of what goes with what.
+# Beyond this many dishes a basket is a caterer's, and tells little about what goes with what.
 LARGEST_BASKET = 60
 # So many dishes are each explained by as many others as asked for; of more, by the nearest 64 only.
 SMALL_MENU = 4_000
@@ -30,7 +30,7 @@ FIELDS = ("start", "items", "coefficient", "share", "lift", "baskets")
 class Together:
     """Least squares of each dish on the others of its basket: EASE (Steck 2019) on baskets instead of customers.
 
-    Row i holds what dish i in the cart adds to the score of each other dish, negative where it speaks against it (one
+    Row i holds what dish i in the cart adds to the score of each other dish, negative where they avoid each other (one
     rice is enough), and `share`, of the baskets with i the share that holds the other, which is steadier where there
     are few baskets and counts `plain` times its mean over the cart (benchmarks/addons.py). Each dish is explained by
     its `neighbours` nearest by cosine only (SLIM's sparsity, Ning and Karypis 2011), so that one small system a dish is

@@ -1,4 +1,4 @@
-"""People like her: what the most similar customers ordered lately."""
+"""What the most similar customers ordered lately."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class UserKnn(Recommender):
     """The `neighbours` customers nearest by asymmetric cosine on full-history counts vote with their last baskets.
 
     similarity(q, v) = q.v / (|q|^(2 * asymmetry) * |v|^(2 - 2 * asymmetry) + shrink), normalised to sum 1 (Aiolli 2013;
-    as in UP-CF, Faggioli et al. 2020). A neighbour votes with her last `last` baskets, each older one `decay` times
+    as in UP-CF, Faggioli et al. 2020). A neighbour votes with their last `last` baskets, each older one `decay` times
     less. At most `pool` customers, the most recently active, can be neighbours: that bounds the cost of a query.
     """
 
@@ -34,7 +34,7 @@ class UserKnn(Recommender):
     reason: ClassVar[str] = "people_like_you"
     tunables: ClassVar[Mapping[str, Tunable]] = {
         "neighbours": Tunable("Neighbours of a customer.", 10, 500, whole=True, log=True),
-        "asymmetry": Tunable("How far her own baskets, not the neighbour's, set the scale.", 0.0, 1.0),
+        "asymmetry": Tunable("How far the customer's own baskets, not the neighbour's, set the scale.", 0.0, 1.0),
         "shrink": Tunable("Doubt in neighbours with little in common.", 0.1, 100, log=True),
         "last": Tunable("Baskets of a neighbour that vote.", 1, 30, whole=True, log=True),
         "decay": Tunable("What each older basket counts of the one after it.", 0.3, 1.0),

@@ -19,10 +19,10 @@ CONTEXT = ("ordered_at", "zone", "latitude", "longitude", "vendor_id")
 
 
 def read_future(path: Path, data: TrainingSet, *, timezone: str) -> list[Target]:
-    """Return one target a customer: her first order in the file, asked in its context, with all of history as past.
+    """Return one target a customer: their first order in the file in its context, with all of history as past.
 
-    Without `ordered_at` all her rows are one order, asked at the end of history. Instants without an offset are local
-    to `timezone`. Items history does not know count as missed; customers it does not know are asked as new.
+    Without `ordered_at` all rows of a customer are one order at the end of history. Instants without an offset are
+    local to `timezone`. Items history does not know count as missed; customers it does not know are queried as new.
     Raises BadColumns when a needed column is missing, BadFile naming the first row that cannot be read.
     """
     source = read_source(path)
@@ -60,7 +60,7 @@ def _rows(path: Path, rows: pl.DataFrame, timezone: str) -> pl.DataFrame:
 
 
 def _first_orders(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return one row a customer: her items (distinct) and the context of her first order."""
+    """Return one row a customer: the items (distinct) and the context of their first order."""
     if "ordered_at" in rows.columns:
         rows = rows.filter(
             (pl.col("ordered_at") == pl.col("ordered_at").min().over("customer_id"))

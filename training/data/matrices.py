@@ -90,8 +90,8 @@ def training_set_of(parts: Iterable[tuple[pl.LazyFrame, pl.LazyFrame]], items: p
     lines = replace(lines, item=item_of[lines.item], vendor=vendor_of[lines.vendor])
     clock = _clock(heads)
     if clock == "basket":
-        # Basket numbers count from each customer's first; counted from her last they all end "now", so that whatever
-        # weighs newer orders more does so for everybody, and by as much as if she had come every four weeks.
+        # Basket numbers count from each customer's first; counted from the last they all end "now", so that whatever
+        # weighs newer orders more does so for everybody, and by as much as if everybody ordered every four weeks.
         newest = np.full(len(customers), np.iinfo(np.int64).min)
         np.maximum.at(newest, heads.customer, heads.at)
         heads = replace(heads, at=heads.at.max() - BASKET_DAYS * (newest[heads.customer] - heads.at))
@@ -130,7 +130,7 @@ def keep_baskets(baskets: Baskets, keep: npt.NDArray[np.bool_]) -> Baskets:
 def queries_for(
     baskets: Baskets, rows: npt.NDArray[np.integer], now: npt.NDArray[np.integer], places: Sequence[Place]
 ) -> list[Query]:
-    """Return one query a row with all her baskets in `baskets`; row -1 is an unknown customer."""
+    """Return one query a row with all of the customer's baskets in `baskets`; row -1 is an unknown customer."""
     queries = []
     languages = baskets.language if len(baskets.language) else np.full(baskets.n_customers, -1, np.int8)
     referrers = baskets.referrer if len(baskets.referrer) else np.full(baskets.n_customers, -1, np.int32)
@@ -273,7 +273,7 @@ def _vendor_items(lines: _Lines, items: pl.DataFrame, names: pl.Series, vendors:
 
 
 def _repeat(baskets: Baskets) -> bool:
-    """Say whether customers who come back order what they had before."""
+    """Return whether customers who come back order what they had before."""
     first = baskets.customer_start[:-1][np.diff(baskets.customer_start) > 0]
     later = len(baskets.items) - int(np.diff(baskets.basket_start)[first].sum())
     again = len(baskets.items) - user_items(baskets).nnz
@@ -313,7 +313,7 @@ def _compress(heads: _Heads, lines: _Lines, *, n_customers: int, n_items: int) -
 
 @compiled
 def _in_order(start: LongArray, order: IntArray, at: LongArray, basket_no: LongArray) -> bool:
-    """Say whether each customer's orders stand by instant, and those of one instant by basket number, -1 last."""
+    """Return whether each customer's orders are sorted by instant, then by basket number, -1 last."""
     for customer in range(len(start) - 1):
         for place in range(start[customer] + 1, start[customer + 1]):
             before, after = order[place - 1], order[place]

@@ -20,7 +20,7 @@ CHUNK = 256
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One judged basket: the question as it would have been asked, and what was ordered.
+    """One judged basket: the query as of then, and what was ordered.
 
     `truth` holds distinct item columns; `unseen` counts ordered items no model can know (they count as missed).
     """
@@ -30,13 +30,13 @@ class Target:
     unseen: int = 0
 
     def ordered(self, columns: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
-        """Say of each item column whether it was ordered."""
+        """Return for each item column whether it was ordered."""
         return _among(columns, self.truth)
 
 
 @dataclass(frozen=True, slots=True)
 class Targets(Sequence[Target]):
-    """The baskets `chosen` as targets, each made when it is asked for: a large home holds out more than it looks at.
+    """The baskets `chosen` as targets, each made on access: a large home holds out more than is looked at.
 
     `past` is what was known before, `customer` (baskets) whose each basket is.
     """
@@ -68,7 +68,7 @@ class Targets(Sequence[Target]):
         """Make the targets at `places`."""
         baskets, chosen = self.baskets, self.chosen[places]
         where = [
-            # The vendor is what she decides, so a home page does not know it.
+            # The customer chooses the vendor later: a home page does not know it.
             Place(zone, -1, latitude, longitude)
             for zone, latitude, longitude in zip(
                 baskets.zone[chosen].tolist(),
@@ -95,14 +95,14 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """What blend and ranker learn from: what models, fitted on the split's past alone, say of its targets."""
+    """What blend and ranker learn from: models fitted on the split's past alone, and its targets."""
 
     models: Sequence[Recommender]
     split: Split
 
 
 def split_by_time(data: TrainingSet, at: int) -> Split:
-    """Hold out everything from `at` on; each customer's first basket from then on is her target."""
+    """Hold out everything from `at` on; the target of a customer is their first basket from then on."""
     baskets = data.baskets
     past = keep_baskets(baskets, baskets.at < at)
     customer = np.repeat(np.arange(baskets.n_customers), np.diff(baskets.customer_start))

@@ -167,7 +167,7 @@ class Evaluation:
             n, difference, error = mean_and_error(served - judged[name].column(self.metric))
             if difference is None or error is None:
                 continue
-            # Without any spread every customer says the same; only the sign is left.
+            # Without any spread all customers agree; only the sign is left.
             steps = difference / error if error else np.sign(difference) * np.inf if difference else 0.0
             pressed.append((steps, {"model": name, "customers": n, "difference": difference, "error": error}))
         return min(pressed, key=lambda each: each[0])[1] if pressed else None
@@ -189,8 +189,8 @@ def evaluate(
 
     Where a target says the vendor, only dishes of that vendor are, and where nobody orders again (`data.repeats`) only
     dishes new to the customer, for every model alike. `past` is what the models were fitted on (for novelty and
-    popularity); `advance` hears how many targets are done; `standing` adds groups. Models alone are judged on at most
-    `most_alone` targets, drawn evenly (None: on all): each takes its time, and only what is served decides.
+    popularity); `advance` is called with how many targets are done; `standing` adds groups. Models alone are judged on
+    at most `most_alone` targets, drawn evenly (None: on all): each takes its time, and only what is served decides.
     """
     alone = np.ones(len(targets), dtype=bool)
     if most_alone is not None and most_alone < len(targets):
@@ -228,9 +228,9 @@ def _lists(
     k: int,
     advance: Advance,
 ) -> dict[str, IntArray]:
-    """Return (targets, k) columns by name, -1 where there are fewer; of models only where they are heard `alone`."""
+    """Return (targets, k) columns by name, -1 where there are fewer; of models only where `alone`."""
     allowed, again = _items_by_vendor(data), data.repeats
-    # A model that could speak of every dish is judged on every dish; of the others the few they name are all there is.
+    # A model that could score every dish is judged on every dish; the others on the few they score.
     scores_candidates_only = [model for model in learned.models if model.scores_candidates_only]
     free = again and all(target.query.place.vendor < 0 for target in targets)
     names = [model.name for model in learned.models] + [BLEND] + ([RANKER] if learned.ranker else [])
@@ -313,7 +313,7 @@ def _from_one_board(
 ) -> dict[str, IntArray]:
     """Return (targets, k) columns by name, -1 where there are fewer: of the blend, the ranker, and each model `alone`.
 
-    Otherwise only models are asked that weigh something, or that the ranker hears.
+    Otherwise only models are asked that weigh something, or that the ranker reads.
     """
     plain, ranked = Scorer(learned.models, learned.blend, None), None
     if learned.ranker is not None:
@@ -358,7 +358,8 @@ def _filtered(
 ) -> dict[str, FloatArray]:
     """Return the scores with NaN for what may not be shown.
 
-    That is dishes of other vendors, where a target says the vendor, and dishes she has had, where nobody `repeats`.
+    That is dishes of other vendors, where a target says the vendor, and dishes the customer has had, where nobody
+    `repeats`.
     """
     if not parts:
         return parts

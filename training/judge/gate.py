@@ -1,4 +1,4 @@
-"""May a candidate go live? A verdict from figures alone, with the numbers that say why."""
+"""May a candidate go live? A verdict from figures alone, with the numbers behind it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing speaks against publishing."""
+        """Whether no problem forbids publishing."""
         return not self.problems
 
 

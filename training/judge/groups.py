@@ -20,13 +20,13 @@ from training.data.matrices import TrainingSet
 from training.data.split import Target
 
 Bools = npt.NDArray[np.bool_]
-# By customer row of the training set, a word for each kind of standing; None where she has none.
+# By customer row of the training set, a word for each kind of standing; None where there is none.
 Standing = Mapping[str, Sequence[str | None]]
 
 KINDS: Mapping[str, str] = {
-    "history": "returning (she ordered before) and new",
+    "history": "returning (ordered before) and new",
     "orders": "orders before the judged one: 1, 2-4, 5+",
-    "recency": "active or dormant: more than 28 days since her last order",
+    "recency": "active or dormant: more than 28 days since the last order",
     "value": "A, B, C or D in the customer table as of the split",
     "lifecycle": "lifecycle in the customer table as of the split",
     "zone": "the 30 zones with most judged customers, if at least 30; the others together",
@@ -77,7 +77,7 @@ def groups_of(targets: Sequence[Target], data: TrainingSet, standing: Standing) 
             Group("recency", "dormant", (counts > 0) & dormant),
         ]
     for kind, words in standing.items():
-        # A new customer has no standing: she is judged as new, not as worth nothing.
+        # A new customer has no standing: they are judged as new, not as worth nothing.
         own = np.array([words[t.query.row] or "" if t.query.row >= 0 and len(t.query.at) else "" for t in targets])
         found += [Group(kind, str(word), own == word) for word in np.unique(own) if word]
     found += _zones(targets, data)

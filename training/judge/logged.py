@@ -1,4 +1,4 @@
-"""What the log of real lists says of the ranking learned now: impressions, what was ordered after, and an estimate.
+"""How the ranking learned now would do in the log of real lists: impressions, what was ordered after, and an estimate.
 
 Only what the app told with a propensity counts. A propensity is a chance given the slots above, so each slot is judged
 given the dishes shown above it: the learned ranking, without exploration, puts its best other dish there. The filters
@@ -82,8 +82,8 @@ def judge_by_log(
     """Return the JSON form: counts, and `estimate` (`training.judge.off_policy`), None with a `reason` where none is.
 
     A slot is taken when its customer has a delivered line of the dish in `lines` within `within_days` after it was
-    shown, for each list that showed it; slots younger than that are left out. `learned` was fitted on `past`; she is
-    asked with what she had ordered when the list was shown. At most 10,000 lists count, drawn by `seed`.
+    shown, for each list that showed it; slots younger than that are left out. `learned` was fitted on `past`; a query
+    holds what the customer had ordered when the list was shown. At most 10,000 lists count, drawn by `seed`.
     """
     newest = datetime.fromtimestamp(data.last_at - int(within_days * DAY_S), UTC)
     ripe = impressions.shown.filter((pl.col("at") <= newest) & (pl.col("slot") < DEEPEST))
@@ -195,7 +195,7 @@ def _next_best(
 
 
 def _asked(lists: pl.DataFrame, data: TrainingSet, past: Baskets) -> list[Query]:
-    """Return the query of each list as of when it was asked, from her usual place as `past` knew it."""
+    """Return the query of each list as of when it was asked, from the customer's usual place in `past`."""
     rows = _numbers(lists["customer_id"], data.customers)
     now = lists["asked_at"].dt.epoch("s").to_numpy()
     places = [query.place for query in queries_for(past, rows, now, [Place()] * len(rows))]
@@ -222,7 +222,7 @@ def _rewards(
     taken: npt.NDArray[np.float64],
     half: npt.NDArray[np.integer],
 ) -> npt.NDArray[np.float64]:
-    """Return (halves, slots, 2) the smoothed share taken of dishes new to her and known, learned on the OTHER half.
+    """Return (halves, slots, 2) the smoothed share taken of new and of known dishes, learned on the OTHER half.
 
     Learned on its own customers it would know their answers (Chernozhukov et al. 2018, cross-fitting).
     """
@@ -245,7 +245,7 @@ def _look_up(
 
 
 def sentences(told: Mapping[str, Any]) -> list[str]:
-    """Return what the log says, for people."""
+    """Return the estimate in sentences."""
     if told["estimate"] is None:
         return [f"From the log: {told['reason']}."]
     found = told["estimate"]

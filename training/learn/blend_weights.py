@@ -32,7 +32,7 @@ ROUNDS = 4
 
 
 def learn_blend(folds: Sequence[Fold], *, repeats: bool = True, quick: bool = False) -> Blend:
-    """Return the weights that rank the targets of the lessons best by ndcg@10, starting from the default ones.
+    """Return the weights that rank the targets of the folds best by ndcg@10, starting from the default ones.
 
     Those of customers with orders teach the weights, those without what strangers are shown, each by itself. Metzler
     and Croft (2007): coordinate ascent optimises the figure itself and needs no gradient. With fewer than 50 targets
@@ -41,8 +41,8 @@ def learn_blend(folds: Sequence[Fold], *, repeats: bool = True, quick: bool = Fa
     """
     worth = LEAST_WORTH_QUICK if quick else LEAST_WORTH
     names = [model.name for model in folds[0].models]
-    # What strangers hear is little, and next month's first orders are not last month's: nothing of what everybody
-    # orders is left out of it. Whether language or friends tell anything differs from place to place.
+    # What is known of strangers is little, and next month's first orders are not last month's: nothing of what
+    # everybody orders is left out of it. Whether language or friends tell anything differs from place to place.
     return Blend(
         _learn(names, _asked_by(folds, names, known=True), repeats=repeats, worth=worth, may_drop=names),
         _learn(
@@ -56,7 +56,7 @@ def learn_blend(folds: Sequence[Fold], *, repeats: bool = True, quick: bool = Fa
 
 
 def _asked_by(folds: Sequence[Fold], names: Collection[str], *, known: bool) -> list[Fold]:
-    """Return the lessons of customers with orders, or of strangers, with the named models; at most 4,000 targets."""
+    """Return the folds of customers with orders, or of strangers, with the named models; at most 4,000 targets."""
     found = []
     for fold in folds:
         targets = [target for target in fold.split.targets if target.query.known == known]
@@ -97,7 +97,7 @@ def _learn(
         if tried.any() and (value := _ndcg(features, relevant, ideal, tried)) >= best_value - worth:
             best, best_value = tried, max(best_value, value)
     if not repeats:
-        # What said nothing of any dish (her own are out) would only seem to weigh something.
+        # A model without a score for any dish (own ones are left out) would only seem to weigh something.
         best = np.where(features.any(axis=(0, 2)), best, 0)
     best = best / best.sum()
     return {name: round(float(weight), 6) for name, weight in zip(names, best, strict=True)}

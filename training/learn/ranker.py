@@ -48,7 +48,7 @@ SETTINGS: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Growing:
-    """How trees grow: how many, what each says, and what holds them back from learning noise."""
+    """How trees grow: how many, how much each adds, and what holds them back from learning noise."""
 
     trees: int = 60
     rate: float = 0.14
@@ -78,7 +78,7 @@ class Growing:
 class Examples:
     """What a ranker learns from: float32 (rows, features), int8 (rows) whether ordered, how many rows each target has.
 
-    `facts` are those of the last lesson's past; `whole` says that models spoke that weigh nothing in the blend.
+    `facts` are those of the last fold's past; `whole`: models that weigh nothing in the blend score too.
     """
 
     names: Sequence[str]
@@ -100,10 +100,10 @@ def learn_ranker(
 ) -> Ranker | None:
     """Return the ranker, or None where it beats the blend for nobody.
 
-    Four fifths of each lesson's targets teach it; on the rest it must beat the blend's ndcg@10, the 95 % interval of
+    Four fifths of each fold's targets teach it; on the rest it must beat the blend's ndcg@10, the 95 % interval of
     the difference above 0, separately for known and for new customers. Where nobody `repeats`, only new dishes are
     ranked. A `thorough` one takes longer to learn and to answer: it has twice as many trees, each saying less, and
-    hears models too that weigh nothing in the blend. `given` are settings of the trees (`Growing`), not the defaults.
+    reads models too that weigh nothing in the blend. `given` are settings of the trees (`Growing`), not the defaults.
     """
     if sum(len(fold.split.targets) for fold in folds) < LEAST_TARGETS:
         return None
@@ -134,7 +134,7 @@ def learn_ranker(
 def examples_of(
     folds: Sequence[Fold], blend: Blend, *, seed: int, repeats: bool = True, whole: bool = False
 ) -> Examples | None:
-    """Return what the lessons' targets tell apart, None where that is nothing; `whole` asks every model."""
+    """Return the examples of the folds' targets, None where that is nothing; `whole` asks every model."""
     drawn, told = np.random.default_rng([seed, 95]), []
     for fold in folds:
         facts = ItemFacts.of(fold.split.past, now=fold.split.at)

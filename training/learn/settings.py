@@ -1,4 +1,4 @@
-"""The settings of models and ranker: what may be set, within which bounds, and what a home's `tuned.yaml` says.
+"""The settings of models and ranker: what may be set, within which bounds, and what a home's `tuned.yaml` sets.
 
 Defaults stand in the models themselves; here is only what differs from them.
 """
@@ -24,9 +24,9 @@ HEAD = "# Written by `regulars tune`; `regulars train` uses it. Delete it to go 
 
 RANKER_TUNABLES: Mapping[str, Tunable] = {
     "trees": Tunable("Trees; each takes its time of every request.", 20, 300, whole=True, log=True),
-    "rate": Tunable("What each tree says of what is left to learn.", 0.01, 0.3, log=True),
+    "rate": Tunable("What each tree adds of what is left to learn.", 0.01, 0.3, log=True),
     "leaves": Tunable("Leaves of a tree.", 4, 63, whole=True, log=True),
-    "least_in_leaf": Tunable("Dishes shown that a leaf needs to speak.", 10, 1000, whole=True, log=True),
+    "least_in_leaf": Tunable("Dishes shown that a leaf needs to have a value.", 10, 1000, whole=True, log=True),
     "l2": Tunable("Pull of leaves towards 0.", 0.01, 100, log=True),
     "features": Tunable("Share of the features each tree looks at.", 0.1, 1.0),
 }
@@ -85,7 +85,7 @@ def parse_model_settings(content: object, *, where: str = FILE) -> ModelSettings
 
 
 def write_model_settings(home: Path, settings: ModelSettings, found: Mapping[str, object]) -> Path:
-    """Write `<home>/tuned.yaml`, whole or not at all; `found` says how the settings came about."""
+    """Write `<home>/tuned.yaml`, whole or not at all; `found` is how the settings came about."""
     path = home / FILE
     text = HEAD + write_yaml({"models": settings.as_dict(), "found": dict(found)})
     replace(path, lambda file: file.write_text(text, encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Fit every model, learn how to blend them, and say how good the whole is on what it has not seen."""
+"""Fit every model, learn how to blend them, and judge the whole on what it has not seen."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class TunedStack:
 def models_of(settings: ModelSettings, *, repeats: bool = False, baskets: Baskets | None = None) -> list[Recommender]:
     """Return the models of a training run on `baskets`, unfitted, with `settings` in place of their defaults.
 
-    Each model says itself whether it applies to them (`Recommender.applies_to`).
+    `Recommender.applies_to` decides which do.
     """
     models = [kind() for kind in REGISTRY if kind.applies_to(baskets, repeats=repeats)]
     for model in models:
@@ -108,7 +108,7 @@ def fit_models(
 
 
 def fits_at_once(baskets: Baskets) -> bool:
-    """Say whether several models may be fitted, taught and judged beside each other, each with its share of memory."""
+    """Return whether several models may be fitted and judged at the same time, each with its share of memory."""
     return len(baskets.items) <= MOST_AT_ONCE
 
 
@@ -160,7 +160,7 @@ class TrainingPlan:
         )
 
     def fit_blend_and_ranker(self, fitted: Sequence[Recommender], split: Split | None) -> TunedStack:
-        """Learn blend and ranker from what models `fitted` on the split's past say of what came next.
+        """Learn blend and ranker from what models `fitted` on the split's past score of what came next.
 
         What the ranker knows of items is computed anew from all of `data`, like the models it will read.
         """
@@ -198,10 +198,10 @@ def learn(
 
 
 def learn_and_judge(plan: TrainingPlan, split: Split, judge: Callable[[Learned], Judged]) -> tuple[Learned, Judged]:
-    """Learn from all of the plan's data; `judge` hears what is learned from `split.past` alone.
+    """Learn from all of the plan's data; `judge` gets what is learned from `split.past` alone.
 
     The models fitted for judging serve a second time: what is returned has its blend and ranker from the same stretch.
-    Judging, both lessons and the last fit wait only for what they need.
+    Judging, both folds and the last fit wait only for what they need.
     """
     past = plan.before(split)
     inner = past.hold_out()
@@ -219,11 +219,11 @@ def learn_and_judge(plan: TrainingPlan, split: Split, judge: Callable[[Learned],
 def training_folds(plan: TrainingPlan, newest: Fold, *, thorough: bool) -> list[Fold]:
     """Return what to learn blend and ranker from: the newest stretch and, where that is little, those before it too.
 
-    A few hundred held-out baskets of one month say little of seven weights and less of trees; the months before say as
-    much again, each told by models that knew nothing of it. Without a clock nobody knows whose last basket is newer
-    than whose, and she is asked what comes next while others' last baskets are already told: so there every fifth
-    customer's last basket is held out in turn, by models that know all others, and what has just become liked can be
-    learned to count. At most 10,000 targets of each.
+    A few hundred held-out baskets of one month are little evidence for seven weights and less for trees; the months
+    before are as much again, each scored by models that had not seen it. Without a clock nobody knows whose last basket
+    is the newer, and a query would be put while the last baskets of others are already known: there every fifth
+    customer's last basket is held out in turn, by models that know all others, so that what has just become liked can
+    be learned to count. At most 10,000 targets of each.
     """
     data = plan.data
     splits = _folds(data) if data.clock == "basket" else _earlier(data, newest.split) if thorough else []

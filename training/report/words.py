@@ -51,7 +51,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "hit": ("hit", "命中率"),
     "repeat": ("Repeat and explore", "复购与探索"),
     "repeat_about": (
-        "Recall of dishes she ordered before, and of dishes new to her.",
+        "Recall of dishes the customer ordered before, and of dishes new to them.",
         "分别为以前点过的菜品与首次点的菜品的召回率。",
     ),
     "repeat_recall": ("repeat", "复购"),

@@ -50,7 +50,7 @@ FORMAT = 2
 class Step:
     """How far a search has come: complete trials (those of earlier runs too), the best value so far, seconds spent.
 
-    `of` says what is searched: "models" or "ranker".
+    `of` is what is searched: "models" or "ranker".
     """
 
     trials: int
@@ -81,7 +81,7 @@ class Tuned:
     """What was found for the models, and for the ranker (None where there is too little to teach one by, or no trial).
 
     `settings` are the best of both, and `kept` what of them is sure, beside what the home had set of the rest.
-    `thorough` says which defaults of the ranker hold in this home.
+    `thorough` decides which defaults of the ranker hold in this home.
     """
 
     models: Found
@@ -92,7 +92,7 @@ class Tuned:
 
     @property
     def adopted(self) -> bool:
-        """Whether tuned.yaml now says something that was found."""
+        """Whether tuned.yaml now holds something that was found."""
         return self.models.sure or (self.ranker is not None and self.ranker.sure)
 
     @property
@@ -162,7 +162,7 @@ def tune(
 def changes(settings: ModelSettings, *, thorough: bool) -> list[tuple[str, str, float, float]]:
     """Return (model, setting, default, value) of everything that differs from the defaults.
 
-    `thorough` says which defaults of the ranker hold.
+    `thorough` decides which defaults of the ranker hold.
     """
     plain: dict[str, object] = {model.name: model for model in models_of(ModelSettings())}
     plain[RANKER] = Growing.of({}, thorough=thorough)
@@ -236,7 +236,7 @@ def _name(fingerprint: str, horizon_days: float, seed: int, search: Search) -> s
 
 
 def _complete(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    # A trial that was cut off stays "running" for ever; it says nothing.
+    # A trial that was cut off stays "running" for ever; it counts for nothing.
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
@@ -284,7 +284,7 @@ def _drawn(trial: optuna.Trial, name: str, tunable: Tunable) -> float:
 
 
 def _conclude(study: optuna.Study, search: Search, resumed_from: int) -> Found:
-    """Say whether the best is better than the plain settings for customers no trial saw.
+    """Return whether the best is better than the plain settings for customers no trial saw.
 
     They are asked again at every end of a search that goes on, each time at a level divided by how often.
     """

@@ -20,9 +20,9 @@ def nearest_items(
     weights: FloatArray,
     most: int,
 ) -> tuple[LongArray, IntArray, FloatArray]:
-    """Return by item the `most` items of which its customers say most, of equals the lower, in ascending order.
+    """Return by item the `most` items that its customers share most, of equals the lower, in ascending order.
 
-    Customer c says `values` of `items` from start[c] to start[c + 1]; the other three are the same by item.
+    Customer c weighs `items` by `values` from start[c] to start[c + 1]; the other three are the same by item.
     """
     n_items = len(item_start) - 1
     total, touched = np.zeros(n_items, np.float64), np.zeros((n_items + 63) // 64, np.uint64)

@@ -25,7 +25,7 @@ class Nearest:
     """Items by falling length of their factors, in tiles of (factors, at most 1024); `columns` says which they are.
 
     `longest` is the greatest length in each tile. No product exceeds the product of both lengths, so whoever has k
-    items better than her length times `longest` needs no look at that tile or any later one (Teflioudi et al., 2015).
+    items better than their length times `longest` needs no look at that tile or any later one (Teflioudi et al., 2015).
     """
 
     columns: IntArray

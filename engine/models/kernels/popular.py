@@ -68,6 +68,6 @@ def add_everywhere(
 def weigh_rows(
     factors: FloatArray, group: int, rows: IntArray, columns: IntArray, parts: FloatArray, part: int
 ) -> None:
-    """Multiply what `part` says of `rows` by the factor (groups, items) that each dish has in `group`."""
+    """Multiply the scores of `part` for `rows` by the factor (groups, items) that each dish has in `group`."""
     for row in rows:
         parts[row, part] *= factors[group, columns[row]]

@@ -33,7 +33,7 @@ def add_shares(
     parts: FloatArray,
     part: int,
 ) -> None:
-    """Add to every dish of her baskets the shares of those that hold it, and once what breaks ties."""
+    """Add to every dish the shares of the baskets that hold it, and once what breaks ties."""
     for basket in range(len(start) - 2, -1, -1):
         for line in range(start[basket], start[basket + 1]):
             row = row_of[items[line]]

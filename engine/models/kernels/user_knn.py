@@ -48,7 +48,7 @@ def nearest_customers(
     for at in range(n):
         member = touched[at]
         near[at] = dots[member] / (own_reach * reach[member] + shrink)
-        if row >= 0 and members[member] == row:  # nobody is her own neighbour
+        if row >= 0 and members[member] == row:  # nobody is a neighbour of themselves
             near[at] = 0
         dots[member] = 0
     best = best_of(near, touched[:n], most, bound_of(near, most))

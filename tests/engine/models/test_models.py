@@ -139,13 +139,6 @@ def test_next_item_follows_consecutive_baskets_of_one_customer_only() -> None:
     assert scores == pytest.approx({"soup": np.nan, "rice": 1, "tea": np.nan, "cake": np.nan}, nan_ok=True)
 
 
-def test_next_item_names_the_dish_that_speaks_most() -> None:
-    data = learned_from({"ann": [(0, ["soup"]), (1, ["rice"])], "bob": [(0, ["tea"]), (1, ["cake"])]})
-    model, columns = fit(NextItem(), data), data.items.to_list()
-    assert model.strongest_seed(asks(data, ["tea"], ["soup"]), columns.index("rice")) == columns.index("soup")
-    assert model.strongest_seed(asks(data, ["tea"]), columns.index("rice")) == -1
-
-
 def test_next_item_goes_on_from_the_first_baskets_to_what_all_baskets_say() -> None:
     data = learned_from(random_town(60, 15, seed=1))
     past = split_by_time(data, (data.first_at + data.last_at) // 2).past
