@@ -42,6 +42,7 @@ FLOORS: Mapping[str, Sequence[set[str]]] = {
         {"table"},
         {"store", "explain"},
         {"profile"},
+        {"overview"},
     ),
     "engine/recommend": (
         {"options", "scoring"},

@@ -86,7 +86,7 @@ async def similar(request: Request, body: SimilarRequest, _caller: MayAsk) -> Re
     responses=_dishes_example("goes_with", "Often ordered together with Mapo tofu"),
 )
 async def addons(request: Request, body: AddonsRequest, _caller: MayAsk) -> Response:
-    """Rank what goes with `context.cart` in one basket, of the cart's vendors; then what she would be shown anyway."""
+    """Rank what goes with `context.cart` in one basket, of the cart's vendors; then what the home list would show."""
     snapshot, asked, fresh, notes = await opened(request, body, body.customer_id, body.lists)
     answer = addon_dishes(snapshot.published, snapshot.catalog, asked, fresh)
     notes = [*notes, *_unexplored(body.lists), *_unused(body.context, "clicked")]
@@ -99,7 +99,7 @@ async def addons(request: Request, body: AddonsRequest, _caller: MayAsk) -> Resp
     responses=_dishes_example("due_now", "You order this about every 7 days: time for it again"),
 )
 async def again(request: Request, body: AgainRequest, _caller: MayAsk) -> Response:
-    """Rank only dishes she ordered before; orders cancelled, rejected or refunded do not count."""
+    """Rank only dishes the customer ordered before; orders cancelled, rejected or refunded do not count."""
     snapshot, asked, fresh, notes = await opened(request, body, body.customer_id, body.lists)
     answer = dishes_again(snapshot.published, snapshot.catalog, asked, fresh)
     notes = [*notes, *_unexplored(body.lists), *_unused(body.context, "referred_by")]
@@ -112,7 +112,7 @@ async def again(request: Request, body: AgainRequest, _caller: MayAsk) -> Respon
     responses=answers(VendorsAnswer, VENDORS_EXAMPLE),
 )
 async def vendors(request: Request, body: VendorsRequest, _caller: MayAsk) -> Response:
-    """Rank the vendors that are open and deliver there, with their best dishes for her."""
+    """Rank the vendors that are open and deliver there, with their best dishes for the customer."""
     snapshot, asked, fresh, notes = await opened(request, body, body.customer_id)
     answer = recommend_vendors(snapshot.published, snapshot.catalog, asked, fresh)
     notes = [*answer.notes, *notes, *_unused(body.context, "clicked")]
@@ -127,7 +127,7 @@ async def vendors(request: Request, body: VendorsRequest, _caller: MayAsk) -> Re
 async def for_segment(request: Request, body: SegmentDishesRequest, _caller: MayAsk) -> Response:
     """Rank dishes that suit many members of a segment, and more of them than of everybody.
 
-    At most 300 members, drawn by hash, are asked: `fits` counts whom of them a dish suits (it is among her 20 best).
+    At most 300 members, drawn by hash, are asked: `fits` counts whom of them a dish suits (it is among their 20 best).
     """
     live: ServingState = request.app.state.live
     snapshot, asked, _, notes = await opened(request, body, None)

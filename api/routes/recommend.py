@@ -23,10 +23,8 @@ from api.serving.state import ServingState
 from engine.events.event import Event
 from engine.events.values import check_point
 from engine.recommend.home import recommend_dishes
-from engine.recommend.options import ListOptions
 from engine.recommend.request import DishRequest, check_instant
-from engine.recommend.rerank.arrange import ROUNDING
-from engine.recommend.response import Dish, DishAnswer
+from engine.recommend.response import Dish, DishAnswer, exploration_notes
 
 router = APIRouter(prefix="/v1/recommend", tags=["recommend"], route_class=JsonRoute)
 
@@ -55,7 +53,7 @@ DISHES_EXAMPLE = {
 async def dishes(
     request: Request, body: DishesRequest, _caller: Annotated[Caller, Depends(requires("recommend"))]
 ) -> Response:
-    """Rank the dishes she can order: her usual ones first, and new ones she may like.
+    """Rank the dishes a customer can order: their usual ones first, and new ones they may like.
 
     `notes` says what could not be honoured as asked: `unknown_customer` (popular dishes are shown), `unknown_zone`,
     `unknown_vendor`, `unknown_ids` (counted by field in `unknown_ids`), `past_at`, `list_relaxed`, `fewer_than_asked`
@@ -63,26 +61,15 @@ async def dishes(
     """
     snapshot, asked, fresh, notes = await opened(request, body, body.customer_id, body.lists)
     answer = recommend_dishes(snapshot.published, snapshot.catalog, asked, fresh)
-    if body.lists is not None:
-        notes = [*notes, *_exploration_notes(body.lists, asked.options.lists, answer.dishes)]
+    if body.lists is not None and body.lists.explore_share:
+        notes = [*notes, *exploration_notes(asked.options.lists, answer.dishes)]
     return as_bytes(dishes_body(answer, snapshot.published.version, asked.request_id, notes))
-
-
-def _exploration_notes(asked: BaseModel, options: ListOptions, dishes: Sequence[Dish]) -> list[str]:
-    """Return a note where the request asked for lots, and fewer slots than asked, or none, could be given away."""
-    if not getattr(asked, "explore_share", None) or not dishes:
-        return []
-    lots = [dish for dish in dishes[options.explore_after :] if dish.propensity < 1 or dish.source == "exploration"]
-    if not lots:
-        return ["not_explored"]
-    wanted = options.explore_share * len(dishes) > len(dishes) - options.explore_after + ROUNDING
-    return ["explored_less"] if wanted or len(lots) < len(dishes) - options.explore_after else []
 
 
 async def opened(
     request: Request, body: Asked, customer_id: str | None, lists: BaseModel | None = None
 ) -> tuple[ServingSnapshot, DishRequest, list[Event], Sequence[str]]:
-    """Return what to answer from, the request inside, her fresh events, and notes on the instant.
+    """Return what to answer from, the request inside, the fresh events, and notes on the instant.
 
     Raises NoModel, and BadRequest for an instant out of bounds, half a point or options that contradict each other.
     """
@@ -92,7 +79,7 @@ async def opened(
     at = instant_or(context.at, now)
     notes = check_instant(snapshot.published, at, now) if context.at is not None else ()
     check_point(context.latitude, context.longitude)
-    # What a visitor does before she signs in is told under her session's id.
+    # What a visitor does before signing in is reported under the session's id.
     fresh = await live.recent(customer_id, context.session_id)
     asked = DishRequest(
         customer_id=customer_id,

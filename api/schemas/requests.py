@@ -62,12 +62,12 @@ class Shape(BaseModel):
 
 
 class Context(Shape):
-    """Where and when she asks; every part is optional."""
+    """Where and when a customer asks; every part is optional."""
 
     at: InstantText | None = Field(None, description="Instant with offset; missing means now.")
     zone: Id | None = Field(
         None,
-        description="Delivery zone. Missing: her last order's place steers the order, and no zone narrows the list.",
+        description="Delivery zone. Missing: the place of the last order steers the order; no zone narrows the list.",
     )
     vendor_id: Id | None = Field(None, description="Given on a vendor's page: only its dishes.")
     latitude: StrictFloat | None = Field(None, ge=-90, le=90)
@@ -76,19 +76,20 @@ class Context(Shape):
 
 
 class ListContext(Context):
-    """Where, when and with what in mind she asks for dishes."""
+    """Where, when and with what in mind a customer asks for dishes."""
 
     session_id: Id | None = Field(
         None,
         description="The id under which this visitor's events are told as customer_id; beside a customer_id, those "
-        "of before she signed in.",
+        "of before they signed in.",
     )
     referred_by: Id | None = Field(
         None,
-        description="Of a newcomer: the customer who brought her here, where the customers table does not say yet.",
+        description="Of a newcomer: the customer who brought them here, where the customers table does not say yet.",
     )
     clicked: Annotated[list[Id], Field(max_length=MOST_CLICKED)] = Field(
-        default_factory=list, description="Dishes she tapped in this session, oldest first; they steer the list."
+        default_factory=list,
+        description="Dishes tapped in this session, oldest first; they steer the list.",
     )
     allergens: Annotated[list[Word], Field(max_length=MOST_WORDS)] = Field(
         default_factory=list,

@@ -6,7 +6,7 @@ parts are left out where there is nothing to say.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, NotRequired
 
@@ -222,7 +222,7 @@ class CustomerAnswer(TypedDict):
     why: Row | None
     as_of: Instant | None
     favourites: list[Favourite]
-    latest_orders: list[Row]
+    latest_orders: Sequence[Row]
     latest_events: list[ToldEvent]
     coupons: list[HeldCoupon]
     consent: dict[str, bool | None]

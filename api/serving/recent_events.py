@@ -27,7 +27,7 @@ class RecentEvents:
     _spare_until: float = 0.0
 
     async def of(self, customer_id: str | None, session_id: str | None = None) -> list[Event]:
-        """Return the fresh events of a customer and of her session before she signed in, oldest first.
+        """Return the fresh events of a customer and of their session before signing in, oldest first.
 
         None while the online store is away, and the state says so.
         """

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from engine.recommend.explain.reasons import Reason
+from engine.recommend.options import ListOptions
+from engine.recommend.rerank.arrange import ROUNDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +56,14 @@ class DishAnswer:
     unknown_ids: Mapping[str, int] = field(default_factory=dict)
     why_short: Reason | None = None
     filters: Mapping[str, int] | None = None
+
+
+def exploration_notes(options: ListOptions, dishes: Sequence[Dish]) -> list[str]:
+    """Return a note where exploration was asked for and fewer slots than asked, or none, could be explored."""
+    if not dishes:
+        return []
+    explored = [d for d in dishes[options.explore_after :] if d.propensity < 1 or d.source == "exploration"]
+    if not explored:
+        return ["not_explored"]
+    wanted = options.explore_share * len(dishes) > len(dishes) - options.explore_after + ROUNDING
+    return ["explored_less"] if wanted or len(explored) < len(dishes) - options.explore_after else []

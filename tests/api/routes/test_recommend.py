@@ -7,12 +7,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from api.routes.recommend import _exploration_notes
-from api.schemas.requests import Lists, options_for
 from engine.columns import ITEMS
-from engine.recommend.explain.reasons import Reason
-from engine.recommend.options import ListOptions
-from engine.recommend.response import Dish
 from tests.api.conftest import DISHES, VENDOR, fill
 
 
@@ -229,23 +224,6 @@ def test_the_same_request_id_draws_the_same_lots(app) -> None:
     first = app.dishes(limit=6, lists=lists, request_id="screen-7")
     assert first["request_id"] == "screen-7"
     assert app.dishes(limit=6, lists=lists, request_id="screen-7")["items"] == first["items"]
-
-
-@pytest.mark.parametrize(
-    ("propensities", "share", "after", "notes"),
-    [
-        ((1, 1, 1, 0.5, 0.5), 0.2, 3, []),
-        ((1, 1, 1, 0.2, 0.3), 0.5, 3, ["explored_less"]),  # two and a half slots of five, and two are free
-        ((1, 0.5, 0.5, 1), 0.3, 1, ["explored_less"]),  # there were no more new dishes
-        ((1, 1, 1), 0.5, 3, ["not_explored"]),
-        ((1, 1, 1), 0.0, 0, []),
-        ((), 0.5, 0, []),
-    ],
-)
-def test_a_list_that_gives_fewer_slots_away_than_asked_says_so(propensities, share, after, notes) -> None:
-    dishes = [Dish("d", "D", 0.5, "popular", Reason("popular", "Popular"), p) for p in propensities]
-    asked = Lists.model_validate({"explore_share": share, "explore_after": after})
-    assert _exploration_notes(asked, options_for(asked, ListOptions()), dishes) == notes
 
 
 def test_lots_asked_for_where_no_dish_is_new_are_said_not_to_be_drawn(app) -> None:
