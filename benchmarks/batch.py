@@ -25,7 +25,7 @@ from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
 
 from benchmarks.measured import Cost, circumstances, ratios, run
-from benchmarks.training import Shape, make
+from benchmarks.training import HistoryShape, make
 from engine.artifact import live_version, load
 from engine.history.tables import read_table
 from engine.models.als import Als
@@ -40,7 +40,7 @@ from engine.settings import Settings
 
 RESULT = Path(__file__).parent / "results" / "batch.md"
 THREADS, TOP, REPEATS = 2, 50, 5
-FULL, QUICK = Shape(4_000_000, 200_000, 20_000), Shape(60_000, 2_000, 500)
+FULL, QUICK = HistoryShape(4_000_000, 200_000, 20_000), HistoryShape(60_000, 2_000, 500)
 # The served way is asked of so many customers a turn: each takes near half a millisecond.
 SERVED = 4_000
 # Less than this share of the places may hold another dish: products that float32 rounds differently.

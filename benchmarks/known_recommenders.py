@@ -148,14 +148,14 @@ class UpCf:
 
 
 @dataclass
-class Ease:
+class PlainEase:
     """Steck (2019), EASE^R; dense, so only for catalogues of some thousand items."""
 
     name: str = "EASE"
     l2: float = 250.0
     weights: Any = None
 
-    def fit(self, baskets: Baskets) -> Ease:
+    def fit(self, baskets: Baskets) -> PlainEase:
         matrix = counts_of(baskets)
         matrix.data[:] = 1
         gram = (matrix.T @ matrix).toarray().astype(np.float64)
@@ -206,4 +206,4 @@ class Implicit:
 def peers(n_items: int, ease_l2: float = 250.0) -> list[Any]:
     """Return the peers that a catalogue of this size allows."""
     found: list[Any] = [GpTopFreq(), TifuKnn(), UpCf(), Implicit("BPR"), Implicit("ALS")]
-    return [*found, Ease(l2=ease_l2)] if n_items <= 4_000 else found
+    return [*found, PlainEase(l2=ease_l2)] if n_items <= 4_000 else found

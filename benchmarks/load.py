@@ -50,7 +50,7 @@ end
 
 
 @dataclass(frozen=True)
-class Target:
+class LoadTarget:
     """A server, the key it takes and the customers it is asked for."""
 
     port: int
@@ -63,7 +63,7 @@ class Target:
         return f"http://127.0.0.1:{self.port}/v1/recommend/dishes"
 
 
-def saturate(target: Target, seconds: float, *, seed: int = 1) -> float:
+def saturate(target: LoadTarget, seconds: float, *, seed: int = 1) -> float:
     """Return the requests a second that 16 connections get answered, by wrk in a process of its own.
 
     Raises RuntimeError for an answer that is no success.
@@ -101,12 +101,12 @@ class Late:
         return chosen[min(len(chosen) - 1, int(len(chosen) * q / 100))]
 
 
-def steady(target: Target, rate: float, seconds: float) -> Late:
+def steady(target: LoadTarget, rate: float, seconds: float) -> Late:
     """Drive at `rate` a second from a process of its own."""
     return finish(start_steady(target, rate, seconds))
 
 
-def start_steady(target: Target, rate: float, seconds: float) -> subprocess.Popen[str]:
+def start_steady(target: LoadTarget, rate: float, seconds: float) -> subprocess.Popen[str]:
     """Begin to drive at `rate`; `finish` collects."""
     task = {"url": target.url, "key": target.key, "customers": target.customers, "rate": rate, "seconds": seconds}
     command = [sys.executable, "-m", "benchmarks.load"]

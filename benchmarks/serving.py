@@ -36,7 +36,7 @@ from benchmarks.bare import BYTES, REDIS
 from benchmarks.load import (
     QUESTION,
     Late,
-    Target,
+    LoadTarget,
     cpu_of,
     finish,
     memory_of,
@@ -149,7 +149,7 @@ def wait_ready() -> None:
     wait_for(f"http://127.0.0.1:{OURS_PORT}/health/ready", 600)
 
 
-def one_answer(target: Target) -> bytes:
+def one_answer(target: LoadTarget) -> bytes:
     """Return the bytes of one answer of ours."""
     request = urllib.request.Request(  # noqa: S310
         target.url,
@@ -175,10 +175,10 @@ class Round:
         return self.ours / self.bare
 
 
-def throughput(ours: Target, server: int, rounds: int, seconds: float) -> list[Round]:
+def throughput(ours: LoadTarget, server: int, rounds: int, seconds: float) -> list[Round]:
     """Return the rounds, ours (process `server`) and bare in turn, after a warm-up."""
 
-    def turn(target: Target, pid: int, seed: int) -> tuple[float, float]:
+    def turn(target: LoadTarget, pid: int, seed: int) -> tuple[float, float]:
         before = cpu_of(pid)
         rate = saturate(target, seconds, seed=seed)
         return rate, (cpu_of(pid) - before) / (rate * seconds) * 1e6
@@ -190,7 +190,7 @@ def throughput(ours: Target, server: int, rounds: int, seconds: float) -> list[R
         floor += ["--log-level", "warning", "--no-access-log"]
         with process(floor, **{BYTES: ready.name, REDIS: REDIS_URL}) as bare_server:
             wait_for(f"http://127.0.0.1:{BARE_PORT}/openapi.json")
-            bare_target = Target(BARE_PORT, ours.key, ours.customers)
+            bare_target = LoadTarget(BARE_PORT, ours.key, ours.customers)
             found = []
             for number in range(rounds + 1):
                 (mine, mine_us), (floor_rate, floor_us) = (
@@ -216,7 +216,7 @@ class Swap:
         return f"{self.before:.1f} to {self.during:.1f} in {self.took:.1f} s"
 
 
-def swap_under_load(settings: Settings, ours: Target, version: str, rate: float) -> Swap:
+def swap_under_load(settings: Settings, ours: LoadTarget, version: str, rate: float) -> Swap:
     """Make another version live while requests come at a steady rate."""
     driver = start_steady(ours, rate, SWAP_SECONDS)
     time.sleep(SWAP_AT)
@@ -235,7 +235,7 @@ def swap_under_load(settings: Settings, ours: Target, version: str, rate: float)
     )
 
 
-def swap_lines(settings: Settings, ours: Target, versions: Sequence[str], rate: float, times: int) -> list[str]:
+def swap_lines(settings: Settings, ours: LoadTarget, versions: Sequence[str], rate: float, times: int) -> list[str]:
     """Return how `times` swaps there and back went."""
     activate(settings.artifacts_folder, versions[0])
     with serve(settings):
@@ -294,8 +294,8 @@ def measured(settings: Settings, *, quick: bool) -> list[str]:
     data = manifest["data"]
     rng = random.Random(1)
     known = [f"c-{rng.randrange(data['customers']):07d}" for _ in range(ASKED)]
-    ours = Target(OURS_PORT, key, known)
-    strangers = Target(OURS_PORT, key, [f"stranger-{n}" for n in range(ASKED)])
+    ours = LoadTarget(OURS_PORT, key, known)
+    strangers = LoadTarget(OURS_PORT, key, [f"stranger-{n}" for n in range(ASKED)])
     ranked = ranked_version(settings, base)
     trees = [file.name for file in (settings.artifacts_folder / base).glob("ranker.*.npy")]
     versions = {"learned ranker": ranked, "blend": variant(settings, base, "blend", dict.fromkeys(trees))}
@@ -344,7 +344,7 @@ def spread(late: Sequence[Late], q: float) -> str:
     return f"{statistics.median(found):.1f} ({found[0]:.1f} to {found[-1]:.1f})"
 
 
-def memory_lines(settings: Settings, ours: Target, version: str, seconds: float) -> list[str]:
+def memory_lines(settings: Settings, ours: LoadTarget, version: str, seconds: float) -> list[str]:
     """Return what two workers take after load, beside the artifact they map."""
     mapped = sum(file.stat().st_size for file in (settings.artifacts_folder / version).glob("*.npy"))
     with serve(settings, workers=2) as server:

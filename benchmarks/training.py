@@ -101,7 +101,7 @@ measured before these changes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class HistoryShape:
     """What a home of so many lines is made of."""
 
     lines: int
@@ -109,7 +109,7 @@ class Shape:
     dishes: int
 
     @classmethod
-    def of(cls, lines: int) -> Shape:
+    def of(cls, lines: int) -> HistoryShape:
         """Return 50 lines a customer and 20 k dishes; half of that, 50 k dishes, from 50 M; 500 dishes below 1 M."""
         if lines >= HUGE:
             return cls(lines, lines // 25, 50_000)
@@ -128,7 +128,7 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredTraining:
     """One size: the home as trained on, each turn's cost of training and of the fit alone, and the steps by turn.
 
     `steps` are those of the run on one core; `imported` is a sentence on how the home came to be.
@@ -151,7 +151,7 @@ class Measured:
         )
 
 
-def make(home: Path, shape: Shape) -> str:
+def make(home: Path, shape: HistoryShape) -> str:
     """Import a city of about `shape.lines` delivered lines; return a sentence on what that took."""
     from demo.city import write_city  # noqa: PLC0415 - in a process of its own, not in the one that measures
     from demo.world import CityScale  # noqa: PLC0415
@@ -203,7 +203,7 @@ def days_for(lines_each: float) -> int:
     return high
 
 
-def measure(home: Path, repeats: int, *, warm: bool, imported: str = "") -> Measured:
+def measure(home: Path, repeats: int, *, warm: bool, imported: str = "") -> MeasuredTraining:
     """Train and fit in turn, `repeats` times after one that does not count where `warm`; then train on one core."""
     train, alone, stages = [], [], []
     data: dict[str, int] = {}
@@ -220,7 +220,7 @@ def measure(home: Path, repeats: int, *, warm: bool, imported: str = "") -> Meas
     if warm:
         train_once(home, "one core")
         steps = stages_of(json.loads((home / "stages.json").read_bytes()))
-    return Measured(data["lines"], data["customers"], data["items"], train, alone, stages, steps, imported)
+    return MeasuredTraining(data["lines"], data["customers"], data["items"], train, alone, stages, steps, imported)
 
 
 def train_once(home: Path, *how: str) -> tuple[Cost, str]:
@@ -243,7 +243,7 @@ def stages_of(marks: Sequence[tuple[str, float, float, float]]) -> list[Stage]:
     return list(found.values())
 
 
-def section(found: Measured, where: str) -> str:
+def section(found: MeasuredTraining, where: str) -> str:
     """Return the tables of one size."""
     turns = range(len(found.train))
     models = [found.table_free(turn) for turn in turns]
@@ -279,7 +279,7 @@ def section(found: Measured, where: str) -> str:
     return "\n".join(lines)
 
 
-def growth(sizes: Sequence[Measured]) -> str:
+def growth(sizes: Sequence[MeasuredTraining]) -> str:
     """Return how the costs grow with the lines: the exponent of the best straight line through the logarithms."""
     lines = [math.log(each.lines) for each in sizes]
     figures = {
@@ -326,7 +326,7 @@ def main() -> None:
     parser.add_argument("--matrix", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.make:
-        print(make(Path(given.make[0]), Shape.of(int(given.make[1]))))
+        print(make(Path(given.make[0]), HistoryShape.of(int(given.make[1]))))
         return
     if given.matrix:
         save_matrix(given.matrix)

@@ -197,7 +197,7 @@ def _favourites(world: World, people: People) -> pl.DataFrame:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class CityFiles:
     """Files of a written city, by what they hold, and how many rows each kind has."""
 
     folder: Path
@@ -214,7 +214,7 @@ def write_city(
     days: int = DAYS,
     chunk_customers: int = 100_000,
     report: Callable[[int], None] = lambda _: None,
-) -> Written:
+) -> CityFiles:
     """Write a city as Parquet files that `regulars import` reads, holding one part of the customers at a time.
 
     A city of one part lies in `orders.parquet`, `lines.parquet` and so on; more parts are numbered,
@@ -249,7 +249,7 @@ def write_city(
             _write(below / f"{plain}{suffix}.parquet", _as_file(name, frame), name, files, rows)
         held, written = [], written + 1
         report(rows["customers"])
-    return Written(folder, {name: tuple(paths) for name, paths in files.items()}, rows)
+    return CityFiles(folder, {name: tuple(paths) for name, paths in files.items()}, rows)
 
 
 def _as_file(name: str, frame: pl.DataFrame) -> pl.DataFrame:

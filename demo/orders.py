@@ -53,7 +53,7 @@ class Granted:
 
 
 @dataclass(frozen=True, slots=True)
-class Baskets:
+class DrawnBaskets:
     """Lines before they are frames, sorted by order: `order` numbers the moment, prices in cents."""
 
     order: Ints
@@ -194,7 +194,7 @@ def fill(
     return _conform(orders, ORDERS), _lines(world, orders, baskets)
 
 
-def _lines(world: World, orders: pl.DataFrame, baskets: Baskets) -> pl.DataFrame:
+def _lines(world: World, orders: pl.DataFrame, baskets: DrawnBaskets) -> pl.DataFrame:
     repeated = orders.select("order_id", "customer_id", "ordered_at", "status", "vendor_id")[baskets.order]
     lines = repeated.with_columns(
         line_no=pl.lit(0),
@@ -209,7 +209,7 @@ def _conform(frame: pl.DataFrame, schema: dict[str, pl.DataType | type[pl.DataTy
     return frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
 
 
-def _fill_baskets(world: World, people: People, moments: Moments, rng: np.random.Generator) -> Baskets:
+def _fill_baskets(world: World, people: People, moments: Moments, rng: np.random.Generator) -> DrawnBaskets:
     """Choose the main dish, what goes along with it from the same kitchen, and how many portions."""
     who, n = moments.who, len(moments.who)
     main, slot = _main_dishes(world, people, moments, rng)
@@ -228,7 +228,7 @@ def _fill_baskets(world: World, people: People, moments: Moments, rng: np.random
     quantity = 1 + (u < 0.13).astype(np.int64) + (u < 0.02)
     cents = world.item_cents[item] * quantity
     total = np.bincount(order, weights=cents, minlength=n).astype(np.int64)
-    return Baskets(order, item, quantity, cents, vendor, total)
+    return DrawnBaskets(order, item, quantity, cents, vendor, total)
 
 
 def _main_dishes(world: World, people: People, moments: Moments, rng: np.random.Generator) -> tuple[Ints, Ints]:
@@ -251,7 +251,7 @@ def _main_dishes(world: World, people: People, moments: Moments, rng: np.random.
 
 
 def _discounts(
-    world: World, people: People, moments: Moments, baskets: Baskets, fee: Ints, rng: np.random.Generator
+    world: World, people: People, moments: Moments, baskets: DrawnBaskets, fee: Ints, rng: np.random.Generator
 ) -> tuple[pl.Series, Ints]:
     """Return the public offer each order used (null for none) and what it took off; thrifty people use more."""
     n = len(moments.who)
@@ -299,7 +299,7 @@ COUPON_KINDS = tuple(COUPON_TERMS)
 
 
 def _granted(
-    granted: Granted, baskets: Baskets, fee: Ints, status: Ints, discount: Ints, offers: pl.Series
+    granted: Granted, baskets: DrawnBaskets, fee: Ints, status: Ints, discount: Ints, offers: pl.Series
 ) -> tuple[Ints, Ints, pl.Series]:
     """Put the coupon in place of a public offer on orders that hold one."""
     for number, terms in enumerate(COUPON_TERMS.values()):

@@ -21,7 +21,7 @@ class DishWords:
 
 @dataclass(frozen=True, slots=True)
 class CuisineWords:
-    """One cuisine; `hours` names the opening hours its vendors keep (`demo.world.HOURS`), the first most often."""
+    """One cuisine; `hours` names opening hours of its vendors (`demo.world.OPENING_HOURS`), most frequent first."""
 
     name: str
     name_zh: str

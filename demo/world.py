@@ -26,7 +26,7 @@ DAYPARTS = {
     "night": (1350, 1500),
 }
 # Opening hours vendors keep; None is always open.
-HOURS: dict[str, tuple[str, str] | None] = {
+OPENING_HOURS: dict[str, tuple[str, str] | None] = {
     "all_day": ("10:00", "22:30"),
     "early": ("06:30", "21:00"),
     "office": ("07:00", "17:00"),
@@ -157,7 +157,7 @@ def _served_zones(scale: CityScale, home: Ints, hours: list[str], rng: np.random
 
 
 def _open_at(hours: list[str], closed: Ints) -> Bools:
-    spans = np.array([_minutes(HOURS[name]) for name in hours])
+    spans = np.array([_minutes(OPENING_HOURS[name]) for name in hours])
     parts = np.array(list(DAYPARTS.values()))
     within = (spans[:, :1] <= parts[:, 0]) & (parts[:, 1] <= spans[:, 1:])
     weekdays = np.arange(1, 8)
@@ -189,7 +189,7 @@ def _vendors_frame(
     for i in range(scale.vendors):
         words, (name, name_zh) = CUISINES[cuisine[i]], VENDOR_FIRST[first[i]]
         branch = used[(cuisine[i], first[i])] = used.get((cuisine[i], first[i]), 0) + 1
-        span = HOURS[hours[i]]
+        span = OPENING_HOURS[hours[i]]
         rows.append(
             {
                 "vendor_id": f"v-{i + 1:04d}",

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import batch
 from benchmarks.measured import Cost
-from benchmarks.training import Shape, make
+from benchmarks.training import HistoryShape, make
 from engine.runtime.threads import one_blas_thread
 from engine.settings import Settings
 from training.run import train
@@ -18,7 +18,7 @@ from training.run import train
 def test_a_small_home_is_measured_and_reported(tmp_path) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    make(home, Shape(9_000, 400, 120))
+    make(home, HistoryShape(9_000, 400, 120))
     train(Settings.from_environment({}, home=home), now=datetime(2026, 3, 1, tzinfo=UTC))
     one_blas_thread()
     published, catalog = batch.opened(home)

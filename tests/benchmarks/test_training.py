@@ -10,8 +10,8 @@ import pytest
 from benchmarks.measured import Cost, ratios, run
 from benchmarks.training import (
     CUSTOMER_TABLE,
-    Measured,
-    Shape,
+    HistoryShape,
+    MeasuredTraining,
     Stage,
     growth,
     make,
@@ -43,7 +43,7 @@ def test_steps_are_summed_by_name_and_leave_no_time_out() -> None:
 
 def test_a_section_compares_turn_by_turn_with_and_without_the_customer_table() -> None:
     train, alone = [Cost(6.0, 8.0, 310.0), Cost(9.0, 10.0, 305.0)], [Cost(2.0, 4.0, 90.0), Cost(3.0, 4.0, 90.0)]
-    found = Measured(1000, 20, 30, train, alone, [stages_of(MARKS)] * 2, stages_of(MARKS), "It was made.")
+    found = MeasuredTraining(1000, 20, 30, train, alone, [stages_of(MARKS)] * 2, stages_of(MARKS), "It was made.")
     assert found.table_free(0) == Cost(4.5, 7.0, 0.0)
     page = section(found, "Here.")
     assert "Here.\nIt was made.\n" in page
@@ -55,7 +55,8 @@ def test_a_section_compares_turn_by_turn_with_and_without_the_customer_table() -
 def test_the_exponent_is_that_of_the_law_the_figures_follow() -> None:
     assert slope([0, 1, 2, 5], [3, 5, 7, 13]) == pytest.approx(2)
     sizes = [
-        Measured(n, n // 50, 100, [Cost(n**1.5, n, n**0.5)], [Cost(n, n, 1)], [[]]) for n in (1_000, 3_000, 10_000)
+        MeasuredTraining(n, n // 50, 100, [Cost(n**1.5, n, n**0.5)], [Cost(n, n, 1)], [[]])
+        for n in (1_000, 3_000, 10_000)
     ]
     told = growth(sizes)
     assert "seconds of training to the power 1.50" in told
@@ -74,8 +75,8 @@ def test_a_size_measured_anew_replaces_its_own_section_and_sizes_stay_in_order()
 
 
 def test_sizes_are_those_the_target_names() -> None:
-    assert Shape.of(10_000_000) == Shape(10_000_000, 200_000, 20_000)
-    assert Shape.of(50_000_000) == Shape(50_000_000, 2_000_000, 50_000)
+    assert HistoryShape.of(10_000_000) == HistoryShape(10_000_000, 200_000, 20_000)
+    assert HistoryShape.of(50_000_000) == HistoryShape(50_000_000, 2_000_000, 50_000)
 
 
 def test_peak_memory_is_the_commands_own_and_a_failure_is_told() -> None:
@@ -98,7 +99,7 @@ def test_ratios_are_of_the_same_turn() -> None:
 def test_a_small_home_is_made_trained_and_measured(tmp_path) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    imported = make(home, Shape(9_000, 400, 120))
+    imported = make(home, HistoryShape(9_000, 400, 120))
     assert re.fullmatch(r"Importing it \(.* [\d,]+ rows .*\) took \d+ s \(\d+ CPU s\), peak RSS [\d,]+ MiB\.", imported)
     save_matrix(home)
     found = measure(home, 1, warm=False)
