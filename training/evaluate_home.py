@@ -113,14 +113,14 @@ def _made(settings: Settings, now: datetime | None) -> dict[str, str | None]:
 
 
 def _window(data: TrainingSet, split_at: int | None) -> dict[str, Any]:
-    def told(at: int | None) -> str | None:
+    def instant(at: int | None) -> str | None:
         known = at is not None and data.clock != "basket"
         return datetime.fromtimestamp(at or 0, UTC).isoformat() if known else None
 
     return {
-        "first_at": told(data.first_at),
-        "last_at": told(data.last_at),
-        "split_at": told(split_at),
+        "first_at": instant(data.first_at),
+        "last_at": instant(data.last_at),
+        "split_at": instant(split_at),
         "customers": data.baskets.n_customers,
         "items": data.baskets.n_items,
         "baskets": data.baskets.n_baskets,

@@ -156,7 +156,7 @@ def grow(examples: Examples, growing: Growing, *, seed: int) -> Ranker:
     dataset = lgb.Dataset(
         examples.table, examples.ordered, group=list(examples.sizes), feature_name=list(examples.names)
     )
-    settings = {**SETTINGS, **growing.as_lightgbm(), "objective": _Lambdas.of(examples).told, "seed": seed}
+    settings = {**SETTINGS, **growing.as_lightgbm(), "objective": _Lambdas.of(examples).gradients, "seed": seed}
     if not examples.whole:
         # Values fall into the same bins by a part of so many rows.
         settings["bin_construct_sample_cnt"] = SAMPLED
@@ -259,7 +259,7 @@ class _Lambdas:
         worth = 1 / best[np.minimum(times, TRUNCATION)]
         return cls(examples.ordered, start, worth.astype(np.float32), discount.astype(np.float32))
 
-    def told(self, scores: npt.NDArray[np.float64], _: object) -> tuple[FloatArray, FloatArray]:
+    def gradients(self, scores: npt.NDArray[np.float64], _: object) -> tuple[FloatArray, FloatArray]:
         """Return (rows,) gradients and (rows,) second derivatives at `scores` (rows)."""
         near = scores.astype(np.float32)
         # All at once; beyond these bounds the odds of two are certain in any case.

@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.models.arrays import FloatArray, IntArray, LongArray
 from engine.models.kernels.board_rows import COUNT
-from engine.models.kernels.sums import told
+from engine.models.kernels.sums import take_touched
 from engine.runtime.compiled import compiled
 
 
@@ -37,7 +37,7 @@ def nearest_items(
                 other = items[entry]
                 total[other] += weight * values[entry]
                 touched[other >> 6] |= np.uint64(1) << np.uint64(other & 63)
-        n = told(total, touched, columns, added, 0)
+        n = take_touched(total, touched, columns, added, 0)
         bound, equals = np.float32(-1), most
         if n > most:
             bound = np.partition(added[:n], n - most)[n - most]

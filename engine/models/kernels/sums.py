@@ -94,7 +94,7 @@ def _sums(
                 total[item] += weights[row] * values[entry]
                 touched[item >> 6] |= np.uint64(1) << np.uint64(item & 63)
         columns, added = _with_room(columns, added, n, n_items)
-        n = told(total, touched, columns, added, n)
+        n = take_touched(total, touched, columns, added, n)
         found[group + 1] = n
     return found, columns[:n].copy(), added[:n].copy()
 
@@ -187,7 +187,7 @@ def _transitions(
                 touched[other >> 6] |= np.uint64(1) << np.uint64(other & 63)
         votes[item] += np.float32(given)
         columns, added = _with_room(columns, added, n, n_items)
-        n = told(total, touched, columns, added, n)
+        n = take_touched(total, touched, columns, added, n)
         found[item + 1] = n
     return found, columns[:n].copy(), added[:n].copy(), votes
 
@@ -242,7 +242,7 @@ def _with_room(columns: IntArray, added: FloatArray, n: int, more: int) -> tuple
 
 
 @compiled
-def told(
+def take_touched(
     total: npt.NDArray[np.float64], touched: npt.NDArray[np.uint64], columns: IntArray, added: FloatArray, n: int
 ) -> int:
     """Write what was touched, in the order of the items, after the first `n`, and forget it; return the new number.

@@ -101,7 +101,7 @@ def test_popularity_by_daypart_keeps_to_the_zone() -> None:
     assert told(model, data, north)["soup"] > 5 * told(model, data, north)["rice"]
 
 
-def test_what_she_orders_at_this_time_counts_more_than_what_she_orders_at_others() -> None:
+def test_orders_of_this_time_count_more_than_orders_of_others() -> None:
     data = in_time(learned_from({"ann": [(0, ["noodles"]), (20 / 24, ["congee"]), (1, ["noodles"])]}))
     asked = asks(data, ["noodles"], ["congee"])
     asked = replace(asked, at=np.array([START.timestamp(), START.timestamp() + 20 * 3_600], np.int64))
@@ -120,7 +120,7 @@ def test_where_every_time_counts_the_same_it_is_repeat() -> None:
 
 
 @pytest.mark.parametrize("kind", [PopularByDaypart, RepeatByDaypart])
-def test_it_says_the_same_after_the_artifact(kind) -> None:
+def test_it_scores_the_same_after_the_artifact(kind) -> None:
     data = in_time(learned_from(random_town(30, 8, seed=2)), "Asia/Shanghai")
     model = fit(kind(), data)
     again = kind.from_arrays(model.arrays())

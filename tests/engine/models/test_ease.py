@@ -1,4 +1,4 @@
-"""What goes with all she ordered, against least squares solved the long way."""
+"""What goes with all that was ordered, against least squares solved the long way."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def test_dishes_beyond_the_most_ordered_take_no_part() -> None:
     assert not np.isnan(said[items.index("tea")])
 
 
-def test_it_counts_whether_she_ordered_a_dish_not_how_often() -> None:
+def test_it_counts_whether_a_dish_was_ordered_not_how_often() -> None:
     data = learned_from(random_town(60, 10, seed=5))
     once, thrice = fit(Ease(), data).score([asks(data, ["d01"]), asks(data, ["d01"], ["d01"], ["d01"])])
     np.testing.assert_array_equal(once, thrice)
 
 
-def test_what_she_ordered_speaks_for_what_goes_with_it_and_against_what_stands_in_for_it() -> None:
+def test_what_was_ordered_raises_what_goes_with_it_and_lowers_what_stands_in_for_it() -> None:
     orders = {f"n{i}": [(0, ["noodles", "vinegar"])] for i in range(8)} | {
         f"r{i}": [(0, ["rice", "vinegar" if i < 4 else "tea"])] for i in range(8)
     }

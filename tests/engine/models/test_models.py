@@ -50,7 +50,7 @@ def test_popularity_near_you_is_shrunk_towards_everywhere() -> None:
     assert scores == pytest.approx({"soup": 0.75, "rice": 0.25})
 
 
-def test_a_named_zone_decides_over_the_block_she_is_in() -> None:
+def test_a_named_zone_decides_over_the_block_of_the_address() -> None:
     told = {"ann": [(0, ["soup"])], "bob": [(0, ["soup"])], "cat": [(0, ["soup"])], "dan": [(0, ["rice"])]}
     data = learned_from(told, zones=dict.fromkeys(told, "north"))
     latitude = np.array([31.1, 31.12, 31.14, 31.3], np.float32)
@@ -64,7 +64,7 @@ def test_a_named_zone_decides_over_the_block_she_is_in() -> None:
 
 
 def test_on_the_map_a_basket_counts_by_how_near_it_is() -> None:
-    # Far smaller than a cell apart there would be no telling; these lie in cells of every size around her.
+    # Far smaller than a cell apart there would be no telling; these lie in cells of every size around.
     north = (0.0, 0.012, 0.03, 0.07, 0.15, 0.3)
     people = {f"p{n}": [(0, [f"dish {n}"])] for n in range(len(north))}
     data = learned_from(people)
@@ -119,7 +119,7 @@ def test_an_unknown_zone_reads_as_everywhere() -> None:
     np.testing.assert_array_equal(*model.score([asks(data), asks(data, place=Place(zone=99))]))
 
 
-def test_repeat_is_her_share_of_baskets_newer_ones_counting_more() -> None:
+def test_repeat_is_the_share_of_own_baskets_newer_ones_counting_more() -> None:
     data = learned_from({"ann": [(0, ["soup", "rice", "tea"])]})
     scores = by_item(data, fit(Repeat(decay=0.5), data).score([asks(data, ["soup"], ["rice"])])[0])
     assert scores["rice"] == pytest.approx(2 / 3, abs=2e-4)
@@ -162,7 +162,7 @@ def test_item_knn_finds_what_the_same_people_order() -> None:
     assert np.isnan([scores["tea"], scores["cake"]]).all()
 
 
-def test_user_knn_listens_to_her_neighbours_and_never_to_herself() -> None:
+def test_user_knn_counts_neighbours_and_never_the_customer() -> None:
     data = learned_from({"ann": [(0, ["soup", "tea"])], "bob": [(0, ["soup", "rice"])], "cat": [(0, ["cake"])]})
     row = data.customers.to_list().index("ann")
     scores = by_item(data, fit(UserKnn(), data).score([asks(data, ["soup", "tea"], row=row)])[0])

@@ -1,4 +1,4 @@
-"""What is said to somebody without an order: by her language, and by who brought her here."""
+"""What suits a customer without an order: by their language, and by who brought them here."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def two_tongues():
     return reading(learned_from(orders), ann=EN, bo=ZH)
 
 
-def test_what_customers_of_her_language_order_stands_first(two_tongues) -> None:
+def test_what_customers_of_the_same_language_order_comes_first(two_tongues) -> None:
     model = fit(PopularByLanguage(), two_tongues)
     for language, likelier, other in ((EN, "pizza", "dumplings"), (ZH, "dumplings", "pizza")):
         said = told(model, two_tongues, replace(asks(two_tongues), language=language))
@@ -63,7 +63,7 @@ def test_what_customers_of_her_language_order_stands_first(two_tongues) -> None:
         assert said["tea"] == pytest.approx(1.0, rel=0.02)
 
 
-def test_a_factor_is_what_her_language_orders_over_what_everybody_would(two_tongues) -> None:
+def test_a_factor_is_what_a_language_orders_over_what_everybody_would(two_tongues) -> None:
     factors = fit(PopularByLanguage(half_life_days=1e9, evidence=10), two_tongues).factors
     pizza = two_tongues.items.to_list().index("pizza")
     assert factors[EN, pizza] == pytest.approx((30 + 10) / (30 * 0.5 + 10))
@@ -89,7 +89,7 @@ def test_language_keeps_to_the_zone() -> None:
 
 
 @given(st.integers(0, 50), st.sampled_from([-1, EN, ZH]))
-def test_asked_for_some_or_for_all_it_says_the_same(seed: int, language: str) -> None:
+def test_queried_for_some_or_for_all_it_scores_the_same(seed: int, language: str) -> None:
     town = random_town(15, 6, seed=seed)
     data = reading(learned_from(town), **{name: n % 3 - 1 for n, name in enumerate(town)})
     model = fit(PopularByLanguage(), data)
@@ -98,7 +98,7 @@ def test_asked_for_some_or_for_all_it_says_the_same(seed: int, language: str) ->
     assert all_at_once == pytest.approx(told(model, data, query), rel=1e-5)
 
 
-def test_a_newcomer_hears_the_shares_of_who_brought_her_newer_baskets_counting_more() -> None:
+def test_a_newcomer_gets_the_shares_of_who_brought_them_newer_baskets_counting_more() -> None:
     data = learned_from({f"c{n}": [(0, ["soup", "rice", "tea"])] for n in range(10)})
     said = told(fit(Referral(decay=0.5), data), data, brought(data, ["soup"], ["soup", "rice"], ["tea"]))
     assert said == pytest.approx({"tea": 1 / 1.75, "rice": 0.5 / 1.75, "soup": 0.75 / 1.75})
@@ -116,7 +116,7 @@ def test_what_may_not_be_shown_gets_no_row() -> None:
     assert told(fit(Referral(), data), data, brought(data, ["soup", "tea"]), mask) == {"tea": 1.0}
 
 
-def test_nothing_is_said_to_whom_nobody_brought_nor_once_she_has_ordered() -> None:
+def test_no_score_for_whom_nobody_brought_nor_for_who_has_ordered() -> None:
     data = learned_from({f"c{n}": [(0, ["soup", "tea"])] for n in range(10)})
     model = fit(Referral(), data)
     assert told(model, data, asks(data)) == {}
@@ -126,7 +126,7 @@ def test_nothing_is_said_to_whom_nobody_brought_nor_once_she_has_ordered() -> No
 
 
 @pytest.mark.parametrize("kind", [PopularByLanguage, Referral])
-def test_it_says_the_same_after_the_artifact(kind) -> None:
+def test_it_scores_the_same_after_the_artifact(kind) -> None:
     town = random_town(40, 8, seed=2)
     data = reading(learned_from(town), **{name: n % 2 for n, name in enumerate(town)})
     model = fit(kind(), data)

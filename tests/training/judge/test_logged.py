@@ -103,7 +103,7 @@ def estimates(learned_town, impressions, **how):
 
 def test_random_lists_tell_without_bias_what_the_ranking_would_have_earned(learned_town) -> None:
     data, split, learned, _ = learned_town
-    # All orders are known, so the truth is too: she orders, or not, whatever is shown.
+    # All orders are known, so the truth is too: customers order, or not, whatever is shown.
     rows = np.arange(len(data.customers))
     now = np.full(len(rows), int(asked_at(split).timestamp()))
     queries = queries_for(split.past, rows, now, [Place()] * len(rows))

@@ -66,7 +66,7 @@ def town_of_friends(*, alike: bool):
 
 
 @pytest.mark.parametrize("alike", [True, False])
-def test_what_friends_and_languages_tell_of_newcomers_is_heard_only_where_they_tell_anything(alike: bool) -> None:
+def test_friends_and_languages_weigh_only_where_they_predict_newcomers(alike: bool) -> None:
     data = town_of_friends(alike=alike)
     split = split_by_time(data, int((START + timedelta(days=61)).timestamp()))
     assert len(split.targets) == 120
@@ -79,7 +79,7 @@ def test_what_friends_and_languages_tell_of_newcomers_is_heard_only_where_they_t
         assert learned["referral"] == learned["popular_by_language"] == 0
 
 
-def test_languages_are_heard_where_they_tell_anything() -> None:
+def test_languages_weigh_where_they_predict_newcomers() -> None:
     data = town_of_friends(alike=True)
     data = replace(data, baskets=replace(data.baskets, referrer=np.full(data.baskets.n_customers, -1, np.int32)))
     split = split_by_time(data, int((START + timedelta(days=61)).timestamp()))

@@ -37,7 +37,7 @@ def test_trees_are_those_of_lightgbms_own_lambdarank(examples, trees) -> None:
 
 
 def test_what_was_ordered_is_pulled_up_and_the_rest_of_its_target_down(examples) -> None:
-    slope, curve = _Lambdas.of(examples).told(np.zeros(len(examples.table)), None)
+    slope, curve = _Lambdas.of(examples).gradients(np.zeros(len(examples.table)), None)
     assert (slope[examples.ordered == 1] <= 0).all()
     assert (slope[examples.ordered == 0] >= 0).all()
     assert (curve >= 0).all()

@@ -30,7 +30,7 @@ DISHES = 40
 
 
 def collectors(customers: int = 150, *, seed: int = 0):
-    """Return a history in which each customer tries ever new dishes, most of them of the kitchen she likes."""
+    """Return a history in which each customer tries ever new dishes, most of them of the kitchen they like."""
     rng = np.random.default_rng(seed)
     town = {}
     for customer in range(customers):
@@ -69,7 +69,7 @@ def test_an_ordinary_town_repeats() -> None:
     assert learned_from(random_town(200, 20, seed=1)).repeats
 
 
-def test_no_list_of_any_model_holds_what_she_has_had_and_the_lists_are_full(data: TrainingSet) -> None:
+def test_no_list_of_any_model_holds_dishes_had_before_and_the_lists_are_full(data: TrainingSet) -> None:
     split = hold_out(data, 28)
     learned = train_on_past(data, split, horizon_days=28, seed=0, report=lambda _: None)
     assert "ease" in {model.name for model in learned.models}
@@ -78,17 +78,17 @@ def test_no_list_of_any_model_holds_what_she_has_had_and_the_lists_are_full(data
         assert not np.isin(shown, target.query.items).any()
     found = evaluate(learned, data, split.past, split.targets, k=5, seed=0, advance=lambda _: None)
     assert found.judged["repeat"].column("hit@5").sum() == 0
-    # Five of the thirty or so dishes she has not had would find a sixth by chance: tastes were learned.
+    # Five of the thirty or so dishes a customer has not had would find a sixth by chance: tastes were learned.
     assert found.judged[found.served].means()["recall@5"] > 0.25
 
 
-def test_what_only_knows_her_own_dishes_weighs_nothing_there(data: TrainingSet) -> None:
+def test_what_only_knows_own_dishes_weighs_nothing_there(data: TrainingSet) -> None:
     weights = learn(data, horizon_days=28, seed=0, report=lambda _: None).blend.weights
     assert weights["repeat"] == 0
     assert weights["ease"] > 0
 
 
-def test_where_customers_repeat_the_same_lists_may_hold_her_own_dishes(data: TrainingSet) -> None:
+def test_where_customers_repeat_the_same_lists_may_hold_own_dishes(data: TrainingSet) -> None:
     again = replace(data, repeats=True)
     split = hold_out(again, 28)
     learned = train_on_past(again, split, horizon_days=28, seed=0, report=lambda _: None)
@@ -109,7 +109,7 @@ def served(tmp_path_factory: pytest.TempPathFactory):
     return town, answering, catalog
 
 
-def test_what_is_served_holds_only_dishes_new_to_her_down_to_the_last_one(served) -> None:
+def test_what_is_served_holds_only_new_dishes_down_to_the_last_one(served) -> None:
     town, answering, catalog = served
     assert not answering.repeats
     had = {dish for _, basket in town["c003"] for dish in basket}
@@ -144,7 +144,7 @@ def test_who_has_had_everything_is_told_so_and_may_still_ask_for_it_again(served
     assert len(dishes_again(answering, catalog, DishRequest("all", limit=5, at=NOW), []).dishes) == 5
 
 
-def test_a_new_dish_names_the_one_that_speaks_for_it(served) -> None:
+def test_a_new_dish_names_the_ordered_one_that_explains_it(served) -> None:
     _, answering, catalog = served
     shown = recommend_dishes(answering, catalog, DishRequest("c003", limit=10, at=NOW), []).dishes
     assert {dish.reason.code for dish in shown if dish.source == "ease"} <= {"because_you_ordered", "people_like_you"}

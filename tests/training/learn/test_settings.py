@@ -149,5 +149,5 @@ def test_evaluation_judges_with_the_same_settings(settings: Settings) -> None:
 
 
 def test_baskets_of_other_times_of_day_must_count_something() -> None:
-    # She may have ordered at no other time: a share of nothing would be no number.
+    # A customer may have ordered at no other time: a share of nothing would be no number.
     assert tunables()["repeat_by_daypart"]["elsewhen"].low > 0
