@@ -21,10 +21,7 @@ from api.http.auth import Caller, KeyRing, requires
 from api.http.fast_path import FastPath
 from api.http.openapi import with_shapes
 from api.http.problems import install, problem
-from api.routes import coupons, customers, health, segments
-from api.routes import events as receiving
-from api.routes import lists as shelves
-from api.routes import recommend as recommending
+from api.routes import coupons, customers, events, health, lists, recommend, segments
 from api.schemas.events import with_event_types
 from api.serving.state import ServingState
 from engine.database.session import connect
@@ -33,7 +30,7 @@ from engine.runtime.logs import configure_logs
 from engine.runtime.threads import one_blas_thread
 from engine.settings import Settings
 
-ROUTERS = (recommending, shelves, coupons, receiving, customers, segments, health)
+ROUTERS = (recommend, lists, coupons, events, customers, segments, health)
 SWITCH_S = 0.0005
 MOST_BYTES = 4 * 1024 * 1024
 TOO_LARGE = f"the body is larger than {MOST_BYTES:,} bytes; send smaller batches"
@@ -48,24 +45,24 @@ ASSETS = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css
 
 
 class Service(FastAPI):
-    """The routes with their shortcut before everything else."""
+    """The routes with their fast path before everything else."""
 
-    shortcut: FastPath | None = None
+    fast_path: FastPath | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer by the shortcut where there is one."""
-        await (self.shortcut or super().__call__)(scope, receive, send)
+        """Answer by the fast path where there is one."""
+        await (self.fast_path or super().__call__)(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, shapes of answers and problems included."""
         if self.openapi_schema is None:
-            routes = (route for room in ROUTERS for route in room.router.routes)
+            routes = (route for module in ROUTERS for route in module.router.routes)
             with_event_types(with_shapes(super().openapi(), routes))
         return super().openapi()
 
     def enable_fast_path(self, routes: Sequence[BaseRoute]) -> None:
         """Let plainly right requests to `routes` go past the framework."""
-        self.shortcut = FastPath(super().__call__, routes, owner=self, most_bytes=MOST_BYTES, noted=health.note)
+        self.fast_path = FastPath(super().__call__, routes, owner=self, most_bytes=MOST_BYTES, noted=health.note)
 
 
 def build(settings: Settings) -> Service:
@@ -97,10 +94,10 @@ def build(settings: Settings) -> Service:
     install(app)
     app.add_middleware(LimitBody)
     app.add_middleware(health.Measured)
-    for room in ROUTERS:
-        app.include_router(room.router)
+    for module in ROUTERS:
+        app.include_router(module.router)
     _document(app)
-    app.enable_fast_path([*recommending.router.routes, *shelves.router.routes])
+    app.enable_fast_path([*recommend.router.routes, *lists.router.routes])
     return app
 
 
@@ -147,7 +144,7 @@ def _document(app: FastAPI) -> None:
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi(_request: Request, _caller: MayRead) -> Response:
-        return recommending.as_bytes(app.openapi())
+        return recommend.as_bytes(app.openapi())
 
     @app.get("/docs", include_in_schema=False)
     async def docs(_request: Request, _caller: MayRead) -> Response:

@@ -109,7 +109,7 @@ def test_a_right_request_takes_the_short_way_and_a_refused_one_is_told_why() -> 
 def test_every_list_has_a_short_way(tmp_path) -> None:
     app = build(Settings.from_environment({}, home=tmp_path))
     lists = {"addons", "again", "dishes", "for-segment", "similar", "vendors"}
-    assert app.shortcut.ways.keys() == {f"/v1/recommend/{name}" for name in lists}
+    assert app.fast_path.ways.keys() == {f"/v1/recommend/{name}" for name in lists}
 
 
 def test_a_route_that_fails_is_answered_as_everywhere() -> None:
