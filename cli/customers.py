@@ -1,4 +1,4 @@
-"""`regulars customers`: who is who, and what to expect of her."""
+"""`regulars customers`: who is who, and what to expect of them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 customers = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="Know every customer: the table, lifetime value, groups, and why she is in each.",
+    help="Know every customer: the table, lifetime value, groups, and why the customer is in each.",
 )
 app.add_typer(customers, name="customers")
 
@@ -219,7 +219,7 @@ def build(
 
 @customers.command()
 def show(
-    customer_id: Annotated[str, typer.Argument(help="As orders name her.", show_default=False)],
+    customer_id: Annotated[str, typer.Argument(help="As orders name them.", show_default=False)],
     config: ConfigOption = None,
     home: HomeOption = None,
     json: JsonOption = False,

@@ -48,10 +48,10 @@ def everyone(
 ) -> None:
     """Write the best dishes of every customer, for campaigns and as lists to fall back on.
 
-    Columns: customer_id, rank from 1, item_id, score. Dishes are available and delivered to the zone of her last
-    order or, where she is registered and has not ordered, to her home zone; opening hours, diets and what she called
-    not interesting are for the moment a list is shown. Stopped midway, the same command goes on where it was; the file
-    appears whole or not at all.
+    Columns: customer_id, rank from 1, item_id, score. Dishes are available and delivered to the zone of their last
+    order or, where the customer is registered and has not ordered, to their home zone; opening hours, diets and what
+    the customer called not interesting are for the moment a list is shown. Stopped midway, the same command goes on
+    where it was; the file appears whole or not at all.
 
     [bold]Examples[/bold]
 

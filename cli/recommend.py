@@ -29,10 +29,10 @@ recommend = typer.Typer(
 )
 app.add_typer(recommend, name="recommend")
 
-# Of a customer's events in the inbox: what she was shown must not hide what she did.
+# Of a customer's events in the inbox: what the customer was shown must not hide what the customer did.
 MOST_READ = 20_000
 
-Customer = Annotated[str | None, typer.Argument(help="Who asks; without her, what a stranger is shown.")]
+Customer = Annotated[str | None, typer.Argument(help="Who asks; without them, what a stranger is shown.")]
 Known = Annotated[str, typer.Argument(help="Who asks.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=100, help="How many.")]
 At = Annotated[
@@ -45,9 +45,11 @@ Exclude = Annotated[list[str] | None, typer.Option("--exclude", help="A dish nev
 Allergen = Annotated[list[str] | None, typer.Option("--allergen", help="Never dishes with this; repeatable.")]
 Diet = Annotated[list[str] | None, typer.Option("--diet", help="Only dishes labelled for this; repeatable.")]
 ReferredBy = Annotated[
-    str | None, typer.Option("--referred-by", help="Of a newcomer: who brought her here.", show_default=False)
+    str | None, typer.Option("--referred-by", help="Of a newcomer: who brought them here.", show_default=False)
 ]
-Clicked = Annotated[list[str] | None, typer.Option("--clicked", help="A dish she tapped just now; repeatable.")]
+Clicked = Annotated[
+    list[str] | None, typer.Option("--clicked", help="A dish the customer tapped just now; repeatable.")
+]
 Language = Annotated[
     str | None, typer.Option("--language", help="en or zh; default the customer's.", show_default=False)
 ]
@@ -58,7 +60,7 @@ Longitude = Annotated[float | None, typer.Option("--longitude", min=-180, max=18
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A home ready to answer: models, catalogue, the request, her events, and notes on the instant."""
+    """A home ready to answer: models, catalogue, the request, their events, and notes on the instant."""
 
     settings: Settings
     published: PublishedModel
@@ -199,7 +201,7 @@ def vendors(
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show the vendors that are open and deliver there, those she would order from first.
+    """Show the vendors that are open and deliver there, those the customer would order from first.
 
     Example: [bold]regulars recommend vendors c-1042 --zone z-03[/bold]
     """
@@ -327,7 +329,7 @@ def _open(
 
 
 def _events(settings: Settings, customer: str | None) -> Sequence[Event]:
-    """Return what the service's cache would hold of her, oldest first, from the inbox."""
+    """Return what the service's cache would hold of them, oldest first, from the inbox."""
     from engine.database.session import connect, transaction  # noqa: PLC0415
     from engine.events.inbox import events_of  # noqa: PLC0415
     from engine.events.online.kept import kept_events, without_expired_dislikes  # noqa: PLC0415

@@ -100,7 +100,7 @@ class Show:
             table.add_row(f"left out: {reason.replace('_', ' ')}", f"{n:,}")
         table.add_row("held out to compare with, in all campaigns", f"{held['global']:,}")
         table.add_row("held out to compare with, in this one", f"{held['campaign']:,}")
-        table.add_row("treated: each with her own coupon", f"{found['treated']:,}")
+        table.add_row("treated: each with their own coupon", f"{found['treated']:,}")
         table.add_row(Text("sent", style="bold"), Text(f"{found['sent']:,}", style="bold"))
         ceiling = found["cost_ceiling_cents"]
         parts: list[RenderableType] = [table]

@@ -56,7 +56,7 @@ LOOKED_THROUGH = 100
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """Someone the demo asks for; `zone` is where she orders, and `fee_cents` what delivery usually costs there."""
+    """Someone the demo asks for; `zone` is where they order, and `fee_cents` what delivery usually costs there."""
 
     part: str
     customer_id: str
@@ -263,7 +263,7 @@ def _recorded(settings: Settings) -> list[Figures]:
 
 
 def _examples(settings: Settings, recorded: Sequence[Figures]) -> list[Figures]:
-    """Return a message of each language, to somebody who gave her name where there is one."""
+    """Return a message of each language, to somebody who gave their name where there is one."""
     named = set(read_table(settings, "customers").drop_nulls("name")["customer_id"])
     found: dict[str, Figures] = {}
     for message in sorted(recorded, key=lambda each: (each["customer_id"] not in named, each["customer_id"])):
@@ -272,7 +272,7 @@ def _examples(settings: Settings, recorded: Sequence[Figures]) -> list[Figures]:
 
 
 def look_up_coupon(client: Client, message: Figures, at: datetime) -> Figures:
-    """Ask for the coupons of somebody who was just written to: the code in her message is there to use."""
+    """Ask for the coupons of somebody who was just written to: the code in their message is there to use."""
     body = {"customer_id": message["customer_id"], "limit": 10, "context": {"at": at.isoformat()}, "language": "en"}
     answer = client.post("/v1/recommend/coupons", body)
     held = [each for each in answer["items"] if each["code"] == message["coupon_code"]]

@@ -47,10 +47,10 @@ class ExplanationTrace:
 def recommend_dishes(
     published: PublishedModel, catalog: Catalog, request: DishRequest, fresh: Sequence[Event]
 ) -> DishAnswer:
-    """Return up to `limit` dishes the customer can order where and when she asks.
+    """Return up to `limit` dishes the customer can order where and when they ask.
 
-    `fresh` are her events since training, in any order. An unknown customer gets what is popular, and the notes say so.
-    Raises BadRequest for an allergen or diet nobody knows.
+    `fresh` are their events since training, in any order. An unknown customer gets what is popular, and the notes say
+    so. Raises BadRequest for an allergen or diet nobody knows.
     """
     context = build_request(published, catalog, request, fresh)
     options, limit = request.options.lists, request.limit
@@ -180,7 +180,7 @@ def _with_exploration(
 
 
 def _fewer_repeats(columns: Sequence[int], slots: Sequence[Slot], own: OwnLines, options: ListOptions) -> bool:
-    """Say whether the lot left fewer dishes she ordered before than asked for, though the list had held enough."""
+    """Return whether exploration left fewer dishes ordered before than asked for, though the list had held enough."""
     before, after = (
         int((own.times(np.array(some, dtype=np.int32)) > 0).sum())
         for some in (columns, [slot.column for slot in slots])

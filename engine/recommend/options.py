@@ -19,8 +19,8 @@ FILE = "recommend.yaml"
 class ListOptions:
     """How a list is arranged; a request may set each of these for itself."""
 
-    repeat_min: float = key(0.0, "Least share of dishes she has ordered before, while there are such.")
-    repeat_max: float = key(1.0, "Largest share of dishes she has ordered before, while there are others.")
+    repeat_min: float = key(0.0, "Least share of dishes the customer has ordered before, while there are such.")
+    repeat_max: float = key(1.0, "Largest share of dishes the customer has ordered before, while there are others.")
     most_per_vendor: int = key(0, "Most dishes of one vendor; 0 is no limit.", 0, 100)
     most_per_category: int = key(0, "Most dishes of one category; 0 is no limit.", 0, 100)
     most_per_cuisine: int = key(0, "Most dishes of one cuisine; 0 is no limit.", 0, 100)
@@ -46,7 +46,7 @@ class ListOptions:
 
 @dataclass(frozen=True, slots=True)
 class SignalOptions:
-    """What she did since her last order counts: how much each sign moves a dish and its neighbours."""
+    """What the customer did since their last order counts: how much each sign moves a dish and its neighbours."""
 
     view: float = key(0.1, "A look at a dish.", 0, 10)
     click: float = key(0.2, "A tap on a dish.", 0, 10)

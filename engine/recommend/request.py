@@ -1,4 +1,4 @@
-"""What the app asks, and the request opened: her query, what may be shown, and what could not be honoured as asked."""
+"""What the app asks, and its context: the query, what may be shown, and what could not be honoured as asked."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PAST = timedelta(days=1)
 class DishRequest:
     """What the app asks. `candidates` None means every dish; `zone`, `vendor_id` None mean not asked.
 
-    `clicked` are dishes she looked at in this session, oldest first, told with the request instead of as events;
+    `clicked` are dishes looked at in this session, oldest first, sent with the request instead of as events;
     `request_id` seeds the lot where slots are given away by lot. `language` None is the customer's own, and
     `referred_by` the customer who brought a newcomer here, None where the customers table knows better.
     """
@@ -73,7 +73,7 @@ class RankingContext:
 
     @property
     def nearby(self) -> bool:
-        """Whether models speak of where she asks from; asked of a zone nobody ordered from, they speak of her last."""
+        """Whether models score for the place of the request; for an unknown zone, for the last one."""
         zone, told = self.request.zone, self.request.latitude is not None
         return zone is None or told or self.published.zones.row(zone) >= 0
 
@@ -89,8 +89,8 @@ def build_request(
 ) -> RankingContext:
     """Translate a request's ids, put the hard filters together and note what could not be honoured as asked.
 
-    `vendor` are the dishes a list is confined to where the request names no vendor; `again` asks for dishes she ordered
-    even where nobody orders twice.
+    `vendor` are the dishes a list is confined to where the request names no vendor; `again` asks for dishes ordered
+    before even where nobody orders twice.
     Raises BadRequest for an allergen or diet nobody knows.
     """
     unknown: dict[str, int] = {}
@@ -137,7 +137,7 @@ def build_request(
 
 
 def _spoken(published: PublishedModel, request: DishRequest) -> int:
-    """Return the number of her language: as the customers table had it at training time, or as asked; -1 unknown."""
+    """Return the number of their language: as the customers table had it at training time, or as asked; -1 unknown."""
     asked = LANGUAGES.index(request.language) if request.language in LANGUAGES else -1
     if request.customer_id is None:
         return asked
@@ -163,7 +163,7 @@ def _referrer(published: PublishedModel, request: DishRequest, unknown: dict[str
 
 
 def _place(published: PublishedModel, request: DishRequest) -> Place:
-    """Return where she asks from; for a newcomer who does not say, her home zone."""
+    """Return where the customer asks from; for a newcomer who does not say, their home zone."""
     place = published.place(request.zone, request.vendor_id, request.latitude, request.longitude)
     cards, told = published.extras.cards, request.zone is not None or request.latitude is not None
     if told or cards is None or request.customer_id is None or published.row_of(request.customer_id) >= 0:

@@ -16,7 +16,7 @@ class Explained:
     """How one dish came to its place.
 
     `rank` is its place, from 1, in the models' own order (None: it came from beside it); `contributions` are what each
-    model adds, its score times its weight; `features` the ranker's figures (None: the ranker does not serve her);
+    model adds, its score times its weight; `features` the ranker's figures (None: the ranker does not serve them);
     `changes` names what moved it: signals, shown_in_vain, quota, variety, explored.
     """
 

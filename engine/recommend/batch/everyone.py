@@ -1,8 +1,8 @@
 """The best dishes of many customers at once: for campaigns, and as lists to fall back on.
 
 Only filters that hold at any moment apply: the dish is available, its vendor takes orders and delivers to the zone of
-the customer's last order (of one without an order: her home zone), and where nobody orders a dish twice it is new to
-her. Opening hours, carts, diets and what she called not interesting belong to the moment a list is shown.
+the customer's last order (of one without an order: their home zone), and where nobody orders a dish twice it is new to
+them. Opening hours, carts, diets and what the customer called not interesting belong to the moment a list is shown.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def best_for_newcomers(
     All that is known of them are language, home zone and who brought them: one list serves all who are alike in these.
     """
     chosen = slice(rows.start, rows.stop)
-    # Who brought her matters to one model alone.
+    # Who brought them matters to one model alone.
     told = any(model.reads_referrers for model in published.models)
     referrer = cards.referrer[chosen] if told else np.full(len(rows), -1, np.int32)
     alike, of = np.unique(np.stack([cards.language[chosen], cards.zone[chosen], referrer]), axis=1, return_inverse=True)

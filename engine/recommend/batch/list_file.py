@@ -105,7 +105,7 @@ class PartWriter:
         ids, rows = self._part(number)
         recipe = self.recipe
         if ids is self.cards.ids:
-            # Factors of taste know nothing of her.
+            # Factors of taste know nothing of them.
             lists = best_for_newcomers(self.published, self.cards, self.menus, rows, top=recipe.top, at_s=recipe.at_s)
         elif recipe.model == "als":
             lists = best_by_factors(self.published, self.menus, rows, top=recipe.top, threads=self.threads)

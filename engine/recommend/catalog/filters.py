@@ -53,7 +53,7 @@ def apply(catalog: Catalog, limits: Limits) -> Allowed:
 
 
 def disliked_dishes(published: PublishedModel, fresh: Sequence[Event]) -> IntArray:
-    """Return the columns of what she said is not interesting to her."""
+    """Return the columns of what the customer said is not interesting to them."""
     named = [str(event.properties.get("item_id")) for event in fresh if event.type == DISLIKED]
     return columns_of(published.items, named) if named else NO_DISH
 

@@ -96,7 +96,7 @@ def habit(
 def habits(
     columns: IntArray, query: Query, clock: ZoneInfo | None, dayparts: Dayparts, *, hours: bool = True
 ) -> tuple[IntArray, IntArray, int]:
-    """Return, by dish, how many of her baskets hold it and the code of its habit, and what her clock shows now.
+    """Return, by dish, how many of their baskets hold it and the code of its habit, and what their clock shows now.
 
     Without a clock nothing is a habit, and without `hours` no time of day.
     """
@@ -110,7 +110,7 @@ def habits(
 
 
 def worded(code: int, local: int, language: str, dayparts: Dayparts) -> Reason:
-    """Return the habit with this code in words, told at `local` seconds by her clock."""
+    """Return the habit with this code in words, told at `local` seconds by their clock."""
     told = "zh" if language == "zh" else "en"
     if code == USUAL_DAYPART:
         return reason("usual_daypart", language, daypart=DAYPARTS[told][dayparts.at(local % DAY_S // HOUR_S)])

@@ -20,7 +20,7 @@ from engine.recommend.rerank.signals import FAINT, Signals, looked_at
 from engine.recommend.scoring.scorer import Pool
 from engine.runtime.compiled import compiled
 
-# Whose neighbours explain a dish: of the dishes on her orders the newest so many.
+# Whose neighbours explain a dish: of the dishes on their orders the newest so many.
 SEEDS = 60
 # How long a dish is new.
 NEW_S = 30 * DAY_S
@@ -45,12 +45,12 @@ def sources_of(published: PublishedModel, pool: Pool, *, known: bool) -> Sources
 
 
 def reasons_for(pool: Pool, context: RankingContext, sources: Sources, signals: Signals) -> list[Reason]:
-    """Return one true reason for each dish of the pool: her own habits first, then what she did lately, then models."""
+    """Return one true reason for each dish of the pool: own habits first, then what they did lately, then models."""
     language, query, columns = context.language, context.query, pool.columns
     published = context.published
     clock = None
     if published.keeps_time:
-        # A date alone is a day of whoever wrote it down, wherever she is.
+        # A date alone is a day of whoever wrote it down, wherever the customer is.
         whose = query.row if published.keeps_hours else -1
         clock = published.extras.clocks.zone_info(whose, context.catalog.timezone)
     times, codes, local = habits(columns, query, clock, published.dayparts, hours=published.keeps_hours)
@@ -142,9 +142,9 @@ def _model_reason(context: RankingContext, model: Recommender | None, seed: int,
 
 
 def _seeds(context: RankingContext, columns: IntArray, sources: Sources, times: IntArray) -> list[int] | None:
-    """Return, by dish, the dish she ordered that speaks most for it to the model that brought it; -1 for none.
+    """Return, by dish, the ordered dish that speaks most for it to the model that brought it; -1 for none.
 
-    None where no dish needs one: what she ordered herself, and what came from other models.
+    None where no dish needs one: what they ordered themselves, and what came from other models.
     """
     query, found = context.query, None
     for number, (rows, last, _alike) in context.published.neighbour_models:
@@ -163,7 +163,7 @@ def _seeds(context: RankingContext, columns: IntArray, sources: Sources, times: 
 def _wanted(
     columns: IntArray, model: IntArray, adds: npt.NDArray[np.bool_], times: IntArray, number: int
 ) -> tuple[IntArray, bool]:
-    """Return the columns that model `number` brought and she never ordered, -1 for others, and whether any is."""
+    """Return the columns that model `number` brought and they never ordered, -1 for others, and whether any is."""
     wanted, some = np.full(len(columns), -1, dtype=np.int32), False
     for row in range(len(columns)):
         if adds[row] and model[row] == number and not times[row]:

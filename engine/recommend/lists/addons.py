@@ -1,4 +1,4 @@
-"""What completes this cart: what goes with its dishes in one basket, and what she usually adds."""
+"""What completes this cart: what goes with its dishes in one basket, and what the customer usually adds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from engine.recommend.response import DishAnswer
 from engine.recommend.scoring.allowed import Allowed
 from engine.recommend.scoring.scorer import Pool
 
-# What her own baskets say beside everybody's: of those with a dish of the cart, the share that holds this one too.
+# What their own baskets say beside everybody's: of those with a dish of the cart, the share that holds this one too.
 OWN_WEIGHT = 0.3
 OWN_SHRINK = 2.0
 
@@ -33,8 +33,8 @@ def addon_dishes(
 ) -> DishAnswer:
     """Return dishes that complete the cart, of the cart's vendors where those are known.
 
-    A list shorter than asked is filled with what she would be shown anyway, after what goes with the cart; so is the
-    whole list where we know none of the cart's dishes. Raises BadRequest for an empty cart.
+    A list shorter than asked is filled with what the customer would be shown anyway, after what goes with the cart; so
+    is the whole list where we know none of the cart's dishes. Raises BadRequest for an empty cart.
     """
     if not request.cart:
         raise BadRequest("is empty; name the dishes to complete", where="context.cart")
@@ -62,7 +62,7 @@ def _beside(context: RankingContext, cart: IntArray) -> FloatArray:
 
 
 def _own_share(context: RankingContext, own: OwnLines, cart: IntArray) -> FloatArray:
-    """Return (items,): of her baskets with a dish of the cart, how many held each dish too, as a shrunk share."""
+    """Return (items,): of their baskets with a dish of the cart, how many held each dish too, as a shrunk share."""
     with_cart = np.unique(own.basket[np.isin(own.items, cart)])
     beside = own.items[np.isin(own.basket, with_cart)]
     counts = np.bincount(beside, minlength=len(context.published.items))
@@ -70,7 +70,7 @@ def _own_share(context: RankingContext, own: OwnLines, cart: IntArray) -> FloatA
 
 
 def _filled(context: RankingContext, pool: Pool, size: int) -> Pool:
-    """Return the pool with the dishes she would be shown anyway behind it, in their order, up to `size`."""
+    """Return the pool with the dishes the customer would be shown anyway behind it, in their order, up to `size`."""
     if len(pool.columns) >= size:
         return pool
     usual = context.published.scorer.pool(context.query, context.allowed, size=size).columns
@@ -83,7 +83,7 @@ def _filled(context: RankingContext, pool: Pool, size: int) -> Pool:
 
 
 def _reasons(context: RankingContext, pool: Pool, cart: IntArray) -> list[Reason]:
-    """Return what goes with what where the pair was seen often enough, and otherwise why she would be shown it."""
+    """Return what goes with what where the pair was seen often enough, and otherwise why it would be shown anyway."""
     together = context.published.extras.together
     speaks = pool.scores > 0
     partners = np.full(len(pool.columns), -1, dtype=np.int32)

@@ -1,4 +1,4 @@
-"""Buy again: the dishes she ordered, and which of them are due."""
+"""Buy again: the dishes the customer ordered, and which of them are due."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from engine.recommend.response import DishAnswer
 from engine.recommend.scoring.allowed import Allowed
 from engine.recommend.scoring.scorer import Pool
 
-# Due: her usual gap is nearly over, and not so long over that she gave the dish up.
+# Due: their usual gap is nearly over, and not so long over that the customer gave the dish up.
 DUE_FROM, DUE_UNTIL = 0.8, 2.0
 LEAST_ORDERS = 3
 
@@ -29,10 +29,10 @@ LEAST_ORDERS = 3
 def dishes_again(
     published: PublishedModel, catalog: Catalog, request: DishRequest, fresh: Sequence[Event]
 ) -> DishAnswer:
-    """Return only dishes she ordered and can order now, undone orders not counted.
+    """Return only dishes the customer ordered and can order now, undone orders not counted.
 
     They stand in the order of the served models: how often, how recently, where, and, for the ranker, how long since
-    her own gap was over. A rule by the gap alone was measured and loses to plain frequency (docs/decisions); that a
+    their own gap was over. A rule by the gap alone was measured and loses to plain frequency (docs/decisions); that a
     dish is due is said in its reason.
     """
     # All of them are repeats: a quota of repeats has nothing to choose.
@@ -57,13 +57,13 @@ def dishes_again(
     pool = replace(pool, model_scores=weighted)
     answer = build_list(context, lambda _size: pool, word, shortest="no_orders")
     if request.candidates is None and answer.why_short is not None and answer.why_short.code == "candidates":
-        # The candidates are ours: the dishes she ordered.
+        # The candidates are ours: the dishes the customer ordered.
         return replace(answer, why_short=why_short("no_orders", context.language, empty=not answer.dishes))
     return answer
 
 
 def _due(context: RankingContext, own: OwnLines, column: int) -> Reason | None:
-    """Return that the dish is due: three orders or more, and since the last one about her usual gap has passed."""
+    """Return that the dish is due: three orders or more, and since the last one about their usual gap has passed."""
     # An order may be told late.
     instants = np.sort(context.query.at[own.orders_of(column)])
     if len(instants) < LEAST_ORDERS or not context.published.keeps_time:

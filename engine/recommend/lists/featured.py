@@ -16,7 +16,7 @@ from engine.recommend.explain.reasons import Reason, reason, shortage, why_short
 from engine.recommend.published.model import PublishedModel
 from engine.recommend.request import DishRequest, RankingContext, build_request
 
-# A dish suits somebody when it is among so many of her best.
+# A dish suits somebody when it is among so many of their best.
 SUITS_WITHIN = 20
 # Of a group, and of everybody to compare it with, at most so many are asked; drawn by hash, the same every time.
 SAMPLED = 300
@@ -65,7 +65,7 @@ def feature_dishes(
 ) -> FeaturedAnswer:
     """Return dishes that suit many of `members`, by share times the square root of the lift over everybody.
 
-    Each of at most 300 members is asked for her 20 best among the dishes that pass the request's hard filters; so are
+    Each of at most 300 members is asked for their 20 best among the dishes that pass the request's hard filters; so are
     at most 300 of all customers with orders, and the shares (with one dish seen in two added to each, so that nothing
     is a multiple of zero) are compared. Members without an order count as strangers. The request's customer is not
     asked.

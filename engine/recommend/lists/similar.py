@@ -27,7 +27,7 @@ WORDS = "content"
 def similar_dishes(
     published: PublishedModel, catalog: Catalog, request: DishRequest, fresh: Sequence[Event], *, item_id: str
 ) -> DishAnswer:
-    """Return dishes like `item_id` that can be ordered where and when she asks; the dish itself is none of them.
+    """Return dishes like `item_id` that can be ordered where and when they ask; the dish itself is none of them.
 
     What the models find alike counts by how many baskets held the dish, words fill
     in for the rest. Raises NotFound for a dish we do not know.

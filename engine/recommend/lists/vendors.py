@@ -1,4 +1,4 @@
-"""Which vendors she would order from, here and now."""
+"""Which vendors the customer would order from, here and now."""
 
 from __future__ import annotations
 
@@ -26,22 +26,23 @@ from engine.recommend.rerank.signals import NOTHING
 from engine.recommend.scoring.allowed import Allowed
 from engine.recommend.scoring.scorer import Pool
 
-# Hand-set and plain: what she orders from counts most, then what they cook for her taste, then what is usual here.
+# Hand-set and plain: what the customer orders from counts most, then what they cook for their taste, then what is
+# usual here.
 OWN, TASTE, USUAL = 1.0, 0.3, 0.1
 SHOWN_DISHES = 3
 POOL = 300
 EARTH_KM = 6_371.0
-# Reasons that say something of her own taste.
+# Reasons that say something of their own taste.
 OF_HER_OWN = frozenset({"follows_last", "because_you_ordered", "people_like_you", "your_taste"})
 # Filters that hold whatever is asked of dishes.
 OF_VENDORS = frozenset({"unavailable", "out_of_zone", "closed"})
-# At this distance the parts that are not hers count for a third.
+# At this distance the parts that are not theirs count for a third.
 FAR_KM = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class RankedVendor:
-    """One vendor: `dishes` are its best for her, `distance_km` is None where either place is unknown.
+    """One vendor: `dishes` are its best for them, `distance_km` is None where either place is unknown.
 
     `parts` are what its score is made of: own, taste, usual.
     """
@@ -70,7 +71,7 @@ class VendorAnswer:
 def recommend_vendors(
     published: PublishedModel, catalog: Catalog, request: DishRequest, fresh: Sequence[Event]
 ) -> VendorAnswer:
-    """Return the vendors that are open and deliver there, by her own orders, her taste, and what is usual in the zone.
+    """Return the vendors that are open and deliver there, by the customer's orders and taste, and what is usual there.
 
     A vendor counts only with at least one dish that passes every hard filter: what is excluded, disliked, or holds an
     allergen is not a reason to go there. Its dishes are those listed as its own or, where the items table names no
@@ -153,7 +154,7 @@ def _beyond_pool(context: RankingContext, kitchens: VendorMenus, vendors: list[i
 
 
 def _suiting(context: RankingContext, pool: Pool, first: Mapping[int, int]) -> dict[int, str]:
-    """Return the name of each vendor's best dish where something of her own speaks for it; `first` are pool rows."""
+    """Return the name of each vendor's best dish where something of their own speaks for it; `first` are pool rows."""
     if not len(context.query.at) or not first:
         return {}
     best = reordered(pool, list(first.values()))
@@ -166,7 +167,7 @@ def _suiting(context: RankingContext, pool: Pool, first: Mapping[int, int]) -> d
 
 
 def _own_share(context: RankingContext, kitchens: VendorMenus) -> tuple[FloatArray, npt.NDArray[np.int64]]:
-    """Return (vendors,) the share of her orders, an order counting half after 60 days, and how many there are.
+    """Return (vendors,) the share of their orders, an order counting half after 60 days, and how many there are.
 
     Orders undone since training learned them do not count.
     """
@@ -224,7 +225,7 @@ def _shares(context: RankingContext, kitchens: VendorMenus) -> FloatArray:
 
 
 def _reason(context: RankingContext, times: int, suits: str | None, usual: str | None, distance: float) -> Reason:
-    """Return the first of what is so: her orders there, a dish that suits her, `usual`, how near it is."""
+    """Return the first of what is so: their orders there, a dish that suits them, `usual`, how near it is."""
     language = context.language
     if times:
         return reason("usual_vendor" if times > 1 else "vendor_once", language, times=times)

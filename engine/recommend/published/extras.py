@@ -85,7 +85,7 @@ class RegisteredCustomers:
     """Registered customers without an order: what the customers table says of them.
 
     `language` (ids) int8 points into LANGUAGES, -1 unknown; `zone` (ids) numbers the home zone, -1 unknown. `referrer`
-    (ids) is the row of the customer with orders who brought her here, -1 where nobody did.
+    (ids) is the row of the customer with orders who brought them here, -1 where nobody did.
     """
 
     ids: IdMap
@@ -99,17 +99,17 @@ class RegisteredCustomers:
         return cls(IdMap.of([]), np.empty(0, np.int8), np.empty(0, np.int32), np.empty(0, np.int32))
 
     def home_zone(self, customer_id: str) -> int:
-        """Return the number of her home zone, -1 where it is unknown."""
+        """Return the number of their home zone, -1 where it is unknown."""
         row = self.ids.row(customer_id)
         return int(self.zone[row]) if row >= 0 else -1
 
     def language_of(self, customer_id: str) -> int:
-        """Return the number of her language, -1 where it is unknown."""
+        """Return the number of their language, -1 where it is unknown."""
         row = self.ids.row(customer_id)
         return int(self.language[row]) if row >= 0 else -1
 
     def referrer_of(self, customer_id: str) -> int:
-        """Return the row of who brought her here, -1 where nobody did."""
+        """Return the row of who brought them here, -1 where nobody did."""
         row = self.ids.row(customer_id)
         return int(self.referrer[row]) if row >= 0 else -1
 

@@ -107,10 +107,11 @@ class PublishedModel:
         language: int = -1,
         referrer: int = -1,
     ) -> Query:
-        """Return the customer's question with her baskets from training and from events training has not seen.
+        """Return the customer's question with their baskets from training and from events training has not seen.
 
-        Where the request does not say where she is, the place of her last order stands in. `language` points into
-        LANGUAGES and `referrer` is the row of who brought her here, -1 unknown; once she has ordered, nobody asks who.
+        Where the request does not say where the customer is, the place of their last order stands in. `language`
+        points into LANGUAGES and `referrer` is the row of who brought them here, -1 unknown; once the customer has
+        ordered, nobody asks who.
         """
         row = self.row_of(customer_id)
         trained = self.baskets

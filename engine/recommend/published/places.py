@@ -1,4 +1,4 @@
-"""Where she asks from, and which of her orders went there: home and office are ordered to differently."""
+"""Where the customer asks from, and which of their orders went there: home and office are ordered to differently."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ NEAR_DEGREES = 0.003
 
 
 class Trained(NamedTuple):
-    """Her baskets in the history trained on, and where she asks from.
+    """Their baskets in the history trained on, and where the customer asks from.
 
     They are `first` to `end` of all baskets and lie in `line` to `line_end` of all lines; `start` (baskets + 1) counts
-    from her own first line, `here` says which went to the place.
+    from their own first line, `here` says which went to the place.
     """
 
     first: int
@@ -36,7 +36,7 @@ class Trained(NamedTuple):
 def trained_baskets(baskets: Baskets, row: int, place: Place) -> Trained:
     """Return the baskets of customer `row` (-1: none), asked for from `place` or, where it says nothing, from the last.
 
-    A request that says where she is now knows better than history; the vendor is never guessed.
+    A request that says where the customer is now knows better than history; the vendor is never guessed.
     """
     first, end, line, line_end, start, here, zone, latitude, longitude = _trained(
         row,

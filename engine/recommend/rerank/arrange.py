@@ -128,7 +128,7 @@ def _less_of_the_shown(
 ) -> tuple[FloatArray, list[int]]:
     """Return the scores with the lead over the pool's last dish cut for what was shown in vain, and those places.
 
-    A dish is taken when she ordered it since it was first shown.
+    A dish is taken when the customer ordered it since it was first shown.
     """
     since = context.query.now - options.shown_days * DAY_S
     shown: Counter[int] = Counter()
@@ -177,7 +177,7 @@ def likeness(context: RankingContext, options: ListOptions) -> Alike | None:
 
 
 def least_repeats(limit: int, options: ListOptions) -> int:
-    """Return how many of `limit` dishes must at least be such as she ordered before."""
+    """Return how many of `limit` dishes must at least be such as the customer ordered before."""
     return ceil(limit * options.repeat_min - ROUNDING)
 
 
@@ -219,7 +219,8 @@ class _Chosen:
 
         repeats, at = sum(ordered[place] for place in self.places), 0
         while len(self.places) < limit:
-            # The slots left are promised to dishes she knows, while there are such; full of them, only others follow.
+            # The slots left are promised to dishes the customer knows, while there are such; full of them, only others
+            # follow.
             must = least - repeats >= limit - len(self.places)
             full = repeats >= most_repeats
             place = next((each for each in order[at:] if ordered[each] and fits(each)), None) if must else None

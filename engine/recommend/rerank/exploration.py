@@ -22,7 +22,7 @@ from engine.recommend.rerank.own_lines import OwnLines
 
 MOST_ELIGIBLE = 50
 TASTED = 10
-# A dish unlike anything she ordered keeps this chance beside one just like it.
+# A dish unlike anything the customer ordered keeps this chance beside one just like it.
 LEAST_WEIGHT = 0.1
 
 
@@ -37,10 +37,10 @@ class Slot(NamedTuple):
 def eligible(
     context: RankingContext, own: OwnLines, shown: IntArray, alike: Alike | None = None
 ) -> tuple[IntArray, FloatArray]:
-    """Return (columns, weights) of the new dishes that may be drawn: allowed, never ordered by her, not in `shown`.
+    """Return (columns, weights) of the new dishes that may be drawn: allowed, never ordered by them, not in `shown`.
 
     New is what fewer than five baskets ever held; what is `alike` to a dish shown is left out. Weights are .1 plus the
-    likeness to what she ordered last, or tapped.
+    likeness to what the customer ordered last, or tapped.
     """
     extras = context.published.extras
     if extras.together is None:

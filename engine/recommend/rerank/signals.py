@@ -1,4 +1,4 @@
-"""What she did since her last order, and what it says: looks, taps, carts and ratings move dishes and their like."""
+"""Signals since a customer's last order: looks, taps, carts and ratings move dishes and what is like them."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ BAD, GOOD = 2, 4
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What speaks for dishes, by column, above 0; and the columns she rated badly.
+    """What speaks for dishes, by column, above 0; and the columns the customer rated badly.
 
-    `looked` is the part of it that looks, taps and carts make up, `rated` are the columns she rated well.
+    `looked` is the part of it that looks, taps and carts make up, `rated` are the columns the customer rated well.
     """
 
     touched: dict[int, float] = field(default_factory=dict)
@@ -50,15 +50,15 @@ NOTHING = Signals()
 
 
 def read_signals(context: RankingContext, options: SignalOptions) -> Signals:
-    """Return what her events and the request's taps say.
+    """Return what their events and the request's taps say.
 
-    Looks, taps and carts from before her newest order led to it, or to nothing, and count no more. A rating is of the
-    dish it names, or of all dishes of an order that is among her recent events; the newest rating of a dish counts.
+    Looks, taps and carts from before their newest order led to it, or to nothing, and count no more. A rating is of the
+    dish it names, or of all dishes of an order that is among their recent events; the newest rating of a dish counts.
     """
     if not context.fresh and not len(context.clicked):
         return NOTHING
     looked: dict[int, float] = {}
-    # An order told late is her last basket and not her newest.
+    # An order told late is their last basket and not their newest.
     ordered_at = int(context.query.at.max(initial=0))
     row = context.published.items.row
     weights = {"view": options.view, "click": options.click, "cart": options.cart}
@@ -94,7 +94,7 @@ def read_signals(context: RankingContext, options: SignalOptions) -> Signals:
 
 
 def stand_in(context: RankingContext, signals: Signals) -> Query:
-    """Return the question to score: hers, or, until her first order, one in which what she touched stands in for it.
+    """Return the query to score: the customer's, or, until the first order, one of the dishes touched.
 
     The models then say what goes with it as they would after an order; better than moving what is popular (measured in
     benchmarks/signals.py).
@@ -134,7 +134,7 @@ def steer(pool: Pool, context: RankingContext, signals: Signals, options: Signal
     scores = pool.scores.astype(np.float64)
     last = scores[min(context.request.limit, len(scores)) - 1]
     spread = float(scores[0] - last) or max(abs(float(scores[0])), 1e-3)
-    # What she touched herself starts from the list's end at the lowest, however little the models think of it.
+    # A dish touched starts from the list's end at the lowest, however low the models score it.
     touched = np.isin(pool.columns, list(signals.touched))
     scores[touched] = np.maximum(scores[touched], last)
     lift = dict(zip(columns.tolist(), boost.tolist(), strict=True))
@@ -175,7 +175,7 @@ def neighbours(published: PublishedModel, seeds: IntArray) -> tuple[IntArray, In
 
 
 def looked_at(published: PublishedModel, signals: Signals, columns: IntArray) -> IntArray:
-    """Return, for each of `columns`, the dish she looked at lately that speaks most for it; -1 where none does."""
+    """Return, for each of `columns`, the dish looked at lately that speaks most for it; -1 where none does."""
     found = np.full(len(columns), -1, dtype=np.int32)
     lately = {column: strength for column, strength in signals.looked.items() if strength >= FAINT}
     if not lately:

@@ -32,7 +32,7 @@ class Allowed:
         return cls(np.ones(n_items, dtype=bool), only, NO_DISH)
 
     def asked_by(self, query: Query, *, repeats: bool) -> Self:
-        """Return the same where customers order dishes again; where nobody `repeats`, without those she has ordered."""
+        """Return the same where customers order dishes again; where nobody `repeats`, without those ordered before."""
         return self if repeats else replace(self, mask=without(self.mask, query.items))
 
     def as_mask(self) -> npt.NDArray[np.bool_]:
@@ -57,7 +57,7 @@ class Allowed:
 
 def without(mask: npt.NDArray[np.bool_], columns: IntArray) -> npt.NDArray[np.bool_]:
     """Return the mask without `columns`; the same array where there are none."""
-    # She may have had most of what is popular: out of the mask, models bring what comes after it instead.
+    # The customer may have had most of what is popular: out of the mask, models bring what comes after it instead.
     mask = mask.copy()
     mask[columns] = False
     return mask

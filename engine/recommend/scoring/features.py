@@ -1,4 +1,4 @@
-"""What the ranker knows of a candidate: what the models say of it, her own history with it, and what it is like."""
+"""What the ranker knows of a candidate: what the models say of it, their own history with it, and what it is like."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OWN = (
 )
 CUSTOMER = ("baskets", "mean_size", "days_since_last", "distinct_share", "baskets_here")
 ITEM = ("rebuy_rate", "log_buyers", "trend")
-# Where the dish is ordered to, and how far from there she is.
+# Where the dish is ordered to, and how far from there the customer is.
 PLACE = ("latitude", "longitude", "reach_km")
 NEAR = ("distance_km", "distance_share")
 LEAST_REACH_KM = 0.3
@@ -202,8 +202,8 @@ def names(models: Sequence[str]) -> list[str]:
 def features(board: Board, rows: IntArray, blended: FloatArray, query: Query, facts: ItemFacts) -> FloatArray:
     """Return float32 (rows, features) of the board's `rows`, which stand in the order of `blended`, best first.
 
-    The rank counts from 0. -1 where a figure does not apply: her history with a dish she never ordered, the habits of a
-    stranger.
+    The rank counts from 0. -1 where a figure does not apply: their history with a dish the customer never ordered, the
+    habits of a stranger.
     """
     return _features(
         board.columns,

@@ -1,4 +1,4 @@
-"""What the models say of the dishes she may order, as one pool, best first.
+"""What the models say of the dishes the customer may order, as one pool, best first.
 
 Models write on a board what they have to say; the best by the blend are candidates; the ranker, where it serves,
 orders them anew. The same path answers requests, judges on held-out baskets and teaches the ranker.
