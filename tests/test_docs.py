@@ -59,3 +59,26 @@ def test_the_lock_names_no_registry_and_every_version_has_hashes() -> None:
     for entry in re.split(r"\n(?=\S)", lock.strip()):
         if not entry.startswith("#"):
             assert "--hash=sha256:" in entry, entry.splitlines()[0]
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "decisions").glob("0*.md")), ids=lambda p: p.stem)
+def test_a_decision_is_short_and_says_what_else_there_was(page: Path) -> None:
+    text = page.read_text(encoding="utf-8").partition("\n")[2]
+    assert len(re.sub(r"\]\([^)]*\)", "]", text).split()) <= 250, (
+        f"{page.name}: measurements belong to benchmarks/results"
+    )
+    assert "Alternatives" in text
+    assert page.name in (ROOT / "docs" / "decisions" / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", ["docs/extend.md", "docs/guides/from_request_to_score.md", "docs/house.md"])
+def test_a_page_names_only_files_there_are(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = re.findall(r"`((?:engine|training|campaigns|api|cli|demo|tests|benchmarks)/[^`<*]*)`", text)
+    assert named or page == "docs/house.md"
+    for path in named:
+        assert (ROOT / path).exists(), f"{page} names {path}"
+
+
+def test_the_page_on_a_request_is_read_in_one_sitting() -> None:
+    assert len((ROOT / "docs" / "guides" / "from_request_to_score.md").read_text(encoding="utf-8").splitlines()) <= 100
