@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Self
 
 import numpy as np
@@ -21,25 +22,44 @@ from engine.runtime.compiled import compiled
 PRIOR_BUYERS = 10.0
 RECENT_DAYS = 14
 
-OWN = (
-    "own_count",
-    "own_share",
-    "baskets_since",
-    "days_since",
-    "gaps_since",
-    "own_recent",
-    "own_here",
-    "own_here_share",
-)
-CUSTOMER = ("baskets", "mean_size", "days_since_last", "distinct_share", "baskets_here")
 ITEM = ("rebuy_rate", "log_buyers", "trend")
 # Where the dish is ordered to, and how far from there the customer is.
 PLACE = ("latitude", "longitude", "reach_km")
-NEAR = ("distance_km", "distance_share")
 LEAST_REACH_KM = 0.3
 # Of an item's orders at most so many say where it goes: the median of more is the same.
 MOST_PLACED = 1_000
 MOST_BITS = np.iinfo(np.int32).max
+
+
+class Slot(IntEnum):
+    """A feature's place in a candidate's row, after the scores of the models and of the blend and the blend's rank.
+
+    The names, in lower case, are those of the artifact; writer and reader both go by them.
+    """
+
+    OWN_COUNT = 0
+    OWN_SHARE = 1
+    BASKETS_SINCE = 2
+    DAYS_SINCE = 3
+    GAPS_SINCE = 4
+    OWN_RECENT = 5
+    OWN_HERE = 6
+    OWN_HERE_SHARE = 7
+    BASKETS = 8
+    MEAN_SIZE = 9
+    DAYS_SINCE_LAST = 10
+    DISTINCT_SHARE = 11
+    BASKETS_HERE = 12
+    REBUY_RATE = 13
+    LOG_BUYERS = 14
+    TREND = 15
+    DISTANCE_KM = 16
+    DISTANCE_SHARE = 17
+
+
+SLOTS = len(Slot)
+# Beside the models' scores: the blend's score and its rank.
+OF_BLEND = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,14 +209,7 @@ def _up_to(bits: IntArray, bound: np.int32) -> int:
 def names(models: Sequence[str]) -> list[str]:
     """Return the features' names in order, for models in the given order."""
     scored = [*models, "blend"]
-    return [
-        *(f"{name}_score" for name in scored),
-        "blend_rank",
-        *OWN,
-        *CUSTOMER,
-        *ITEM,
-        *NEAR,
-    ]
+    return [*(f"{name}_score" for name in scored), "blend_rank", *(slot.name.lower() for slot in Slot)]
 
 
 def features(board: Board, rows: IntArray, blended: FloatArray, query: Query, facts: ItemFacts) -> FloatArray:
@@ -229,19 +242,19 @@ def features(board: Board, rows: IntArray, blended: FloatArray, query: Query, fa
 
 @compiled
 def _own_features(table: FloatArray, own: FloatArray, at: LongArray, now: int, n_baskets: int, went: int) -> None:
-    """Write OWN, in its order."""
+    """Write the slots of the customer's own history with the dish; `table` begins at the first slot."""
     count, last, first = own[COUNT], int(own[LAST]), int(own[FIRST])
     days = (now - at[last]) / DAY_S
-    table[0] = count
-    table[1] = count / n_baskets
-    table[2] = n_baskets - last
-    table[3] = days
+    table[Slot.OWN_COUNT.value] = count
+    table[Slot.OWN_SHARE.value] = count / n_baskets
+    table[Slot.BASKETS_SINCE.value] = n_baskets - last
+    table[Slot.DAYS_SINCE.value] = days
     if count > 1:
-        table[4] = days / max((at[last] - at[first]) / DAY_S / (count - 1), 0.5)
-    table[5] = own[RECENT]
-    table[6] = own[HERE]
+        table[Slot.GAPS_SINCE.value] = days / max((at[last] - at[first]) / DAY_S / (count - 1), 0.5)
+    table[Slot.OWN_RECENT.value] = own[RECENT]
+    table[Slot.OWN_HERE.value] = own[HERE]
     if went:
-        table[7] = own[HERE] / went
+        table[Slot.OWN_HERE_SHARE.value] = own[HERE] / went
 
 
 @compiled
@@ -266,8 +279,8 @@ def _features(
     reach_km: FloatArray,
 ) -> FloatArray:
     n, n_models, n_baskets = len(rows), parts.shape[1], len(start) - 1
-    base = n_models + 2
-    table = np.full((n, base + 18), -1, dtype=np.float32)
+    base = n_models + OF_BLEND
+    table = np.full((n, base + SLOTS), -1, dtype=np.float32)
     went = 0
     for basket in range(n_baskets):
         went += here[basket]
@@ -277,24 +290,24 @@ def _features(
             table[i, model] = parts[row, model]
         table[i, n_models] = blended[i]
         table[i, n_models + 1] = i
-        table[i, base] = 0
+        table[i, base + Slot.OWN_COUNT.value] = 0
         if row < n_own:
             _own_features(table[i, base:], own[row], at, now, n_baskets, went)
-        table[i, base + 8] = n_baskets
-        table[i, base + 12] = went
+        table[i, base + Slot.BASKETS.value] = n_baskets
+        table[i, base + Slot.BASKETS_HERE.value] = went
         if n_baskets:
             lines = start[-1] - start[0]
-            table[i, base + 9] = lines / n_baskets
-            table[i, base + 10] = (now - at[-1]) / DAY_S
-            table[i, base + 11] = n_own / lines
+            table[i, base + Slot.MEAN_SIZE.value] = lines / n_baskets
+            table[i, base + Slot.DAYS_SINCE_LAST.value] = (now - at[-1]) / DAY_S
+            table[i, base + Slot.DISTINCT_SHARE.value] = n_own / lines
         column = columns[row]
-        table[i, base + 13] = rebuy_rate[column]
-        table[i, base + 14] = log_buyers[column]
-        table[i, base + 15] = trend[column]
+        table[i, base + Slot.REBUY_RATE.value] = rebuy_rate[column]
+        table[i, base + Slot.LOG_BUYERS.value] = log_buyers[column]
+        table[i, base + Slot.TREND.value] = trend[column]
         north = latitude - to_latitude[column]
         east = (longitude - to_longitude[column]) * np.cos(np.radians(to_latitude[column]))
         away = KM_PER_DEGREE * np.sqrt(north**2 + east**2)
         if away >= 0:  # neither place is unknown
-            table[i, base + 16] = away
-            table[i, base + 17] = away / max(reach_km[column], LEAST_REACH_KM)
+            table[i, base + Slot.DISTANCE_KM.value] = away
+            table[i, base + Slot.DISTANCE_SHARE.value] = away / max(reach_km[column], LEAST_REACH_KM)
     return table
