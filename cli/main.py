@@ -9,25 +9,26 @@ import typer
 from typer.exceptions import TyperException
 
 from cli import (  # noqa: F401 - importing a group of verbs registers it
-    campaigns,
     city,
-    customers,
     docs,
-    everyone,
     experiments,
     imports,
     keys,
     market,
     quality,
-    recommend,
-    segments,
     serve,
     training,
     tune,
     worker,
 )
 from cli.app import app
+from cli.campaigns import commands as campaigns  # noqa: F401
+from cli.customers import commands as customers  # noqa: F401
+from cli.customers import lifetime_value  # noqa: F401
 from cli.demo import command as demo  # noqa: F401
+from cli.recommend import commands as recommend  # noqa: F401
+from cli.recommend import everyone  # noqa: F401
+from cli.segments import commands as segments  # noqa: F401
 from engine.errors import CandidateRefused, RegularsError
 
 __all__ = ["app", "run"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from cli.app import app
-from cli.customers import AsOfOption, config_for, inbox_of, moment_for
+from cli.moment import AsOfOption, config_for, inbox_of, moment_for
 from cli.output import HomeOption, JsonOption, print_json, print_table, settings_for
 
 RATINGS_SHOWN, ROWS_SHOWN = 5, 10

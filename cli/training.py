@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.app import app
+from cli.judged import HorizonOption, SeedOption, days_of, print_quality
 from cli.output import (
     HomeOption,
     JsonOption,
@@ -20,7 +21,6 @@ from cli.output import (
     settings_for,
     settings_of_home,
 )
-from cli.quality import HorizonOption, SeedOption, days_of, print_quality
 from engine.artifact import activate, live_version, manifest_of, versions
 from engine.customers.store import build_customer_table, is_table_current
 from engine.customers.table import CustomerTable

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.app import app
+from cli.judged import HorizonOption, SeedOption, days_of
 from cli.output import (
     HomeOption,
     JsonOption,
@@ -21,7 +22,6 @@ from cli.output import (
     progress,
     settings_of_home,
 )
-from cli.quality import HorizonOption, SeedOption, days_of
 from engine.database.audit import record
 from engine.database.session import connect, transaction
 from engine.settings import Settings

@@ -72,6 +72,13 @@ FLOORS: Mapping[str, Sequence[set[str]]] = {
         {"runs"},
         {"results"},
     ),
+    "cli": (
+        {"app", "output"},
+        {"moment", "judged"},
+        {"segments", "campaigns", "city", "customers", "demo", "docs", "experiments", "imports", "keys"},
+        {"market", "quality", "recommend", "serve", "training", "tune", "worker"},
+        {"main"},
+    ),
     "api": ({"schemas"}, {"http"}, {"serving"}, {"routes"}, {"app"}, {"process"}),
 }
 MOST_FILES = 20

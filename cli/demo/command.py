@@ -114,6 +114,7 @@ class Run:
         """Do every step and return the summary; what must be closed at the end is left in `held`."""
         from cli.demo import server as demo_server  # noqa: PLC0415 - see above
         from cli.demo import steps as demo_steps  # noqa: PLC0415 - see above
+        from cli.demo import win_back as demo_win_back  # noqa: PLC0415 - see above
         from cli.demo.home import child_environment  # noqa: PLC0415
         from cli.demo.show import Show  # noqa: PLC0415
         from engine.database.session import connect  # noqa: PLC0415
@@ -152,9 +153,9 @@ class Run:
             event = demo_steps.order_once(client, guests[-1], items, dinner, datetime.now(UTC))
         self._present(lambda show: show.event(event))
         with step("win_back", "Planning, launching and sending the dormant win-back"):
-            found = demo_steps.win_back(engine, settings)
+            found = demo_win_back.win_back(engine, settings)
             written_to = next(iter(found["examples"]), None)
-            coupon = demo_steps.look_up_coupon(client, written_to, dinner) if written_to else None
+            coupon = demo_win_back.look_up_coupon(client, written_to, dinner) if written_to else None
         self._present(lambda show: show.winback(found, coupon))
         return {
             "home": str(settings.home),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,18 +11,13 @@ from rich.markup import escape
 
 from cli.app import app
 from cli.output import HomeOption, JsonOption, actor, out, print_facts, print_json, print_table, settings_for
-from engine.errors import BadDefinition, BadFile, BadRequest, MissingFile
+from cli.segments.opened import opened_segment, segment_session, text_of
+from cli.segments.show import MOST_IDS, explanation_lines, instant_text, print_outcome, some_ids
+from engine.errors import BadRequest
 from engine.files.yaml import write_yaml
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-    from sqlalchemy.orm import Session
-
-    from engine.segments.definition import SegmentDefinition
-    from engine.segments.explain import ExplainedRule
-    from engine.segments.rule import Rule
-    from engine.segments.sources import OpenSession
-    from engine.settings import Settings
+    pass
 
 segments = typer.Typer(
     no_args_is_help=True,
@@ -46,25 +38,6 @@ AsOfOption = Annotated[
 WithOption = Annotated[
     list[str] | None, typer.Option("--with", help="A parameter the segment takes, such as cuisine=Sichuan; repeatable.")
 ]
-MOST_IDS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A segment ready to be asked: its rule, the instant, whether that was given, and the open database."""
-
-    settings: Settings
-    database: Engine
-    rule: Rule
-    at: datetime
-    exact: bool
-
-    @property
-    def open_session(self) -> OpenSession:
-        """Open short transactions for each look at the database."""
-        from engine.database.session import transaction  # noqa: PLC0415 - with the others below: help need not load them
-
-        return lambda: transaction(self.database)
 
 
 @segments.command()
@@ -77,7 +50,9 @@ def validate(target: Target, with_: WithOption = None, home: HomeOption = None, 
 
     with opened_segment(target, home, None, with_, dated=False) as opened:
         clauses = sum(1 for _ in walk(opened.rule))
-    _tell({"segment": target, "valid": True, "clauses": clauses}, f"{target} is valid ({clauses} clauses)", json=json)
+    print_outcome(
+        {"segment": target, "valid": True, "clauses": clauses}, f"{target} is valid ({clauses} clauses)", json=json
+    )
 
 
 @segments.command()
@@ -102,8 +77,8 @@ def count(
     with opened_segment(target, home, as_of, with_) as opened:
         sources = home_segment_sources(opened.settings, opened.open_session, exact=opened.exact)
         found = previews.count_members(opened.rule, sources, opened.at)
-    said = f"{found:,} customers in {target} as of {_when(opened.at)}"
-    _tell({"segment": target, "as_of": opened.at, "customers": found}, said, json=json)
+    said = f"{found:,} customers in {target} as of {instant_text(opened.at)}"
+    print_outcome({"segment": target, "as_of": opened.at, "customers": found}, said, json=json)
 
 
 @segments.command()
@@ -130,7 +105,7 @@ def preview(
     if json:
         print_json({"segment": target, **found.as_json()})
         return
-    out.print(f"{found.customers:,} customers in {target} as of {_when(found.as_of)}", markup=False)
+    out.print(f"{found.customers:,} customers in {target} as of {instant_text(found.as_of)}", markup=False)
     print_table(
         "Reach",
         ["channel", "has an address", "has not refused", "agreed"],
@@ -168,8 +143,8 @@ def explain(
                     "explained": found.as_json()})  # fmt: skip
         return
     answer = "is" if found.matched else "is not"
-    out.print(f"{customer} {answer} in {target} as of {_when(opened.at)}", markup=False)
-    for line in _lines(found, 1):
+    out.print(f"{customer} {answer} in {target} as of {instant_text(opened.at)}", markup=False)
+    for line in explanation_lines(found, 1):
         out.print(line, markup=False)
 
 
@@ -188,14 +163,14 @@ def save(
     from engine.segments.definition import read_segment_tree  # noqa: PLC0415
 
     settings = settings_for(home)
-    tree = read_segment_tree(_text(file))
-    with _session(settings) as session:
+    tree = read_segment_tree(text_of(file))
+    with segment_session(settings) as session:
         row, fresh = library.save_segment(
             session, datetime.now(UTC), name=name, tree=tree, currency=settings.currency, actor=actor()
         )
         version = row.version
     said = f"{name}: " + (f"saved as version {version}" if fresh else f"nothing new; still version {version}")
-    _tell({"segment": name, "version": version, "new": fresh}, said, json=json)
+    print_outcome({"segment": name, "version": version, "new": fresh}, said, json=json)
 
 
 @segments.command("list")
@@ -206,7 +181,7 @@ def list_(home: HomeOption = None, json: JsonOption = False) -> None:
     """
     from engine.segments import library  # noqa: PLC0415
 
-    with _session(settings_for(home)) as session:
+    with segment_session(settings_for(home)) as session:
         found = library.list_segments(session)
     if json:
         print_json([each.as_json() for each in found])
@@ -228,7 +203,7 @@ def show(name: Annotated[str, typer.Argument(help="The name of a ready or saved 
     """
     from engine.segments import library  # noqa: PLC0415
 
-    with _session(settings_for(home)) as session:
+    with segment_session(settings_for(home)) as session:
         found = library.find_segment_definition(session, name)
         versions = [row.as_json() for row in library.segment_versions(session, name)]
     if json:
@@ -272,10 +247,10 @@ def diff(
     print_facts(
         target,
         {
-            f"in it on {_when(earlier)}": found.before,
-            f"in it on {_when(opened.at)}": found.after,
-            "came": f"{len(found.came):,} ({_some(found.came)})",
-            "left": f"{len(found.left):,} ({_some(found.left)})",
+            f"in it on {instant_text(earlier)}": found.before,
+            f"in it on {instant_text(opened.at)}": found.after,
+            "came": f"{len(found.came):,} ({some_ids(found.came)})",
+            "left": f"{len(found.left):,} ({some_ids(found.left)})",
         },
     )
 
@@ -290,110 +265,3 @@ def schema(home: HomeOption = None, json: JsonOption = False) -> None:
 
     del home, json  # every command takes them; the schema is the same everywhere, and always JSON
     print_json(segment_json_schema())
-
-
-@contextmanager
-def _session(settings: Settings) -> Iterator[Session]:
-    from engine.database.session import connect, transaction  # noqa: PLC0415
-
-    database = connect(settings)
-    try:
-        with transaction(database) as session:
-            yield session
-    finally:
-        database.dispose()
-
-
-@contextmanager
-def opened_segment(
-    target: str, home: Path | None, as_of: str | None, given: list[str] | None, *, dated: bool = True
-) -> Iterator[Opened]:
-    from engine.database.session import connect, transaction  # noqa: PLC0415
-    from engine.history.compaction import compact_inbox  # noqa: PLC0415
-    from engine.segments.library import segment_clause, segment_lookup  # noqa: PLC0415
-    from engine.segments.parse import parse_rule  # noqa: PLC0415
-    from engine.segments.sources import segment_instant  # noqa: PLC0415
-
-    settings = settings_for(home)
-    parameters = _parameters(given)
-    database = connect(settings)
-    try:
-        if dated:
-            # Who ordered today must count today.
-            compact_inbox(database, settings)
-        with transaction(database) as session:
-            lookup = segment_lookup(session)
-            written = _file(target)
-            tree = (
-                segment_clause(target, parameters, where="--with")
-                if written is None
-                else written.filled(parameters, where="--with")
-            )
-            rule = parse_rule(tree, currency=settings.currency, lookup=lookup)
-        now = datetime.now(UTC)
-        at = segment_instant(settings, as_of, now=now, where="--as-of") if dated else now
-        yield Opened(settings, database, rule, at, as_of is not None)
-    finally:
-        database.dispose()
-
-
-def _file(target: str) -> SegmentDefinition | None:
-    from engine.segments.definition import read_segment_definition  # noqa: PLC0415
-
-    path = Path(target)
-    if not path.is_file():
-        if path.suffix in (".yaml", ".yml", ".json") or len(path.parts) > 1:
-            raise MissingFile("there is no such file; give a definition, or a segment's name", where=target)
-        return None
-    try:
-        return read_segment_definition(_text(path))
-    except BadDefinition as error:
-        raise BadDefinition(error.message, where=f"{target}: {error.where}" if error.where else target) from error
-
-
-def _text(path: Path) -> str:
-    if not path.is_file():
-        raise MissingFile("there is no such file", where=str(path))
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadFile(f"cannot be read as UTF-8 text ({error})", where=str(path)) from error
-
-
-def _parameters(given: list[str] | None) -> Mapping[str, str]:
-    found = {}
-    for each in given or []:
-        name, sign, value = each.partition("=")
-        if not sign or not name or not value:
-            raise BadRequest(f"{each!r} is not NAME=VALUE such as cuisine=Sichuan", where="--with")
-        found[name] = value
-    return found
-
-
-def _lines(node: ExplainedRule, depth: int) -> Iterator[str]:
-    mark = "yes" if node.matched else "no "
-    about = f" ({node.about})" if node.about else ""
-    if node.field is None:
-        shown = f"{node.kind}{about}"
-    else:
-        value = "unknown" if node.value is None else node.value
-        what = node.field if node.kind == "clause" else f"{node.kind} {node.field}"
-        shown = f"{what}{about} {node.operator} {node.expected}: it is {value}"
-    yield f"{'  ' * depth}{mark}  {shown}"
-    for each in node.inner:
-        yield from _lines(each, depth + 1)
-
-
-def _some(ids: list[str]) -> str:
-    return ", ".join(ids[:MOST_IDS]) + (" ..." if len(ids) > MOST_IDS else "") if ids else "nobody"
-
-
-def _tell(facts: Mapping[str, object], sentence: str, *, json: bool) -> None:
-    if json:
-        print_json(facts)
-    else:
-        out.print(sentence, markup=False)
-
-
-def _when(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.output import HomeOption, JsonOption, print_facts, print_json, progress, settings_for
-from cli.recommend import recommend
+from cli.recommend.commands import recommend
 from engine.errors import BadRequest, NotFound
 
 if TYPE_CHECKING:

@@ -7,16 +7,17 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.app import app
+from cli.customers.show import plain_value, print_stored
+from cli.moment import AsOfOption, ConfigOption, config_for, inbox_of, moment_for
 from cli.output import (
     HomeOption,
     JsonOption,
     actor,
-    err,
     print_facts,
     print_json,
     print_table,
@@ -27,11 +28,6 @@ from cli.output import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import Engine
-
-    from engine.customers.config import CustomerConfig
-    from engine.customers.moment import Moment
-    from engine.settings import Settings
 
 customers = typer.Typer(
     no_args_is_help=True,
@@ -40,40 +36,12 @@ customers = typer.Typer(
 )
 app.add_typer(customers, name="customers")
 
-AsOfOption = Annotated[
-    str | None,
-    typer.Option(
-        "--as-of",
-        help="A date (its whole day counts) or an instant; days are cut in REGULARS_TIMEZONE. Default: the day of the "
-        "newest order, survey answer or complaint.",
-        show_default=False,
-    ),
-]
 HorizonOption = Annotated[
     int | None,
     typer.Option("--horizon-days", help="How far ahead, 1 to 3650; default 90, or as configured."),
 ]
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", help="YAML of windows, shares and thresholds; default customers.yaml in the home."),
-]
 HISTORY_SHOWN = 10
 LONGEST_HORIZON_DAYS = 3_650
-
-
-class ModelChoice(StrEnum):
-    """Which model of bg_nbd."""
-
-    auto = "auto"
-    bg_nbd = "bg_nbd"
-    mbg_nbd = "mbg_nbd"
-
-
-class CountChoice(StrEnum):
-    """What counts as one order."""
-
-    day = "day"
-    order = "order"
 
 
 class GroupColumn(StrEnum):
@@ -83,58 +51,6 @@ class GroupColumn(StrEnum):
     lifecycle = "lifecycle"
     tier = "tier"
     abcd = "abcd"
-
-
-@customers.command("lifetime-value")
-def lifetime_value(
-    as_of: AsOfOption = None,
-    model: Annotated[
-        ModelChoice | None, typer.Option("--model", help="auto chooses by held-out likelihood; default as configured.")
-    ] = None,
-    count: Annotated[
-        CountChoice | None, typer.Option("--count", help="day: orders of one day count once; order: each counts.")
-    ] = None,
-    config: ConfigOption = None,
-    home: HomeOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Fit the lifetime-value model on everything known by a moment and print its parameters; time is in weeks.
-
-    [bold]Examples[/bold]
-
-      regulars customers lifetime-value --as-of 2026-03-01
-
-      regulars customers lifetime-value --as-of 2026-03-01 --model bg_nbd --json
-    """
-    from dataclasses import replace  # noqa: PLC0415 - with the others below: heavy libraries, which help need not load
-
-    from engine.customers.behaviour.purchases import order_days, read_purchases  # noqa: PLC0415
-    from engine.customers.forecast.lifetime_value import fit_lifetime_model  # noqa: PLC0415
-    from engine.history.opening import open_history  # noqa: PLC0415
-    from engine.history.tables import read_table  # noqa: PLC0415
-
-    settings = settings_for(home)
-    chosen = config_for(settings, config).lifetime_value
-    chosen = replace(chosen, model=model.value if model else chosen.model, count=count.value if count else chosen.count)
-    with inbox_of(settings) as database:
-        moment = moment_for(settings, as_of, database)
-    purchases = read_purchases(open_history(settings).orders(), read_table(settings, "customers"), moment)
-    fitted = fit_lifetime_model(order_days(purchases, count=chosen.count), moment.day, chosen)
-    if json:
-        print_json(fitted.as_json())
-        return
-    gamma = fitted.gamma_gamma
-    print_facts(
-        f"{fitted.bg_nbd.model} on {fitted.customers:,} customers as of {moment.date}, time in weeks",
-        {
-            **{name: getattr(fitted.bg_nbd, name) for name in ("r", "alpha", "a", "b")},
-            "log likelihood": fitted.bg_nbd.log_likelihood,
-            **({f"gamma-gamma {name}": getattr(gamma, name) for name in ("p", "q", "v")} if gamma else {}),
-            **{f"held-out log likelihood per customer, {name}": value for name, value in fitted.held_out.items()},
-        },
-    )
-    if fitted.note:
-        err.print(f"note: {fitted.note}", markup=False)
 
 
 @customers.command()
@@ -170,7 +86,7 @@ def table(
         built.table.write_parquet(out_file, compression="zstd")
     except OSError as error:
         raise BadFile(f"cannot be written: {error.strerror}; choose another --out", where=str(out_file)) from error
-    _tell(built.facts | {"out": str(out_file), "columns": len(built.table.columns)}, json)
+    print_stored(built.facts | {"out": str(out_file), "columns": len(built.table.columns)}, json)
 
 
 @customers.command()
@@ -214,7 +130,7 @@ def build(
             record(session, now, actor=actor(), action="customers.build", target="customer_table", detail=detail)
     finally:
         database.dispose()
-    _tell(built.facts, json)
+    print_stored(built.facts, json)
 
 
 @customers.command()
@@ -236,7 +152,9 @@ def show(
         print_json(found)
         return
     figures = found["figures"]
-    print_facts(f"{customer_id} as of {found['as_of']}", {k: _plain(v) for k, v in figures.items() if v is not None})
+    print_facts(
+        f"{customer_id} as of {found['as_of']}", {k: plain_value(v) for k, v in figures.items() if v is not None}
+    )
     print_facts("Why", found["why"])
     history = found["history"]
     print_table(
@@ -287,13 +205,6 @@ def transitions(
     )
 
 
-def config_for(settings: Settings, path: Path | None) -> CustomerConfig:
-    """Return the configuration `path` names, else the home's."""
-    from engine.customers.config import read_customer_config  # noqa: PLC0415
-
-    return read_customer_config(path, home=settings.home)
-
-
 def _check_horizon(days: int | None) -> None:
     from engine.errors import BadRequest  # noqa: PLC0415
 
@@ -302,68 +213,7 @@ def _check_horizon(days: int | None) -> None:
 
 
 @contextmanager
-def inbox_of(settings: Settings) -> Iterator[Engine | None]:
-    """Lend the home's database for reading; None where it has none yet, and none is made."""
-    from engine.database.session import connect, exists  # noqa: PLC0415
-
-    database = connect(settings) if exists(settings) else None
-    try:
-        yield database
-    finally:
-        if database is not None:
-            database.dispose()
-
-
-def moment_for(settings: Settings, text: str | None, database: Engine | None = None) -> Moment:
-    """Return the moment `text` says, else that of the newest order or, where `database` has some, newer feedback."""
-    from engine.customers.moment import read_moment  # noqa: PLC0415
-    from engine.customers.store import newest_moment  # noqa: PLC0415
-
-    if text is None:
-        return newest_moment(settings, now=datetime.now(UTC), database=database)
-    return read_moment(text, settings.timezone)
-
-
-@contextmanager
 def _bar() -> Iterator[Callable[[str], None]]:
     with progress() as bar:
         task = bar.add_task("customers", total=None)
         yield lambda step: bar.update(task, description=step)
-
-
-def _tell(facts: dict[str, Any], json: bool) -> None:
-    for note in facts["notes"]:
-        err.print(f"note: {note}", markup=False)
-    if json:
-        print_json(facts)
-        return
-    value, chance = facts["lifetime_value"], facts["return_model"]
-    print_facts(
-        f"{facts['customers']:,} customers as of {facts['as_of']}",
-        {
-            "of whom ordered": facts["ordered"],
-            "orders": facts["orders"],
-            "data": f"{facts['first_order_at']} to {facts['last_order_at']}",
-            "BG/NBD model": value["model"] if value else None,
-            f"chance of no order in {facts['horizon_days']} days": (
-                f"AUC {chance['model']['value']:.3f} (recency alone {chance['recency_alone']['value']:.3f}, expected "
-                f"orders alone {chance['expected_orders_alone']['value']:.3f}), Brier {chance['brier']:.3f}"
-                if chance
-                else "not judged"
-            ),
-            "typical gap, days": facts["cadence"]["typical_gap_days"],
-            "written to": facts.get("out", "the home"),
-        },
-    )
-    if chance:
-        print_table(
-            f"Reliability on {chance['customers']:,} customers from {chance['tested_from']}",
-            ["chance of an order, forecast", "observed", "customers"],
-            [[b["forecast"], b["observed"], b["n"]] for b in chance["reliability"]],
-        )
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, list):
-        return ", ".join(f"{v:.2f}" if isinstance(v, float) else str(v) for v in value)
-    return value.isoformat() if isinstance(value, datetime) else value

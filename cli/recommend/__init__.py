@@ -1,0 +1,1 @@
+"""`regulars recommend`: what would the service answer now, without a server?"""

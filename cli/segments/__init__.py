@@ -1,0 +1,1 @@
+"""`regulars segments`: how are groups of customers checked, counted, explained and saved?"""
