@@ -59,6 +59,8 @@ class PublishedModel:
     scorer: Scorer = field(init=False, repr=False)
     _last: list[tuple[str | None, int]] = field(init=False, repr=False, compare=False)
     _clock: str | None = field(init=False, repr=False, compare=False)
+    # Those it was trained with.
+    dayparts: Dayparts = field(init=False, repr=False, compare=False)
     # The first order's instant, seconds since 1970; None where instants are not told.
     began_at: int | None = field(init=False, repr=False, compare=False)
     # Models that recommend by single dishes ordered, by their number.
@@ -71,6 +73,8 @@ class PublishedModel:
         found = tuple((number, model.neighbour_links()) for number, model in enumerate(self.models))
         linked = tuple((number, each) for number, each in found if each is not None)
         object.__setattr__(self, "neighbour_models", linked)
+        starts = self.manifest.get("data", {}).get("dayparts")
+        object.__setattr__(self, "dayparts", Dayparts(**starts) if starts else Dayparts())
         object.__setattr__(self, "_clock", self.manifest.get("data", {}).get("clock"))
         first = self.manifest.get("data", {}).get("first_at")
         began = int(datetime.fromisoformat(first).timestamp()) if first and self.keeps_time else None
@@ -85,12 +89,6 @@ class PublishedModel:
     def keeps_time(self) -> bool:
         """Whether orders came with the time of day; where they did not, only their order means something."""
         return self._clock == "time"
-
-    @property
-    def dayparts(self) -> Dayparts:
-        """The dayparts it was trained with."""
-        starts = self.manifest.get("data", {}).get("dayparts")
-        return Dayparts(**starts) if starts else Dayparts()
 
     @property
     def keeps_hours(self) -> bool:
