@@ -22,6 +22,7 @@ from engine.events.event import Event
 # The advisory lock of all writers of the inbox: see `store`.
 INBOX_LOCK = 727_275
 PAGE = 5_000
+LOOKUP_BATCH = 500
 
 
 class EventRow(Base):
@@ -113,6 +114,17 @@ def events_of(session: Session, customer_id: str, *, limit: int) -> list[Event]:
         Event(row.event_id, row.type, row.customer_id, row.at, orjson.loads(row.body), row.seq)
         for row in session.scalars(query)
     ]
+
+
+def events_of_customers(
+    session: Session, customer_ids: Sequence[str], *, kind: str, after: int, end: int
+) -> Iterator[Event]:
+    """Yield the customers' events of type `kind` from behind place `after` up to `end`, by the index on customers."""
+    for start in range(0, len(customer_ids), LOOKUP_BATCH):
+        chosen = customer_ids[start : start + LOOKUP_BATCH]
+        query = select(EventRow).where(EventRow.customer_id.in_(chosen), EventRow.type == kind)
+        for row in session.scalars(query.where(EventRow.seq > after, EventRow.seq <= end)):
+            yield Event(row.event_id, row.type, row.customer_id, row.at, orjson.loads(row.body), row.seq)
 
 
 def watermark(session: Session, name: str) -> int:

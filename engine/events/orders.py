@@ -47,11 +47,6 @@ def named_items(events: Iterable[Event]) -> list[str]:
     return list(found)
 
 
-def is_delivered(event: Event) -> bool:
-    """Return whether an event reports a delivered order; one without a status does."""
-    return (event.properties.get("status") or DELIVERED) == DELIVERED
-
-
 def is_undone(event: Event) -> bool:
     """Return whether an event reports a status with which an order no longer counts."""
     return event.properties.get("status") in UNDONE_STATUSES
@@ -70,23 +65,45 @@ def standing_orders(
     customer's learned orders. `read` returns what is wanted of an order event; None leaves the event out.
     """
     reported = sorted((event for event in events if event.type in ABOUT_ORDERS), key=lambda each: (each.at, each.seq))
-    taken = {order_id_of(each): is_delivered(each) for each in reported if each.seq <= watermark}
+    taken = last_statuses(each for each in reported if each.seq <= watermark)
+    # What was reported of an order before the order itself, by instant.
+    early: dict[str, Event] = {}
     standing: dict[str, tuple[OrderContent, int]] = {}
     first_at: dict[str, int] = {}
     undone: set[int] = set()
     for event in reported:
         order_id = order_id_of(event)
+        word = event
         if event.type == "order":
+            word = early.pop(order_id, event)
             first_at.setdefault(order_id, int(event.at.timestamp()))
-        if is_undone(event):
+        elif order_id not in first_at:
+            early[order_id] = event
+        if is_undone(word):
             standing.pop(order_id, None)
             if first_at.get(order_id) in learned:
                 undone.add(first_at[order_id])
-        elif event.type == "order" and not taken.get(order_id) and first_at[order_id] not in learned:
+        elif event.type == "order" and taken.get(order_id) != DELIVERED and first_at[order_id] not in learned:
             content = read(event)
             if content is not None:
                 standing[order_id] = (content, first_at[order_id])
     return StandingOrders(list(standing.values()), undone)
+
+
+def last_statuses(events: Iterable[Event]) -> dict[str, str]:
+    """Return by order id the status that was reported last, by instant, in whatever order the reports arrived.
+
+    An order event without a status means delivered. A status from before the first order event is one of that order.
+    """
+    reported: dict[str, list[Event]] = {}
+    for event in sorted((each for each in events if each.type in ABOUT_ORDERS), key=lambda each: (each.at, each.seq)):
+        reported.setdefault(order_id_of(event), []).append(event)
+    found = {}
+    for order_id, own in reported.items():
+        first = next((place for place, event in enumerate(own) if event.type == "order"), 0)
+        last = own[-1] if first < len(own) - 1 or not first else own[first - 1]
+        found[order_id] = str(last.properties.get("status") or DELIVERED)
+    return found
 
 
 def placed_and_changed(events: Iterable[Event]) -> tuple[dict[str, Event], Mapping[str, dict[str, object]]]:

@@ -5,7 +5,7 @@ Appending is idempotent, so a run that dies before it notes how far it came is s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
 import polars as pl
@@ -14,8 +14,8 @@ from sqlalchemy import Engine
 from engine.columns import LINES, ORDERS
 from engine.database.session import transaction
 from engine.events.event import Event
-from engine.events.inbox import last_seq, move_watermark, read_after, watermark
-from engine.events.orders import DELIVERED, order_id_of, placed_and_changed
+from engine.events.inbox import events_of_customers, last_seq, move_watermark, read_after, watermark
+from engine.events.orders import ABOUT_ORDERS, DELIVERED, last_statuses, order_id_of, placed_and_changed
 from engine.history.opening import open_history
 from engine.history.protocol import History
 from engine.settings import Settings
@@ -28,6 +28,7 @@ TYPES = ("order", "order_status", "rating")
 def compact_inbox(engine: Engine, settings: Settings) -> int:
     """Move what the inbox holds of orders into history; return the sequence number up to which history holds all.
 
+    The status reported last, by instant, holds, in whatever order reports arrive and whatever was compacted between.
     A status or rating of an order that neither the inbox nor history holds is dropped: the order, when imported
     later, brings its own.
     """
@@ -38,17 +39,26 @@ def compact_inbox(engine: Engine, settings: Settings) -> int:
         # The database is not held while files are written: a long append must not delay the app's events.
         with transaction(engine) as session:
             batch = list(islice(read_after(session, done, types=TYPES), BATCH))
-        batch = [event for event in batch if event.seq <= end]
-        end_of_batch = batch[-1].seq if len(batch) == BATCH else end
-        _append(history, batch, settings.currency)
+            batch = [event for event in batch if event.seq <= end]
+            end_of_batch = batch[-1].seq if len(batch) == BATCH else end
+            # A status may have arrived before its order, and an older one after a newer.
+            customers = sorted({event.customer_id for event in batch if event.type in ABOUT_ORDERS})
+            earlier = list(events_of_customers(session, customers, kind="order_status", after=0, end=done))
+        _append(history, batch, earlier, settings.currency)
         with transaction(engine) as session:
             move_watermark(session, READER, end_of_batch)
         done = end_of_batch
     return done
 
 
-def _append(history: History, events: Iterable[Event], currency: str) -> None:
-    placed, changes = placed_and_changed(events)
+def _append(history: History, events: Sequence[Event], earlier: Sequence[Event], currency: str) -> None:
+    """Append what `events` report; `earlier` are the statuses that the same customers' orders had before."""
+    placed, changed = placed_and_changed(events)
+    changes = {order_id: dict(each) for order_id, each in changed.items()}
+    about = {order_id_of(event) for event in events if event.type in ABOUT_ORDERS}
+    for order_id, status in last_statuses([*earlier, *events]).items():
+        if order_id in about:
+            changes.setdefault(order_id, {})["status"] = status
     orders = {order_id: order_row(event, currency) | changes.get(order_id, {}) for order_id, event in placed.items()}
     lines = {order_id: line_rows(event) for order_id, event in placed.items()}
     known = _known(history, [order_id for order_id in changes if order_id not in orders])

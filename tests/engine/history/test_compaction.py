@@ -111,3 +111,29 @@ def test_an_order_id_of_another_customer_does_not_overwrite_history(home: Home) 
     found = orders_of(settings)
     assert found["o1"]["customer_id"] == "ann"
     assert set(found) == {"o1", "o2"}
+
+
+@pytest.mark.parametrize("between", [False, True])
+@pytest.mark.parametrize(
+    ("events", "status"),
+    [
+        ([("order_status", 5, "cancelled"), ("order", 1, None)], "cancelled"),
+        ([("order_status", 1, "cancelled"), ("order", 5, None)], "cancelled"),
+        ([("order_status", 1, "cancelled"), ("order", 5, "placed")], "cancelled"),
+        ([("order", 1, None), ("order_status", 5, "refunded"), ("order_status", 3, "delivered")], "refunded"),
+        ([("order", 1, "placed"), ("order_status", 3, "cancelled"), ("order_status", 5, "delivered")], "delivered"),
+        ([("order_status", 3, "delivered"), ("order_status", 5, "refunded"), ("order", 1, "placed")], "refunded"),
+    ],
+)
+def test_the_last_status_by_instant_holds_however_reports_arrive(
+    home: Home, events: list[tuple[str, int, str | None]], status: str, between: bool
+) -> None:
+    """A cancellation that arrives before its order, or after a newer word, with a compaction between or without."""
+    settings, database = home
+    for number, (kind, minute, word) in enumerate(events):
+        told = {"order_id": "o1"} | ({"status": word} if word else {}) | ({"items": []} if kind == "order" else {})
+        put(database, Event(f"e{number}", kind, "ann", NOW + timedelta(minutes=minute), told))
+        if between:
+            compact_inbox(database, settings)
+    compact_inbox(database, settings)
+    assert orders_of(settings)["o1"]["status"] == status
