@@ -34,7 +34,7 @@ class FastPath:
         self, app: ASGIApp, routes: Iterable[BaseRoute], *, owner: FastAPI, most_bytes: int, noted: Noted
     ) -> None:
         self.app = app
-        self.ways = {route.path: Way(route) for route in routes if isinstance(route, APIRoute)}
+        self.ways = {route.path: FastRoute(route) for route in routes if isinstance(route, APIRoute)}
         self._owner, self._most_bytes, self._noted = owner, most_bytes, noted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,7 +68,7 @@ class FastPath:
         self._noted(way.route.path, response.status_code, time.perf_counter() - started)
 
 
-class Way:
+class FastRoute:
     """One route without the framework around it."""
 
     def __init__(self, route: APIRoute) -> None:

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from api.http.auth import Caller, requires, utc_now
 from api.http.json_body import JsonRoute
 from api.http.openapi import answers
-from api.schemas.requests import Asked, DishesRequest, instant_or, options_for
+from api.schemas.requests import DishesRequest, ListRequest, instant_or, options_for
 from api.schemas.responses import Dish as DishBody
 from api.schemas.responses import DishesAnswer
 from api.serving.snapshot import ServingSnapshot
@@ -67,7 +67,7 @@ async def dishes(
 
 
 async def opened(
-    request: Request, body: Asked, customer_id: str | None, lists: BaseModel | None = None
+    request: Request, body: ListRequest, customer_id: str | None, lists: BaseModel | None = None
 ) -> tuple[ServingSnapshot, DishRequest, list[Event], Sequence[str]]:
     """Return what to answer from, the request inside, the fresh events, and notes on the instant.
 

@@ -116,7 +116,7 @@ Lists = create_model(
 )
 
 
-class Asked(Shape):
+class ListRequest(Shape):
     """What every list takes."""
 
     limit: StrictInt = Field(10, ge=1, le=MOST_DISHES)
@@ -132,7 +132,7 @@ class Asked(Shape):
     )
 
 
-class CustomerAsked(Asked):
+class CustomerAsked(ListRequest):
     """What every list for a customer takes."""
 
     customer_id: Id | None = Field(None, description="Missing for a visitor without an account.")
@@ -197,7 +197,7 @@ class VendorsRequest(CustomerAsked):
     )
 
 
-class SegmentDishesRequest(Asked):
+class SegmentDishesRequest(ListRequest):
     """What `POST /v1/recommend/for-segment` takes."""
 
     model_config = ConfigDict(

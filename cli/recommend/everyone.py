@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from engine.settings import Settings
 
 
-class Way(StrEnum):
+class ListModel(StrEnum):
     """Who ranks: all models as the service does, or the factors of taste alone."""
 
     published = "served"
@@ -31,8 +31,8 @@ def everyone(
     out: Annotated[Path, typer.Option("--out", help="The Parquet file to write.", show_default=False)],
     top: Annotated[int, typer.Option("--top", min=1, max=1000, help="How many dishes a customer.")] = 50,
     model: Annotated[
-        Way, typer.Option("--model", help="served: as the service ranks; als: by factors alone, far faster.")
-    ] = Way.published,
+        ListModel, typer.Option("--model", help="served: as the service ranks; als: by factors alone, far faster.")
+    ] = ListModel.published,
     at: Annotated[
         str | None,
         typer.Option(
@@ -89,7 +89,7 @@ def everyone(
         print_facts(f"Best {top} in {done.file}", facts)
 
 
-def _recipe(settings: Settings, model: Way, top: int, at: str | None) -> ExportSpec:
+def _recipe(settings: Settings, model: ListModel, top: int, at: str | None) -> ExportSpec:
     """Return what the live version is asked. Raises NotFound before the first training, BadRequest for a wrong `at`."""
     from engine.artifact import live_version, manifest_of  # noqa: PLC0415
     from engine.customers.moment import read_moment  # noqa: PLC0415

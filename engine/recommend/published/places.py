@@ -17,7 +17,7 @@ from engine.runtime.compiled import compiled
 NEAR_DEGREES = 0.003
 
 
-class Trained(NamedTuple):
+class TrainedBaskets(NamedTuple):
     """Their baskets in the history trained on, and where the customer asks from.
 
     They are `first` to `end` of all baskets and lie in `line` to `line_end` of all lines; `start` (baskets + 1) counts
@@ -33,7 +33,7 @@ class Trained(NamedTuple):
     place: Place
 
 
-def trained_baskets(baskets: Baskets, row: int, place: Place) -> Trained:
+def trained_baskets(baskets: Baskets, row: int, place: Place) -> TrainedBaskets:
     """Return the baskets of customer `row` (-1: none), asked for from `place` or, where it says nothing, from the last.
 
     A request that says where the customer is now knows better than history; the vendor is never guessed.
@@ -51,7 +51,7 @@ def trained_baskets(baskets: Baskets, row: int, place: Place) -> Trained:
     )
     if first < end and place.zone < 0 and not (isfinite(place.latitude) and isfinite(place.longitude)):
         place = Place(zone, place.vendor, latitude, longitude)
-    return Trained(first, end, line, line_end, start, here, place)
+    return TrainedBaskets(first, end, line, line_end, start, here, place)
 
 
 def went_to(

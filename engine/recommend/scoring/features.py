@@ -31,7 +31,7 @@ MOST_PLACED = 1_000
 MOST_BITS = np.iinfo(np.int32).max
 
 
-class Slot(IntEnum):
+class FeatureSlot(IntEnum):
     """A feature's place in a candidate's row, after the scores of the models and of the blend and the blend's rank.
 
     The names, in lower case, are those of the artifact; writer and reader both go by them.
@@ -57,7 +57,7 @@ class Slot(IntEnum):
     DISTANCE_SHARE = 17
 
 
-SLOTS = len(Slot)
+SLOTS = len(FeatureSlot)
 # Beside the models' scores: the blend's score and its rank.
 OF_BLEND = 2
 
@@ -209,7 +209,7 @@ def _up_to(bits: IntArray, bound: np.int32) -> int:
 def names(models: Sequence[str]) -> list[str]:
     """Return the features' names in order, for models in the given order."""
     scored = [*models, "blend"]
-    return [*(f"{name}_score" for name in scored), "blend_rank", *(slot.name.lower() for slot in Slot)]
+    return [*(f"{name}_score" for name in scored), "blend_rank", *(slot.name.lower() for slot in FeatureSlot)]
 
 
 def features(board: Board, rows: IntArray, blended: FloatArray, query: Query, facts: ItemFacts) -> FloatArray:
@@ -245,16 +245,16 @@ def _own_features(table: FloatArray, own: FloatArray, at: LongArray, now: int, n
     """Write the slots of the customer's own history with the dish; `table` begins at the first slot."""
     count, last, first = own[COUNT], int(own[LAST]), int(own[FIRST])
     days = (now - at[last]) / DAY_S
-    table[Slot.OWN_COUNT.value] = count
-    table[Slot.OWN_SHARE.value] = count / n_baskets
-    table[Slot.BASKETS_SINCE.value] = n_baskets - last
-    table[Slot.DAYS_SINCE.value] = days
+    table[FeatureSlot.OWN_COUNT.value] = count
+    table[FeatureSlot.OWN_SHARE.value] = count / n_baskets
+    table[FeatureSlot.BASKETS_SINCE.value] = n_baskets - last
+    table[FeatureSlot.DAYS_SINCE.value] = days
     if count > 1:
-        table[Slot.GAPS_SINCE.value] = days / max((at[last] - at[first]) / DAY_S / (count - 1), 0.5)
-    table[Slot.OWN_RECENT.value] = own[RECENT]
-    table[Slot.OWN_HERE.value] = own[HERE]
+        table[FeatureSlot.GAPS_SINCE.value] = days / max((at[last] - at[first]) / DAY_S / (count - 1), 0.5)
+    table[FeatureSlot.OWN_RECENT.value] = own[RECENT]
+    table[FeatureSlot.OWN_HERE.value] = own[HERE]
     if went:
-        table[Slot.OWN_HERE_SHARE.value] = own[HERE] / went
+        table[FeatureSlot.OWN_HERE_SHARE.value] = own[HERE] / went
 
 
 @compiled
@@ -290,24 +290,24 @@ def _features(
             table[i, model] = parts[row, model]
         table[i, n_models] = blended[i]
         table[i, n_models + 1] = i
-        table[i, base + Slot.OWN_COUNT.value] = 0
+        table[i, base + FeatureSlot.OWN_COUNT.value] = 0
         if row < n_own:
             _own_features(table[i, base:], own[row], at, now, n_baskets, went)
-        table[i, base + Slot.BASKETS.value] = n_baskets
-        table[i, base + Slot.BASKETS_HERE.value] = went
+        table[i, base + FeatureSlot.BASKETS.value] = n_baskets
+        table[i, base + FeatureSlot.BASKETS_HERE.value] = went
         if n_baskets:
             lines = start[-1] - start[0]
-            table[i, base + Slot.MEAN_SIZE.value] = lines / n_baskets
-            table[i, base + Slot.DAYS_SINCE_LAST.value] = (now - at[-1]) / DAY_S
-            table[i, base + Slot.DISTINCT_SHARE.value] = n_own / lines
+            table[i, base + FeatureSlot.MEAN_SIZE.value] = lines / n_baskets
+            table[i, base + FeatureSlot.DAYS_SINCE_LAST.value] = (now - at[-1]) / DAY_S
+            table[i, base + FeatureSlot.DISTINCT_SHARE.value] = n_own / lines
         column = columns[row]
-        table[i, base + Slot.REBUY_RATE.value] = rebuy_rate[column]
-        table[i, base + Slot.LOG_BUYERS.value] = log_buyers[column]
-        table[i, base + Slot.TREND.value] = trend[column]
+        table[i, base + FeatureSlot.REBUY_RATE.value] = rebuy_rate[column]
+        table[i, base + FeatureSlot.LOG_BUYERS.value] = log_buyers[column]
+        table[i, base + FeatureSlot.TREND.value] = trend[column]
         north = latitude - to_latitude[column]
         east = (longitude - to_longitude[column]) * np.cos(np.radians(to_latitude[column]))
         away = KM_PER_DEGREE * np.sqrt(north**2 + east**2)
         if away >= 0:  # neither place is unknown
-            table[i, base + Slot.DISTANCE_KM.value] = away
-            table[i, base + Slot.DISTANCE_SHARE.value] = away / max(reach_km[column], LEAST_REACH_KM)
+            table[i, base + FeatureSlot.DISTANCE_KM.value] = away
+            table[i, base + FeatureSlot.DISTANCE_SHARE.value] = away / max(reach_km[column], LEAST_REACH_KM)
     return table

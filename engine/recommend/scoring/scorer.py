@@ -45,10 +45,10 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """Each model's weight, and with its part: the models that write before the candidates are known, those that wait.
+class ModelSchedule:
+    """Each model's weight, and with its column: the models that propose candidates, and those that only score them.
 
-    Of `early` and `late` only what weighs something is asked; `all_early` also hears the others.
+    `early` and `late` hold only models with a weight; `all_early` also those without.
     """
 
     weights: FloatArray
@@ -72,8 +72,8 @@ class Scorer:
     models: Sequence[Recommender]
     blend: Blend
     ranker: Ranker | None
-    _known: Asked = field(init=False)
-    _new: Asked = field(init=False)
+    _known: ModelSchedule = field(init=False)
+    _new: ModelSchedule = field(init=False)
     _own: threading.local = field(init=False, default_factory=threading.local)
     # The models' names, in the order of a pool's parts.
     names: tuple[str, ...] = field(init=False)
@@ -81,7 +81,7 @@ class Scorer:
     def __post_init__(self) -> None:
         """Line the blend's weights up with the models, for customers with and without an order."""
         self.names = tuple(model.name for model in self.models)
-        self._known, self._new = (Asked.of(self.models, self.blend, known=known) for known in (True, False))
+        self._known, self._new = (ModelSchedule.of(self.models, self.blend, known=known) for known in (True, False))
 
     def weights(self, *, known: bool) -> FloatArray:
         """Return each model's weight, read-only, for customers with an order or for those without."""

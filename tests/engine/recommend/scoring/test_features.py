@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from engine.recommend.scoring.features import OF_BLEND, SLOTS, Slot, names
+from engine.recommend.scoring.features import OF_BLEND, SLOTS, FeatureSlot, names
 
 
 def test_slots_follow_one_another_without_a_gap() -> None:
-    assert [slot.value for slot in Slot] == list(range(SLOTS))
+    assert [slot.value for slot in FeatureSlot] == list(range(SLOTS))
 
 
 def test_names_stand_where_the_slots_are() -> None:
     models = ["popular", "repeat"]
     found = names(models)
     assert found[: len(models) + OF_BLEND] == ["popular_score", "repeat_score", "blend_score", "blend_rank"]
-    for slot in Slot:
+    for slot in FeatureSlot:
         assert found[len(models) + OF_BLEND + slot] == slot.name.lower()
 
 
