@@ -23,7 +23,7 @@ from engine.customers.columns import TABLE_COLUMNS
 from engine.database.keys import SCOPES
 from engine.errors import RegularsError
 from engine.events.types import EVENT_TYPES
-from engine.settings import described
+from engine.settings import describe_settings
 
 docs = typer.Typer(no_args_is_help=True, hidden=True, help="Write the reference from the code.")
 app.add_typer(docs, name="docs")
@@ -64,7 +64,7 @@ def write(
 
 def settings_page() -> str:
     """Return the page of settings."""
-    rows = "".join(f"| `{name}` | {default} | {about} |\n" for name, default, about in described())
+    rows = "".join(f"| `{name}` | {default} | {about} |\n" for name, default, about in describe_settings())
     return (
         f"{HEAD}# Settings\n\nRead from the environment when a command starts; `--home` wins over `REGULARS_HOME`.\n\n"
         f"| variable | default | meaning |\n|---|---|---|\n{rows}"

@@ -66,6 +66,14 @@ def print_json(value: Any) -> None:
     )
 
 
+def print_outcome(facts: Mapping[str, object], sentence: str, *, json: bool) -> None:
+    """Print what was done: its facts for scripts, or one sentence."""
+    if json:
+        print_json(facts)
+    else:
+        out.print(sentence, markup=False)
+
+
 def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, whole: Sequence[str] = ()
 ) -> None:

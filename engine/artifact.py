@@ -23,6 +23,7 @@ import numpy.typing as npt
 import orjson
 
 from engine.errors import ArtifactBroken, InputError, NotFound
+from engine.files.atomic import replace, sync_folder
 from engine.files.hashing import hash_aside, hash_of
 
 FORMAT = 1
@@ -80,9 +81,10 @@ def write(root: Path, version: str, arrays: Mapping[str, npt.NDArray[np.generic]
             os.fsync(file.fileno())
         files[path.name] = hash_of(path)
     document = {"format": FORMAT, "version": version, **manifest, "files": files}
-    _write_synced(folder / MANIFEST, orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY))
+    manifest_text = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY)
+    replace(folder / MANIFEST, lambda path: path.write_bytes(manifest_text))
     folder.rename(final)
-    _sync_folder(root)
+    sync_folder(root)
     return final
 
 
@@ -93,10 +95,7 @@ def activate(root: Path, version: str) -> None:
     """
     if not (root / version / MANIFEST).exists():
         raise NotFound(f"no artifact version {version!r}; `regulars artifacts list` shows them", where=str(root))
-    temporary = root / f".{LIVE}.{os.getpid()}"
-    _write_synced(temporary, version.encode())
-    temporary.replace(root / LIVE)
-    _sync_folder(root)
+    replace(root / LIVE, lambda path: path.write_text(version, encoding="utf-8"))
 
 
 def live_version(root: Path) -> str | None:
@@ -203,18 +202,3 @@ def _verify_aside(folder: Path, files: Mapping[str, str]) -> None:
 
 def _altered(path: Path) -> ArtifactBroken:
     return ArtifactBroken("was altered after it was published; activate another version", where=str(path))
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

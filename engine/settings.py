@@ -128,6 +128,6 @@ class Settings:
         return self.home / "outbox" / "recording.ndjson"
 
 
-def described() -> list[tuple[str, str, str]]:
+def describe_settings() -> list[tuple[str, str, str]]:
     """Return (environment variable, default, meaning) of every setting, for the reference."""
     return [(f.metadata["env"], f.metadata["default"], f.metadata["about"]) for f in fields(Settings)]

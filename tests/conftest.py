@@ -10,7 +10,7 @@ import pytest
 
 from engine.settings import Settings
 
-pytest_plugins = ["tests.servers", "tests.figures"]
+pytest_plugins = ["tests.servers", "tests.figures", "tests.inbox"]
 
 # A law holds or does not; how fast a busy machine finds out is no matter of tests.
 hypothesis.settings.register_profile("untimed", deadline=None)

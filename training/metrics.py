@@ -15,8 +15,8 @@ import numpy.typing as npt
 from scipy import special
 
 from engine.models.arrays import IntArray, LongArray
-from engine.runtime.compiled import compiled
 from training.data.split import Target
+from training.kernels.hits import among_by_target, hits_of
 
 RESAMPLES = 1000
 RESAMPLES_AT_ONCE = 100
@@ -62,7 +62,7 @@ class Truth:
     def of(cls, targets: Sequence[Target]) -> Truth:
         """Read it from the targets, once for every ranking that is judged by it."""
         start, items = _laid([target.truth for target in targets])
-        again = _among(start, items, *_laid([target.query.items for target in targets]))
+        again = among_by_target(start, items, *_laid([target.query.items for target in targets]))
         unseen = np.array([target.unseen for target in targets], dtype=np.int64)
         before = np.concatenate([[0], np.cumsum(again)])[start]
         return cls(np.diff(start) + unseen, np.diff(before), start, items, again)
@@ -82,7 +82,7 @@ def judge(ranked: IntArray, targets: Sequence[Target], k: int) -> Judged:
 def judge_by(ranked: IntArray, truth: Truth, k: int) -> Judged:
     """Return what `judge` does, of a truth read before."""
     ranked, size, n_again = np.ascontiguousarray(ranked[:, :k], dtype=np.int32), truth.size, truth.size_again
-    hits, hits_again = _hits(ranked, truth.start, truth.items, truth.again)
+    hits, hits_again = hits_of(ranked, truth.start, truth.items, truth.again)
     hits_new = hits.sum(axis=1) - hits_again
     discount = 1 / np.log2(np.arange(2, k + 2))
     ideal = np.concatenate([[np.nan], np.cumsum(1 / np.log2(np.arange(2, max(int(size.max(initial=1)), k) + 2)))])
@@ -98,35 +98,6 @@ def judge_by(ranked: IntArray, truth: Truth, k: int) -> Judged:
         values[:, 6] = np.where(n_again > 0, hits_again > 0, np.nan)
         values[:, 7] = np.where(size > n_again, hits_new > 0, np.nan)
     return Judged(tuple(f"{name}@{k}" for name in NAMES), values)
-
-
-@compiled
-def _among(start: LongArray, items: IntArray, other_start: LongArray, others: IntArray) -> npt.NDArray[np.bool_]:
-    """Say of each of `items` whether it is among the `others` of the same target; each has its own part of both."""
-    found = np.zeros(len(items), dtype=np.bool_)
-    for target in range(len(start) - 1):
-        for at in range(start[target], start[target + 1]):
-            for other in others[other_start[target] : other_start[target + 1]]:
-                if other == items[at]:
-                    found[at] = True
-                    break
-    return found
-
-
-@compiled
-def _hits(
-    ranked: IntArray, start: LongArray, items: IntArray, again: npt.NDArray[np.bool_]
-) -> tuple[npt.NDArray[np.bool_], LongArray]:
-    """Return (targets, k) whether the dish was ordered, (targets,) how many such dishes the customer had had before."""
-    hits, hits_again = np.zeros(ranked.shape, dtype=np.bool_), np.zeros(len(ranked), dtype=np.int64)
-    for target in range(len(ranked)):
-        for place in range(ranked.shape[1]):
-            for at in range(start[target], start[target + 1]):
-                # -1 stands for no dish at all, and was not ordered.
-                if items[at] == ranked[target, place]:
-                    hits[target, place] = True
-                    hits_again[target] += again[at]
-    return hits, hits_again
 
 
 def coverage(ranked: IntArray, k: int, n_items: int) -> float:

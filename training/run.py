@@ -28,7 +28,7 @@ from engine.models.content import Content
 from engine.models.together import Together
 from engine.recommend.published.extras import Clocks, Extras, RegisteredCustomers, VendorShares
 from engine.recommend.published.model import arrays_of
-from engine.runtime.memory import trim_heap
+from engine.runtime.memory import limit_free_heap
 from engine.runtime.threads import TaskPool, one_blas_thread, run_both
 from engine.settings import Settings
 from training.data.matrices import TrainingSet, training_set_of
@@ -130,7 +130,7 @@ def train(
     protected kind of group does not exist, BadDefinition when the home's tuned.yaml is wrong.
     """
     one_blas_thread()
-    trim_heap()
+    limit_free_heap()
     # What has been imported stays: looking through it again with every thousand targets took a tenth of judging.
     gc.freeze()
     root = settings.artifacts_folder

@@ -14,7 +14,6 @@ from api.http.auth import Caller, requires, utc_now
 from api.http.json_body import JsonRoute
 from api.http.openapi import answers
 from api.routes.recommend import DISH_EXAMPLE, DISHES_EXAMPLE, as_bytes, dishes_body, opened
-from api.routes.segments import rule_asked
 from api.schemas.requests import (
     AddonsRequest,
     AgainRequest,
@@ -33,7 +32,7 @@ from engine.recommend.lists.featured import FeaturedAnswer, feature_dishes
 from engine.recommend.lists.similar import similar_dishes
 from engine.recommend.lists.vendors import VendorAnswer, recommend_vendors
 from engine.segments.facts import members
-from engine.segments.library import find_segment_definition
+from engine.segments.library import find_segment_definition, segment_rule
 from engine.segments.sources import home_segment_sources, segment_instant
 
 router = APIRouter(prefix="/v1/recommend", tags=["recommend"], route_class=JsonRoute)
@@ -133,11 +132,13 @@ async def for_segment(request: Request, body: SegmentDishesRequest, _caller: May
     snapshot, asked, _, notes = await opened(request, body, None)
 
     def found() -> FeaturedAnswer:
-        if isinstance(body.segment, str):
-            # Within a rule an unknown name is a wrong rule; here it is a thing we do not have.
-            with transaction(live.engine) as session:
+        with transaction(live.engine) as session:
+            if isinstance(body.segment, str):
+                # Within a rule an unknown name is a wrong rule; here it is a thing we do not have.
                 find_segment_definition(session, body.segment)
-        rule = rule_asked(live.engine, live.settings, body.segment, body.parameters)
+            rule = segment_rule(
+                session, body.segment, body.parameters, currency=live.settings.currency, where="parameters"
+            )
         at = segment_instant(live.settings, body.as_of, now=utc_now(), where="as_of")
         sources = home_segment_sources(live.settings, lambda: transaction(live.engine), exact=body.as_of is not None)
         ids = members(rule, sources, at).collect()["customer_id"].to_list()

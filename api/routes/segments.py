@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
@@ -10,8 +11,8 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
-from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from api.http.auth import Caller, requires, utc_now
 from api.http.json_body import JsonRoute
@@ -29,15 +30,13 @@ from api.schemas.responses import (
 )
 from api.serving.state import ServingState
 from engine.database.session import transaction
-from engine.errors import BadDefinition, DatabaseUnavailable
+from engine.errors import DatabaseUnavailable
 from engine.segments import library, preview
 from engine.segments.explain import explain_membership
 from engine.segments.inputs import SegmentSources
-from engine.segments.parse import parse_rule
 from engine.segments.rule import Rule
 from engine.segments.schema import segment_json_schema
 from engine.segments.sources import OpenSession, home_segment_sources, segment_instant
-from engine.settings import Settings
 
 router = APIRouter(prefix="/v1/segments", tags=["segments"], route_class=JsonRoute)
 Found = TypeVar("Found")
@@ -196,26 +195,19 @@ async def _asked(
 ) -> dict[str, object]:
     live: ServingState = request.app.state.live
 
+    def open_session() -> AbstractContextManager[Session]:
+        return transaction(live.engine)
+
     def found() -> dict[str, object]:
-        rule = rule_asked(live.engine, live.settings, body.segment, body.parameters)
+        with open_session() as session:
+            rule = library.segment_rule(
+                session, body.segment, body.parameters, currency=live.settings.currency, where="parameters"
+            )
         at = segment_instant(live.settings, body.as_of, now=utc_now(), where="as_of")
-
-        def open_session() -> Any:
-            return transaction(live.engine)
-
         sources = home_segment_sources(live.settings, open_session, exact=body.as_of is not None)
         return answer(rule, sources, at, open_session)
 
     return await _answer(found)
-
-
-def rule_asked(engine: Engine, settings: Settings, segment: str | dict[str, Any], parameters: dict[str, Any]) -> Rule:
-    """Return the rule of a segment by name, with its parameters, or of a tree. Raises BadDefinition, NotFound."""
-    if isinstance(segment, dict) and parameters:
-        raise BadDefinition("only a segment by name takes parameters", where="parameters")
-    tree = library.segment_clause(segment, parameters, where="parameters") if isinstance(segment, str) else segment
-    with transaction(engine) as session:
-        return parse_rule(tree, currency=settings.currency, lookup=library.segment_lookup(session))
 
 
 async def _answer(work: Callable[[], Found]) -> Found:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import fcntl
 import gc
 import time
@@ -27,6 +26,7 @@ from engine.recommend.catalog.catalog import catalog_of
 from engine.recommend.options import FILE as OPTIONS_FILE
 from engine.recommend.options import read_options
 from engine.recommend.published.model import open_published
+from engine.runtime.memory import trim_heap
 from engine.settings import Settings
 
 LOOK_EVERY_S = 1.0
@@ -157,11 +157,3 @@ def compile_ahead(settings: Settings) -> None:
 def release_stamp() -> str:
     """Return what changes with every release installed here: what compiles, and the newest file of what is compiled."""
     return f"{numba.__version__} {max(file.stat().st_mtime_ns for file in ENGINE.rglob('*.py'))}"
-
-
-def trim_heap() -> None:
-    """Return what reading tables left free in the heap; a worker keeps it otherwise for as long as it lives."""
-    try:
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
-    except (OSError, AttributeError):  # another C library, which has its own ways
-        return

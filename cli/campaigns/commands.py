@@ -18,7 +18,17 @@ from campaigns.runs.plan import make_plan
 from cli.app import app
 from cli.campaigns.opened import campaign_session, instant_of
 from cli.campaigns.show import _reasons, show_plan, show_report
-from cli.output import HomeOption, JsonOption, actor, out, print_facts, print_json, print_table, settings_for
+from cli.output import (
+    HomeOption,
+    JsonOption,
+    actor,
+    out,
+    print_facts,
+    print_json,
+    print_outcome,
+    print_table,
+    settings_for,
+)
 from engine.history.opening import open_history
 from engine.history.tables import read_table
 from engine.segments.library import segment_lookup
@@ -204,7 +214,7 @@ def pause(target: Known, home: HomeOption = None, json: JsonOption = False) -> N
     campaign_id = campaign_id_of(target, currency=settings.currency)
     with campaign_session(settings) as session:
         runs = states.pause_runs(session, campaign_id, now=datetime.now(UTC), actor=actor())
-    _tell({"campaign": campaign_id, "paused": runs}, f"{campaign_id}: {runs} runs paused", json=json)
+    print_outcome({"campaign": campaign_id, "paused": runs}, f"{campaign_id}: {runs} runs paused", json=json)
 
 
 @campaigns.command()
@@ -217,11 +227,4 @@ def resume(target: Known, home: HomeOption = None, json: JsonOption = False) -> 
     campaign_id = campaign_id_of(target, currency=settings.currency)
     with campaign_session(settings) as session:
         runs = states.resume_runs(session, campaign_id, now=datetime.now(UTC), actor=actor())
-    _tell({"campaign": campaign_id, "resumed": runs}, f"{campaign_id}: {runs} runs resumed", json=json)
-
-
-def _tell(facts: dict[str, object], sentence: str, *, json: bool) -> None:
-    if json:
-        print_json(facts)
-    else:
-        out.print(sentence)
+    print_outcome({"campaign": campaign_id, "resumed": runs}, f"{campaign_id}: {runs} runs resumed", json=json)

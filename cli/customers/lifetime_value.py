@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -17,9 +17,6 @@ from cli.output import (
     print_json,
     settings_for,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 class ModelChoice(StrEnum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cli.output import (
     err,
@@ -11,9 +11,6 @@ from cli.output import (
     print_json,
     print_table,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def print_stored(facts: dict[str, Any], json: bool) -> None:

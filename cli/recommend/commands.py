@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -27,9 +27,6 @@ from cli.recommend.options import (
     Vendor,
     Zone,
 )
-
-if TYPE_CHECKING:
-    pass
 
 recommend = typer.Typer(
     no_args_is_help=True, rich_markup_mode="rich", help="Ask for dishes, add-ons or vendors without a server."

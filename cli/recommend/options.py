@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    pass
-
 
 Customer = Annotated[str | None, typer.Argument(help="Who asks; without them, what a stranger is shown.")]
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from cli.app import app
-from cli.output import HomeOption, JsonOption, actor, out, print_facts, print_json, print_table, settings_for
+from cli.output import (
+    HomeOption,
+    JsonOption,
+    actor,
+    out,
+    print_json,
+    print_outcome,
+    print_table,
+    settings_for,
+)
 from cli.segments.opened import opened_segment, segment_session, text_of
-from cli.segments.show import MOST_IDS, explanation_lines, instant_text, print_outcome, some_ids
+from cli.segments.show import MOST_IDS, explanation_lines, instant_text, print_change, print_preview
 from engine.errors import BadRequest
 from engine.files.yaml import write_yaml
-
-if TYPE_CHECKING:
-    pass
 
 segments = typer.Typer(
     no_args_is_help=True,
@@ -72,11 +77,9 @@ def count(
       regulars segments count lovers_of_cuisine --with cuisine=Sichuan --as-of 2026-03-01
     """
     from engine.segments import preview as previews  # noqa: PLC0415
-    from engine.segments.sources import home_segment_sources  # noqa: PLC0415
 
     with opened_segment(target, home, as_of, with_) as opened:
-        sources = home_segment_sources(opened.settings, opened.open_session, exact=opened.exact)
-        found = previews.count_members(opened.rule, sources, opened.at)
+        found = previews.count_members(opened.rule, opened.sources(), opened.at)
     said = f"{found:,} customers in {target} as of {instant_text(opened.at)}"
     print_outcome({"segment": target, "as_of": opened.at, "customers": found}, said, json=json)
 
@@ -95,28 +98,15 @@ def preview(
     Example: [bold]regulars segments preview lapsed_high_value[/bold]
     """
     from engine.segments import preview as previews  # noqa: PLC0415
-    from engine.segments.sources import home_segment_sources  # noqa: PLC0415
 
     with opened_segment(target, home, as_of, with_) as opened:
-        sources = home_segment_sources(opened.settings, opened.open_session, exact=opened.exact)
         found = previews.preview_segment(
-            opened.rule, sources, opened.at, open_session=opened.open_session, sample=sample
+            opened.rule, opened.sources(), opened.at, open_session=opened.open_session, sample=sample
         )
     if json:
         print_json({"segment": target, **found.as_json()})
         return
-    out.print(f"{found.customers:,} customers in {target} as of {instant_text(found.as_of)}", markup=False)
-    print_table(
-        "Reach",
-        ["channel", "has an address", "has not refused", "agreed"],
-        [[name, each.address, each.not_refused, each.agreed] for name, each in found.reach.items()],
-    )
-    print_table(
-        "Some of them",
-        ["customer", "language", "zone", "birthday", "registered"],
-        [[escape(str(value)) if value is not None else None for value in row.values()] for row in found.sample],
-        whole=["customer"],
-    )
+    print_preview(target, found)
 
 
 @segments.command()
@@ -133,11 +123,9 @@ def explain(
     Example: [bold]regulars segments explain dormant c-1042[/bold]
     """
     from engine.segments.explain import explain_membership as explain_one  # noqa: PLC0415
-    from engine.segments.sources import home_segment_sources  # noqa: PLC0415
 
     with opened_segment(target, home, as_of, with_) as opened:
-        sources = home_segment_sources(opened.settings, opened.open_session, exact=opened.exact)
-        found = explain_one(opened.rule, sources, opened.at, customer)
+        found = explain_one(opened.rule, opened.sources(), opened.at, customer)
     if json:
         print_json({"segment": target, "customer_id": customer, "as_of": opened.at, "matched": found.matched,
                     "explained": found.as_json()})  # fmt: skip
@@ -238,21 +226,13 @@ def diff(
         if earlier >= opened.at:
             raise BadRequest("must be before the later one", where="--since")
         old = home_segment_sources(opened.settings, opened.open_session)
-        new = home_segment_sources(opened.settings, opened.open_session, exact=opened.exact)
+        new = opened.sources()
         found = previews.membership_change(opened.rule, old, new, since=earlier, until=opened.at)
     facts = {"since": earlier, "until": opened.at, "before": found.before, "after": found.after}
     if json:
         print_json({"segment": target, **facts, "came": found.came, "left": found.left})
         return
-    print_facts(
-        target,
-        {
-            f"in it on {instant_text(earlier)}": found.before,
-            f"in it on {instant_text(opened.at)}": found.after,
-            "came": f"{len(found.came):,} ({some_ids(found.came)})",
-            "left": f"{len(found.left):,} ({some_ids(found.left)})",
-        },
-    )
+    print_change(target, found, earlier, opened.at)
 
 
 @segments.command()

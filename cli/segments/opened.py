@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from engine.segments.definition import SegmentDefinition
+    from engine.segments.inputs import SegmentSources
     from engine.segments.rule import Rule
     from engine.segments.sources import OpenSession
     from engine.settings import Settings
@@ -39,6 +40,12 @@ class OpenedSegment:
 
         return lambda: transaction(self.database)
 
+    def sources(self) -> SegmentSources:
+        """Return what the segment is read from, as of its instant."""
+        from engine.segments.sources import home_segment_sources  # noqa: PLC0415
+
+        return home_segment_sources(self.settings, self.open_session, exact=self.exact)
+
 
 @contextmanager
 def segment_session(settings: Settings) -> Iterator[Session]:
@@ -58,8 +65,7 @@ def opened_segment(
 ) -> Iterator[OpenedSegment]:
     from engine.database.session import connect, transaction  # noqa: PLC0415
     from engine.history.compaction import compact_inbox  # noqa: PLC0415
-    from engine.segments.library import segment_clause, segment_lookup  # noqa: PLC0415
-    from engine.segments.parse import parse_rule  # noqa: PLC0415
+    from engine.segments.library import segment_rule  # noqa: PLC0415
     from engine.segments.sources import segment_instant  # noqa: PLC0415
 
     settings = settings_for(home)
@@ -70,14 +76,12 @@ def opened_segment(
             # Who ordered today must count today.
             compact_inbox(database, settings)
         with transaction(database) as session:
-            lookup = segment_lookup(session)
             written = definition_in_file(target)
-            tree = (
-                segment_clause(target, parameters, where="--with")
-                if written is None
-                else written.filled(parameters, where="--with")
-            )
-            rule = parse_rule(tree, currency=settings.currency, lookup=lookup)
+            if written is None:
+                rule = segment_rule(session, target, parameters, currency=settings.currency, where="--with")
+            else:
+                tree = written.filled(parameters, where="--with")
+                rule = segment_rule(session, tree, {}, currency=settings.currency, where="--with")
         now = datetime.now(UTC)
         at = segment_instant(settings, as_of, now=now, where="--as-of") if dated else now
         yield OpenedSegment(settings, database, rule, at, as_of is not None)

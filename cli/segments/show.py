@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from cli.output import out, print_json
+from rich.markup import escape
+
+from cli.output import out, print_facts, print_table
 
 if TYPE_CHECKING:
     from engine.segments.explain import ExplainedRule
+    from engine.segments.preview import MembershipChange, SegmentPreview
 
 
 MOST_IDS = 20
@@ -33,12 +36,32 @@ def some_ids(ids: list[str]) -> str:
     return ", ".join(ids[:MOST_IDS]) + (" ..." if len(ids) > MOST_IDS else "") if ids else "nobody"
 
 
-def print_outcome(facts: Mapping[str, object], sentence: str, *, json: bool) -> None:
-    if json:
-        print_json(facts)
-    else:
-        out.print(sentence, markup=False)
-
-
 def instant_text(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def print_preview(target: str, found: SegmentPreview) -> None:
+    out.print(f"{found.customers:,} customers in {target} as of {instant_text(found.as_of)}", markup=False)
+    print_table(
+        "Reach",
+        ["channel", "has an address", "has not refused", "agreed"],
+        [[name, each.address, each.not_refused, each.agreed] for name, each in found.reach.items()],
+    )
+    print_table(
+        "Some of them",
+        ["customer", "language", "zone", "birthday", "registered"],
+        [[escape(str(value)) if value is not None else None for value in row.values()] for row in found.sample],
+        whole=["customer"],
+    )
+
+
+def print_change(target: str, found: MembershipChange, since: datetime, until: datetime) -> None:
+    print_facts(
+        target,
+        {
+            f"in it on {instant_text(since)}": found.before,
+            f"in it on {instant_text(until)}": found.after,
+            "came": f"{len(found.came):,} ({some_ids(found.came)})",
+            "left": f"{len(found.left):,} ({some_ids(found.left)})",
+        },
+    )

@@ -139,12 +139,12 @@ def dishes_of_pool(
     for row, (dish, column) in enumerate(zip(dishes, pool.columns.tolist(), strict=True)):
         changes = [told.changes[column]] if column in told.changes else []
         changes += ["explored"] if slots is not None and slots[row].explored else []
-        explaining = explained(published, pool, row, told.ranks.get(column), changes, known=known)
+        explaining = explanation_of(published, pool, row, told.ranks.get(column), changes, known=known)
         found.append(dish._replace(explained=explaining))
     return found
 
 
-def explained(
+def explanation_of(
     published: PublishedModel, pool: Pool, row: int, rank: int | None, changes: Sequence[str], *, known: bool
 ) -> Explained:
     """Return what each model adds to the dish in `row` of the pool, and what the ranker saw of it."""

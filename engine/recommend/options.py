@@ -94,7 +94,7 @@ def parse_options(content: object, *, where: str = FILE) -> Options:
     return options
 
 
-def described() -> list[tuple[str, object, str]]:
+def describe_options() -> list[tuple[str, object, str]]:
     """Return (section.key, default, meaning) of every key, for the guide."""
     return [
         (f"{name}.{f.name}", f.default, f.metadata["about"]) for name, kind in SECTIONS.items() for f in fields(kind)

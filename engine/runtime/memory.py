@@ -9,7 +9,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LARGE, KEPT = 16 * 2**20, 64 * 2**20
 
 
-def trim_heap() -> None:
+def limit_free_heap() -> None:
     """Give every array of 16 MB or more a mapping of its own in this process, and keep at most 64 MB of free heap.
 
     The GNU C library raises the first bound with each larger array it frees, up to 32 MB, and keeps what lies below for
@@ -20,4 +20,12 @@ def trim_heap() -> None:
         library.mallopt(M_MMAP_THRESHOLD, LARGE)
         library.mallopt(M_TRIM_THRESHOLD, KEPT)
     except (OSError, AttributeError):
+        return
+
+
+def trim_heap() -> None:
+    """Return what is free in the heap to the system; a process keeps it otherwise for as long as it lives."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (OSError, AttributeError):  # another C library, which has its own ways
         return

@@ -86,6 +86,19 @@ def segment_clause(name: str, parameters: Mapping[str, object], *, where: str) -
     return {"segment": {"name": name, **parameters}}
 
 
+def segment_rule(
+    session: Session, segment: object, parameters: Mapping[str, object], *, currency: str, where: str
+) -> Rule:
+    """Return the rule of a segment by name, with its parameters, or of a tree, which takes none.
+
+    `where` is what errors call the parameters. Raises BadDefinition, and NotFound for a name nobody saved.
+    """
+    if not isinstance(segment, str) and parameters:
+        raise BadDefinition("only a segment by name takes parameters", where=where)
+    tree = segment_clause(segment, parameters, where=where) if isinstance(segment, str) else segment
+    return parse_rule(tree, currency=currency, lookup=segment_lookup(session))
+
+
 def find_segment_definition(session: Session | None, name: str) -> SegmentDefinition:
     """Return the ready segment `name`, or the newest version of the saved one. Raises NotFound."""
     if name in ready_segment_names():

@@ -108,7 +108,7 @@ def test_a_publish_killed_midway_leaves_the_old_version_live(tmp_path, monkeypat
     def killed(*_args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(artifact, "_write_synced", killed)
+    monkeypatch.setattr(artifact, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
         artifact.write(tmp_path, "v2", {"a": np.arange(3)}, {})
     assert artifact.live_version(tmp_path) == "v1"

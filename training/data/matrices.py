@@ -17,8 +17,8 @@ from engine.models.baskets import Baskets, user_items
 from engine.models.kernels.sums import by_number
 from engine.models.query import Place, Query
 from engine.recommend.published.places import trained_baskets
-from engine.runtime.compiled import compiled
 from engine.runtime.threads import parallel_map
+from training.kernels.baskets import in_order, lay_baskets
 
 BASKET_CLOCK_START = 946_857_600  # 2000-01-03T00:00Z: where a source has only basket numbers, they count days from here
 # How far apart a customer's baskets are taken to be where only their numbers are known: as far as lists look ahead.
@@ -292,11 +292,11 @@ def _compress(heads: _Heads, lines: _Lines, *, n_customers: int, n_items: int) -
     The parts bring them sorted by customer, instant and id, so a stable sort keeps the ids' order.
     """
     start, order = by_number(heads.customer.astype(np.int64), n_customers)
-    if not _in_order(start, order, heads.at, heads.basket_no):
+    if not in_order(start, order, heads.at, heads.basket_no):
         number = np.where(heads.basket_no >= 0, heads.basket_no, np.iinfo(np.int64).max)
         order = np.lexsort((number, heads.at, heads.customer)).astype(np.int32)
     source = np.concatenate([[0], np.cumsum(lines.size, dtype=np.int64)])
-    basket_start, items, quantity, vendor = _laid(order, source, lines.item, lines.quantity, lines.vendor)
+    basket_start, items, quantity, vendor = lay_baskets(order, source, lines.item, lines.quantity, lines.vendor)
     return Baskets(
         customer_start=start,
         basket_start=basket_start,
@@ -309,50 +309,3 @@ def _compress(heads: _Heads, lines: _Lines, *, n_customers: int, n_items: int) -
         longitude=heads.longitude[order],
         n_items=n_items,
     )
-
-
-@compiled
-def _in_order(start: LongArray, order: IntArray, at: LongArray, basket_no: LongArray) -> bool:
-    """Return whether each customer's orders are sorted by instant, then by basket number, -1 last."""
-    for customer in range(len(start) - 1):
-        for place in range(start[customer] + 1, start[customer + 1]):
-            before, after = order[place - 1], order[place]
-            if at[before] > at[after]:
-                return False
-            # A number below 0 counts as the greatest.
-            if at[before] == at[after] and np.uint64(basket_no[before]) > np.uint64(basket_no[after]):
-                return False
-    return True
-
-
-@compiled
-def _laid(
-    order: IntArray, source: LongArray, item: IntArray, quantity: FloatArray, vendor: IntArray
-) -> tuple[LongArray, IntArray, FloatArray, IntArray]:
-    """Return where baskets begin, their items in ascending order with quantities, and the vendor of the first line.
-
-    A dish named on two lines of one order is one line of the basket with both quantities.
-    """
-    start, vendors = np.zeros(len(order) + 1, np.int64), np.empty(len(order), np.int32)
-    items, quantities = np.empty(len(item), np.int32), np.empty(len(item), np.float32)
-    lines = np.empty(np.diff(source).max(), np.int64)
-    n = 0
-    for basket in range(len(order)):
-        first = source[order[basket]]
-        size = source[order[basket] + 1] - first
-        for i in range(size):
-            place = i
-            while place > 0 and item[lines[place - 1]] > item[first + i]:
-                lines[place] = lines[place - 1]
-                place -= 1
-            lines[place] = first + i
-        vendors[basket] = vendor[lines[0]]
-        for i in range(size):
-            line = lines[i]
-            if i and items[n - 1] == item[line]:
-                quantities[n - 1] += quantity[line]
-            else:
-                items[n], quantities[n] = item[line], quantity[line]
-                n += 1
-        start[basket + 1] = n
-    return start, items[:n].copy(), quantities[:n].copy(), vendors

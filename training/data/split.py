@@ -12,8 +12,8 @@ import numpy.typing as npt
 from engine.models.base import Recommender
 from engine.models.baskets import Baskets
 from engine.models.query import Place, Query
-from engine.runtime.compiled import compiled
 from training.data.matrices import TrainingSet, keep_baskets, queries_for
+from training.kernels.hits import among
 
 CHUNK = 256
 
@@ -31,7 +31,7 @@ class Target:
 
     def ordered(self, columns: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
         """Return for each item column whether it was ordered."""
-        return _among(columns, self.truth)
+        return among(columns, self.truth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +138,3 @@ def sample(targets: Sequence[Target], most: int, rng: np.random.Generator) -> li
         return list(targets)
     drawn = np.sort(rng.choice(len(targets), most, replace=False))
     return targets.at(drawn) if isinstance(targets, Targets) else [targets[i] for i in drawn]
-
-
-@compiled
-def _among(columns: npt.NDArray[np.int32], truth: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
-    # A basket holds a few dishes: looking at all of them is quicker than sorting anything.
-    found = np.zeros(len(columns), dtype=np.bool_)
-    for at in range(len(columns)):
-        for item in truth:
-            if columns[at] == item:
-                found[at] = True
-    return found

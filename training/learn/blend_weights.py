@@ -13,9 +13,9 @@ from engine.models.registry import REGISTRY, default_weights, impersonal_models
 from engine.recommend.scoring.allowed import Allowed
 from engine.recommend.scoring.blend import Blend
 from engine.recommend.scoring.scorer import CANDIDATES, Scorer
-from engine.runtime.compiled import compiled
 from engine.runtime.threads import parallel_map
 from training.data.split import Fold, Target, chunks
+from training.kernels.gradients import ranked_gains
 
 LEAST_TARGETS = 50
 # More held-out baskets move the weights by less than they move from day to day.
@@ -136,35 +136,4 @@ def _ndcg(
     weights: npt.NDArray[np.float64],
 ) -> float:
     discount = 1 / np.log2(np.arange(2, K + 2))
-    return float((_gains(features, relevant, weights.astype(np.float32), discount) / ideal).mean())
-
-
-@compiled
-def _gains(
-    features: npt.NDArray[np.float32],
-    relevant: npt.NDArray[np.bool_],
-    weights: npt.NDArray[np.float32],
-    discount: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float64]:
-    """Return (targets,) the gain of the candidates ranked by their weighted sums, of equals the earlier first.
-
-    Only the places of the few relevant ones are looked for, so nothing is sorted.
-    """
-    n_targets, n_models, n = features.shape
-    found, scores = np.zeros(n_targets, dtype=np.float64), np.empty(n, dtype=np.float32)
-    for target in range(n_targets):
-        scores[:] = 0
-        for model in range(n_models):
-            own, weight = features[target, model], weights[model]
-            for at in range(n):
-                scores[at] += weight * own[at]
-        for at in range(n):
-            if not relevant[target, at]:
-                continue
-            place, score = 0, scores[at]
-            for other in range(n):
-                # Without a branch, several are compared at a time.
-                place += (scores[other] > score) | ((scores[other] == score) & (other < at))
-            if place < len(discount):
-                found[target] += discount[place]
-    return found
+    return float((ranked_gains(features, relevant, weights.astype(np.float32), discount) / ideal).mean())

@@ -20,9 +20,9 @@ from engine.recommend.scoring.features import ItemFacts, features, names
 from engine.recommend.scoring.ranker import Ranker
 from engine.recommend.scoring.scorer import CANDIDATES, Scorer
 from engine.recommend.scoring.trees import DEPTH, Trees
-from engine.runtime.compiled import compiled, compiled_in_any_order
 from engine.runtime.threads import parallel_map
 from training.data.split import Fold, Target, chunks
+from training.kernels.gradients import keep_candidates, lambda_gradients
 from training.metrics import judge, paired_interval
 
 K = 10
@@ -189,7 +189,7 @@ def _examples(
             board, rows, blended = scorer.candidates(target.query, allowed, most=CANDIDATES, whole=whole)
             ordered = target.ordered(board.columns[rows])
             if ordered.any():  # otherwise there is nothing to tell apart
-                kept = _kept(ordered, draws[i])
+                kept = keep_candidates(ordered, draws[i])
                 table = features(board, rows, blended, target.query, facts)
                 found.append((table[kept], ordered[kept].astype(np.int8)))
         return found
@@ -264,67 +264,4 @@ class _Lambdas:
         near = scores.astype(np.float32)
         # All at once; beyond these bounds the odds of two are certain in any case.
         likely = np.exp(np.clip(near, -40, 40))
-        return _lambdas(near, likely, self.ordered, self.start, self.worth, self.discount, TRUNCATION)
-
-
-@compiled_in_any_order
-def _lambdas(
-    scores: FloatArray,
-    odds: FloatArray,
-    ordered: npt.NDArray[np.int8],
-    start: LongArray,
-    worth: FloatArray,
-    discount: FloatArray,
-    first: int,
-) -> tuple[FloatArray, FloatArray]:
-    gradients, curves = np.zeros(len(scores), np.float32), np.zeros(len(scores), np.float32)
-    size = np.diff(start).max()
-    counts, gains, other = np.empty((3, size), np.float32)
-    for target in range(len(start) - 1):
-        own = slice(start[target], start[target + 1])
-        score, likely, slope, curve = scores[own], odds[own], gradients[own], curves[own]
-        label, total = ordered[own], np.float32(0)
-        # The farther apart two scores are, the less a swap costs; while all are equal that says nothing.
-        least, per = (np.float32(0.01), np.float32(1)) if score.max() > score.min() else (np.float32(1), np.float32(0))
-        for i in range(len(score)):
-            place = np.int32(0)
-            for j in range(len(score)):
-                # Without a branch, several are compared at a time; so below.
-                place += np.int32((score[j] > score[i]) | ((score[j] == score[i]) & (j < i)))
-            counts[i], gains[i], other[i] = place < first, discount[place], label[i] == 0
-        for i in range(len(score)):
-            if not label[i]:
-                continue
-            near, odd, gain, count = score[i], likely[i], gains[i], counts[i]
-            pull, bend = np.float32(0), np.float32(0)
-            for j in range(len(score)):
-                cost = other[j] * max(count, counts[j]) * abs(gain - gains[j]) / (least + per * abs(near - score[j]))
-                wrong = likely[j] / (odd + likely[j])
-                push, bent = wrong * cost, wrong * (np.float32(1) - wrong) * cost
-                slope[j] += push
-                curve[j] += bent
-                pull += push
-                bend += bent
-            slope[i] -= pull
-            curve[i] += bend
-            total += np.float32(2) * pull
-        total *= worth[target]
-        if total > 0:
-            scale = worth[target] * np.log2(np.float32(1) + total) / total
-            for i in range(len(score)):
-                slope[i] *= scale
-                curve[i] *= scale
-    return gradients, curves
-
-
-@compiled
-def _kept(ordered: npt.NDArray[np.bool_], draws: FloatArray) -> LongArray:
-    """Return the places of what was ordered and of as many others as there are `draws` in [0, 1), all in order."""
-    others = np.flatnonzero(~ordered)
-    kept, n = ordered.copy(), len(others)
-    for i in range(min(len(draws), n)):
-        # Fisher and Yates: each draw takes one of those left.
-        other = i + min(int(draws[i] * (n - i)), n - i - 1)
-        kept[others[other]] = True
-        others[other] = others[i]
-    return np.flatnonzero(kept)
+        return lambda_gradients(near, likely, self.ordered, self.start, self.worth, self.discount, TRUNCATION)

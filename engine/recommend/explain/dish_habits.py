@@ -14,16 +14,19 @@ from engine.history.dayparts import Dayparts
 from engine.models.arrays import IntArray, LongArray, read_only
 from engine.models.query import Query
 from engine.recommend.explain.reasons import DAYPARTS, WEEKDAYS, Reason, reason
-from engine.runtime.compiled import compiled
+from engine.recommend.kernels.habits import (
+    HOUR_S,
+    LEAST_ORDERS,
+    MOST_WEEKDAYS,
+    NO_HABIT,
+    USUAL_DAYPART,
+    dish_habit,
+    dish_habits,
+)
 
-LEAST_ORDERS = 3
-MOST_OF = 0.6
-HOUR_S, YEAR_S = 3600, 31_556_952
-EPOCH_YEAR = 1970
+YEAR_S, EPOCH_YEAR = 31_556_952, 1970
 # 1970 began on a Thursday; Monday is 0.
 FIRST_WEEKDAY = 3
-ANY_PART, NEVER = -1, 2**62
-NO_HABIT, MOST_WEEKDAYS, MOSTLY_WEEKDAY, USUAL_DAYPART = range(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def habit(
     if len(instants) < LEAST_ORDERS:
         return None
     shifts = shifts_of(clock, int(instants[0]), now)
-    code = _habit(read_only(instants), now, shifts.since, shifts.ahead, _part_of_hour(dayparts))
+    code = dish_habit(read_only(instants), now, shifts.since, shifts.ahead, _part_of_hour(dayparts))
     return worded(code, shifts.local(now), language, dayparts) if code else None
 
 
@@ -101,7 +104,7 @@ def habits(
     Without a clock nothing is a habit, and without `hours` no time of day.
     """
     shifts = NO_SHIFTS if clock is None or not len(query.at) else shifts_of(clock, int(query.at[0]), query.now)
-    times, codes, local = _habits(
+    times, codes, local = dish_habits(
         columns, query.items, query.start, query.at, query.now, shifts.since, shifts.ahead, _part_of_hour(dayparts)
     )
     if not hours:
@@ -116,72 +119,3 @@ def worded(code: int, local: int, language: str, dayparts: Dayparts) -> Reason:
         return reason("usual_daypart", language, daypart=DAYPARTS[told][dayparts.at(local % DAY_S // HOUR_S)])
     name = "most_weekdays" if code == MOST_WEEKDAYS else "mostly_weekday"
     return reason(name, language, weekday=WEEKDAYS[told][(local // DAY_S + FIRST_WEEKDAY) % 7])
-
-
-@compiled
-def _habits(
-    columns: IntArray,
-    items: IntArray,
-    start: LongArray,
-    at: LongArray,
-    now: int,
-    since: LongArray,
-    ahead: LongArray,
-    part_of_hour: IntArray,
-) -> tuple[IntArray, IntArray, int]:
-    """Return what `habits` does; `since` is empty where habits are not to be told."""
-    times, codes = np.zeros(len(columns), dtype=np.int32), np.zeros(len(columns), dtype=np.int32)
-    instants = np.empty(len(at), dtype=np.int64)
-    for i in range(len(columns)):
-        n = 0
-        for basket in range(len(at)):
-            for line in range(start[basket], start[basket + 1]):
-                if items[line] == columns[i]:
-                    instants[n] = at[basket]
-                    n += 1
-                    break
-        times[i] = n
-        if n >= LEAST_ORDERS and len(since):
-            codes[i] = _habit(instants[:n], now, since, ahead, part_of_hour)
-    return times, codes, _local(now, since, ahead) if len(since) else 0
-
-
-@compiled
-def _habit(instants: LongArray, now: int, since: LongArray, ahead: LongArray, part_of_hour: IntArray) -> int:
-    """Return the code of what `instants` (ascending) are to `now`; see `habit`."""
-    n = len(instants)
-    days, parts = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
-    for i in range(n):
-        local = _local(instants[i], since, ahead)
-        days[i], parts[i] = local // DAY_S, part_of_hour[local % DAY_S // HOUR_S]
-    today = _local(now, since, ahead)
-    day, part = today // DAY_S, part_of_hour[today % DAY_S // HOUR_S]
-    on_weekday, in_part, same_days, part_days, first = 0, 0, 0, 0, np.int64(NEVER)
-    for i in range(n):
-        if (day - days[i]) % 7 == 0:
-            on_weekday += 1
-            first = min(first, days[i])
-            same_days += _new_day(days, parts, i, ANY_PART)
-        if parts[i] == part:
-            in_part += 1
-            part_days += _new_day(days, parts, i, part)
-    if same_days >= LEAST_ORDERS and on_weekday >= MOST_OF * n:
-        return MOST_WEEKDAYS if 2 * same_days >= (day - first) // 7 + 1 else MOSTLY_WEEKDAY
-    return USUAL_DAYPART if part_days >= LEAST_ORDERS and in_part >= MOST_OF * n else NO_HABIT
-
-
-@compiled
-def _new_day(days: LongArray, parts: LongArray, i: int, part: int) -> bool:
-    """Say whether no earlier order (in this part of the day) fell on the day of the i-th."""
-    for j in range(i):  # noqa: SIM110 - a generator is slower compiled
-        if days[j] == days[i] and part in (ANY_PART, parts[j]):
-            return False
-    return True
-
-
-@compiled
-def _local(at: int, since: LongArray, ahead: LongArray) -> int:
-    for i in range(len(since) - 1, 0, -1):
-        if at >= since[i]:
-            return int(at + ahead[i])
-    return int(at + ahead[0])

@@ -8,17 +8,17 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.columns import DAY_S
-from engine.models.arrays import FloatArray, IntArray, LongArray
+from engine.models.arrays import IntArray
 from engine.models.base import Recommender
 from engine.models.kernels.links import strongest
 from engine.recommend.explain.dish_habits import habits, worded
 from engine.recommend.explain.reasons import Reason, about, said
+from engine.recommend.kernels.sources import brought_by, has_opinion, rare_since, top_contributor
 from engine.recommend.published.extras import RARE
 from engine.recommend.published.model import PublishedModel
 from engine.recommend.request import RankingContext
 from engine.recommend.rerank.signals import FAINT, Signals, looked_at
 from engine.recommend.scoring.scorer import Pool
-from engine.runtime.compiled import compiled
 
 # Whose neighbours explain a dish: of the dishes on their orders the newest so many.
 SEEDS = 60
@@ -40,7 +40,7 @@ class Sources:
 
 def sources_of(published: PublishedModel, pool: Pool, *, known: bool) -> Sources:
     """Return where the dishes of a pool of all models come from."""
-    model, adds = _top_contributor(pool.model_scores, published.scorer.weights(known=known))
+    model, adds = top_contributor(pool.model_scores, published.scorer.weights(known=known))
     return Sources(model, adds, frozenset(model.tolist()))
 
 
@@ -90,19 +90,9 @@ def _surely(context: RankingContext, pool: Pool, sources: Sources) -> tuple[list
         opinion = context.published.models[number].opinion(context.query)
         if opinion is not None:
             least[number], near = opinion.least, near or opinion.nearby
-    return _has_opinion(
+    return has_opinion(
         pool.model_scores, sources.model, sources.adds, np.array(least, np.float32)
     ).tolist(), near and context.nearby
-
-
-@compiled
-def _has_opinion(
-    scores: FloatArray, model: IntArray, adds: npt.NDArray[np.bool_], least: FloatArray
-) -> npt.NDArray[np.bool_]:
-    found = np.zeros(len(model), dtype=np.bool_)
-    for row in range(len(model)):
-        found[row] = adds[row] and scores[row, model[row]] >= least[model[row]]
-    return found
 
 
 def _new(context: RankingContext, columns: IntArray) -> list[bool]:
@@ -110,17 +100,7 @@ def _new(context: RankingContext, columns: IntArray) -> list[bool]:
     extras, began, now = context.published.extras, context.published.began_at, context.query.now
     if extras.together is None or extras.first_at is None or began is None or now - began < 2 * NEW_S:
         return [False] * len(columns)
-    found: list[bool] = _rare_since(columns, extras.together.baskets, extras.first_at, RARE, now - NEW_S).tolist()
-    return found
-
-
-@compiled
-def _rare_since(
-    columns: IntArray, baskets: FloatArray, first_at: LongArray, rare: float, since: int
-) -> npt.NDArray[np.bool_]:
-    found = np.zeros(len(columns), dtype=np.bool_)
-    for row in range(len(columns)):
-        found[row] = baskets[columns[row]] < rare and first_at[columns[row]] >= since
+    found: list[bool] = rare_since(columns, extras.together.baskets, extras.first_at, RARE, now - NEW_S).tolist()
     return found
 
 
@@ -150,35 +130,10 @@ def _seeds(context: RankingContext, columns: IntArray, sources: Sources, times: 
     for number, (rows, last, _alike) in context.published.neighbour_models:
         if number not in sources.top_contributors:
             continue
-        wanted, any_wanted = _wanted(columns, sources.model, sources.adds, times, number)
+        wanted, any_wanted = brought_by(columns, sources.model, sources.adds, times, number)
         if not any_wanted:
             continue
         own = query.items[query.start[-1 - last :][0] :] if last else query.items[-SEEDS:]
         seeds = strongest(rows.start, rows.columns, rows.values, own, wanted)
         found = seeds if found is None else np.maximum(found, seeds)
     return None if found is None else found.tolist()
-
-
-@compiled
-def _wanted(
-    columns: IntArray, model: IntArray, adds: npt.NDArray[np.bool_], times: IntArray, number: int
-) -> tuple[IntArray, bool]:
-    """Return the columns that model `number` brought and they never ordered, -1 for others, and whether any is."""
-    wanted, some = np.full(len(columns), -1, dtype=np.int32), False
-    for row in range(len(columns)):
-        if adds[row] and model[row] == number and not times[row]:
-            wanted[row], some = columns[row], True
-    return wanted, some
-
-
-@compiled
-def _top_contributor(parts: FloatArray, weights: FloatArray) -> tuple[IntArray, npt.NDArray[np.bool_]]:
-    n = len(parts)
-    model, adds = np.zeros(n, dtype=np.int32), np.zeros(n, dtype=np.bool_)
-    for row in range(n):
-        most = parts[row, 0] * weights[0]
-        for each in range(1, len(weights)):
-            if parts[row, each] * weights[each] > most:
-                most, model[row] = parts[row, each] * weights[each], each
-        adds[row] = most > 0
-    return model, adds

@@ -12,18 +12,17 @@ from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
 from engine.models.arrays import FloatArray, IntArray, read_only
 from engine.models.base import Recommender
 from engine.models.board import Board
-from engine.models.kernels.best import best_of, bound_of
+from engine.models.kernels.best import best_of
 from engine.models.query import Query
+from engine.recommend.kernels.blending import best_rows, take_rows
 from engine.recommend.scoring.allowed import Allowed
 from engine.recommend.scoring.blend import Blend
 from engine.recommend.scoring.features import features
 from engine.recommend.scoring.ranker import Ranker
-from engine.runtime.compiled import compiled
 
 # How many of the blend's best are worth a closer look.
 CANDIDATES = 150
@@ -103,7 +102,7 @@ class Scorer:
             table = features(board, rows, scores, query, self.ranker.facts)
             scores = self.ranker.trees.predict(table)
             order = best_of(scores, columns, size, -np.inf)
-            columns, scores, parts, seen = _taken(order, columns, rows, scores, board.model_scores, table)
+            columns, scores, parts, seen = take_rows(order, columns, rows, scores, board.model_scores, table)
             pool = Pool(columns, scores, parts, self.names, seen)
         else:
             pool = Pool(columns[:size], scores[:size], board.model_scores[rows[:size]], self.names)
@@ -130,7 +129,7 @@ class Scorer:
         everyone = np.arange(board.n, dtype=np.int32)
         for part, model in early:
             model.score_candidates(query, board, part, everyone)
-        rows, values = _best_rows(
+        rows, values = best_rows(
             board.model_scores, board.columns, board.row_of, board.n, asked.weights, mask, allowed.blocked, most
         )
         if not asked.late:
@@ -164,62 +163,3 @@ def _with_unknown(pool: Pool, allowed: Allowed, size: int) -> Pool:
         pool.names,
         None if table is None else np.concatenate([table, np.full((len(added), table.shape[1]), np.nan, np.float32)]),
     )
-
-
-@compiled
-def _best_rows(
-    parts: FloatArray,
-    columns: IntArray,
-    row_of: IntArray,
-    n: int,
-    weights: FloatArray,
-    mask: npt.NDArray[np.bool_],
-    blocked: IntArray,
-    most: int,
-) -> tuple[IntArray, FloatArray]:
-    """Return the (at most `most`) rows that may be shown and blend best over 0, best first, and their scores."""
-    values = _blended(parts, columns, row_of, n, weights, mask, blocked)
-    rows = best_of(values, columns[:n], most, bound_of(values, most))
-    scores = np.empty(len(rows), dtype=np.float32)
-    for at in range(len(rows)):
-        scores[at] = values[rows[at]]
-    return rows, scores
-
-
-@compiled
-def _taken(
-    order: IntArray, columns: IntArray, rows: IntArray, scores: FloatArray, parts: FloatArray, table: FloatArray
-) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
-    """Return columns, scores, parts (by row of the board) and table of the places in `order`."""
-    n = len(order)
-    taken, score = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.float32)
-    said, seen = np.empty((n, parts.shape[1]), np.float32), np.empty((n, table.shape[1]), np.float32)
-    for at in range(n):
-        place = order[at]
-        taken[at], score[at] = columns[place], scores[place]
-        said[at, :], seen[at, :] = parts[rows[place], :], table[place, :]
-    return taken, score, said, seen
-
-
-@compiled
-def _blended(
-    parts: FloatArray,
-    columns: IntArray,
-    row_of: IntArray,
-    n: int,
-    weights: FloatArray,
-    mask: npt.NDArray[np.bool_],
-    blocked: IntArray,
-) -> FloatArray:
-    """Return (n,) the weighted sums of what the models say; 0 for what may not be shown."""
-    values = np.zeros(n, dtype=np.float32)
-    for row in range(n):
-        if mask[columns[row]]:
-            total = np.float32(0)
-            for model in range(len(weights)):
-                total += weights[model] * parts[row, model]
-            values[row] = total
-    for column in blocked:
-        if row_of[column] >= 0:
-            values[row_of[column]] = 0
-    return values

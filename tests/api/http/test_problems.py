@@ -125,7 +125,7 @@ def test_a_fault_nobody_foresaw_is_a_problem_and_is_logged_under_its_request_id(
         raise ZeroDivisionError("secret inside")
 
     monkeypatch.setattr("api.routes.recommend.recommend_dishes", broken)
-    monkeypatch.setattr("api.routes.segments.rule_asked", broken)
+    monkeypatch.setattr("engine.segments.library.segment_rule", broken)
     body = {} if "dishes" in path else {"segment": "dormant"}
     with capture_logs() as logged:
         answer = standing.client.post(path, json=body)

@@ -3,43 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine
 
-from engine.database.session import connect, transaction
-from engine.events.event import Event
+from engine.database.session import transaction
 from engine.events.inbox import events_of, last_seq, move_watermark, read_after, store, watermark
-from engine.settings import Settings
-
-NOW = datetime(2026, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
-Home = tuple[Settings, Engine]
+from tests.inbox import NOW, Home, put, reported
 
 
-def reported(number: int, kind: str = "order", customer: str = "ann", **properties: object) -> Event:
-    if kind == "order":
-        properties = {"order_id": f"o{number}", "items": [{"item_id": "soup", "unit_price_cents": 500}]} | properties
-    return Event(f"e{number}", kind, customer, NOW + timedelta(minutes=number), properties)
-
-
-@pytest.fixture
-def home(settings: Settings, database_url: str | None) -> Iterator[Home]:
-    settings = replace(settings, database_url=database_url)
-    database = connect(settings)
-    yield settings, database
-    database.dispose()
-
-
-def put(database: Engine, *events: Event, at: datetime = NOW) -> list[Event]:
-    with transaction(database) as session:
-        return store(session, events, at)
-
-
-def test_an_event_is_stored_once_however_often_it_is_sent(home: Home) -> None:
-    _, database = home
+def test_an_event_is_stored_once_however_often_it_is_sent(inbox_home: Home) -> None:
+    _, database = inbox_home
     first = put(database, reported(1), reported(2), reported(1, customer="somebody else"))
     again = put(database, reported(2), reported(3))
     assert [event.event_id for event in first] == ["e1", "e2"]
@@ -49,8 +24,8 @@ def test_an_event_is_stored_once_however_often_it_is_sent(home: Home) -> None:
         assert [e.seq for e in read_after(session, 0)] == [first[0].seq, first[1].seq, again[0].seq]
 
 
-def test_what_is_read_is_what_was_stored(home: Home) -> None:
-    _, database = home
+def test_what_is_read_is_what_was_stored(inbox_home: Home) -> None:
+    _, database = inbox_home
     event = reported(1, items=[{"item_id": "汤", "quantity": 2}], zone="z")
     (stored,) = put(database, event)
     with transaction(database) as session:
@@ -60,8 +35,8 @@ def test_what_is_read_is_what_was_stored(home: Home) -> None:
         assert events_of(session, "bob", limit=5) == []
 
 
-def test_reading_skips_other_types_and_older_receipts(home: Home) -> None:
-    _, database = home
+def test_reading_skips_other_types_and_older_receipts(inbox_home: Home) -> None:
+    _, database = inbox_home
     put(database, reported(1), reported(2, "view", item_id="soup"), at=NOW - timedelta(days=100))
     put(database, reported(3), at=NOW)
     with transaction(database) as session:
@@ -69,8 +44,8 @@ def test_reading_skips_other_types_and_older_receipts(home: Home) -> None:
         assert [e.event_id for e in read_after(session, 0, since=NOW - timedelta(days=90))] == ["e3"]
 
 
-def test_a_rolled_back_batch_leaves_nothing(home: Home) -> None:
-    _, database = home
+def test_a_rolled_back_batch_leaves_nothing(inbox_home: Home) -> None:
+    _, database = inbox_home
 
     def fails() -> None:
         with transaction(database) as session:
@@ -83,8 +58,8 @@ def test_a_rolled_back_batch_leaves_nothing(home: Home) -> None:
         assert last_seq(session) == 0
 
 
-def test_a_reader_never_misses_an_event_of_a_slower_writer(home: Home) -> None:
-    _, database = home
+def test_a_reader_never_misses_an_event_of_a_slower_writer(inbox_home: Home) -> None:
+    _, database = inbox_home
     seen: list[int] = []
     done = threading.Event()
 
@@ -116,8 +91,8 @@ def test_a_reader_never_misses_an_event_of_a_slower_writer(home: Home) -> None:
     assert seen == sorted(seen)
 
 
-def test_a_watermark_never_moves_back(home: Home) -> None:
-    _, database = home
+def test_a_watermark_never_moves_back(inbox_home: Home) -> None:
+    _, database = inbox_home
     with transaction(database) as session:
         assert watermark(session, "history") == 0
         move_watermark(session, "history", 7)

@@ -2,51 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
 import pytest
-from sqlalchemy import Engine
 
-from engine.database.session import connect, transaction
 from engine.events.event import Event
-from engine.events.inbox import store
 from engine.history.compaction import compact_inbox
 from engine.history.opening import open_history
 from engine.settings import Settings
-
-NOW = datetime(2026, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
-Home = tuple[Settings, Engine]
-
-
-def reported(number: int, kind: str = "order", customer: str = "ann", **properties: object) -> Event:
-    if kind == "order":
-        properties = {"order_id": f"o{number}", "items": [{"item_id": "soup", "unit_price_cents": 500}]} | properties
-    return Event(f"e{number}", kind, customer, NOW + timedelta(minutes=number), properties)
-
-
-@pytest.fixture
-def home(settings: Settings, database_url: str | None) -> Iterator[Home]:
-    settings = replace(settings, database_url=database_url)
-    database = connect(settings)
-    yield settings, database
-    database.dispose()
-
-
-def put(database: Engine, *events: Event, at: datetime = NOW) -> list[Event]:
-    with transaction(database) as session:
-        return store(session, events, at)
+from tests.inbox import NOW, Home, put, reported
 
 
 def orders_of(settings: Settings) -> Mapping[str, dict[str, Any]]:
     return {row["order_id"]: row for row in open_history(settings).orders().collect().to_dicts()}
 
 
-def test_orders_reported_by_event_become_history(home: Home) -> None:
-    settings, database = home
+def test_orders_reported_by_event_become_history(inbox_home: Home) -> None:
+    settings, database = inbox_home
     items = [{"item_id": "soup", "quantity": 2, "unit_price_cents": 450}, {"item_id": "soup", "unit_price_cents": 450}]
     put(database, reported(1, items=items, discount_cents=100, delivery_fee_cents=50, vendor_id="v", zone="z"))
     assert compact_inbox(database, settings) == 1
@@ -56,8 +31,8 @@ def test_orders_reported_by_event_become_history(home: Home) -> None:
     assert lines.select("line_no", "quantity", "line_cents").rows() == [(0, 2.0, 900), (1, 1.0, 450)]
 
 
-def test_compacting_again_changes_nothing(home: Home) -> None:
-    settings, database = home
+def test_compacting_again_changes_nothing(inbox_home: Home) -> None:
+    settings, database = inbox_home
     put(database, reported(1), reported(2))
     compact_inbox(database, settings)
     before = open_history(settings).fingerprint()
@@ -65,8 +40,10 @@ def test_compacting_again_changes_nothing(home: Home) -> None:
     assert open_history(settings).fingerprint() == before
 
 
-def test_a_run_that_died_before_its_watermark_moved_is_done_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings, database = home
+def test_a_run_that_died_before_its_watermark_moved_is_done_again(
+    inbox_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, database = inbox_home
     put(database, reported(1), reported(2))
     with monkeypatch.context() as patched:
         patched.setattr("engine.history.compaction.move_watermark", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -77,8 +54,8 @@ def test_a_run_that_died_before_its_watermark_moved_is_done_again(home: Home, mo
     assert len(orders_of(settings)) == 2
 
 
-def test_a_later_status_or_rating_reaches_the_order_in_the_inbox_or_in_history(home: Home) -> None:
-    settings, database = home
+def test_a_later_status_or_rating_reaches_the_order_in_the_inbox_or_in_history(inbox_home: Home) -> None:
+    settings, database = inbox_home
     put(database, reported(1), reported(2), reported(3, "order_status", order_id="o1", status="refunded"))
     compact_inbox(database, settings)
     put(
@@ -95,15 +72,15 @@ def test_a_later_status_or_rating_reaches_the_order_in_the_inbox_or_in_history(h
     assert statuses == ["refunded"]
 
 
-def test_a_rating_of_one_dish_is_not_one_of_its_order(home: Home) -> None:
-    settings, database = home
+def test_a_rating_of_one_dish_is_not_one_of_its_order(inbox_home: Home) -> None:
+    settings, database = inbox_home
     put(database, reported(1), reported(2, "rating", order_id="o1", rating=1, item_id="soup"))
     compact_inbox(database, settings)
     assert orders_of(settings)["o1"]["rating"] is None
 
 
-def test_an_order_id_of_another_customer_does_not_overwrite_history(home: Home) -> None:
-    settings, database = home
+def test_an_order_id_of_another_customer_does_not_overwrite_history(inbox_home: Home) -> None:
+    settings, database = inbox_home
     put(database, reported(1))
     compact_inbox(database, settings)
     put(database, Event("e9", "order", "mallory", NOW, {"order_id": "o1", "items": [{"item_id": "tea"}]}), reported(2))
@@ -126,10 +103,10 @@ def test_an_order_id_of_another_customer_does_not_overwrite_history(home: Home) 
     ],
 )
 def test_the_last_status_by_instant_holds_however_reports_arrive(
-    home: Home, events: list[tuple[str, int, str | None]], status: str, between: bool
+    inbox_home: Home, events: list[tuple[str, int, str | None]], status: str, between: bool
 ) -> None:
     """A cancellation that arrives before its order, or after a newer word, with a compaction between or without."""
-    settings, database = home
+    settings, database = inbox_home
     for number, (kind, minute, word) in enumerate(events):
         told = {"order_id": "o1"} | ({"status": word} if word else {}) | ({"items": []} if kind == "order" else {})
         put(database, Event(f"e{number}", kind, "ann", NOW + timedelta(minutes=minute), told))

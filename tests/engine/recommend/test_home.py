@@ -167,7 +167,7 @@ def test_an_order_undone_after_training_learned_it_no_longer_counts(published, c
     lines = trained.baskets.basket_start[first : end + 1]
     assert query.items.tolist() == trained.baskets.items[lines[0] : lines[-2]].tolist()
     assert query.start[-1] == len(query.items)
-    # Refunded before training ran, it was never learned, and another basket of that instant is not hers to lose.
+    # Refunded before training ran, it was never learned, and another basket of that instant is not lost with it.
     early = Event("e4", "order_status", "c001", at, {"order_id": "elsewhere", "status": "refunded"}, 4)
     assert len(trained.query("c001", [early], now=int(NOW.timestamp()), place=Place()).at) == end - first
 
@@ -220,7 +220,7 @@ def test_what_the_time_of_day_brought_says_so() -> None:
 
 
 def test_a_habit_of_hers_is_the_reason_on_its_day(town) -> None:
-    friday = datetime(2025, 3, 28, 12, tzinfo=UTC)  # a week after her last order
+    friday = datetime(2025, 3, 28, 12, tzinfo=UTC)  # a week after the last order
     lunch = town.ask("rita", limit=1, at=friday).dishes[0]
     assert (lunch.item_id, lunch.reason.text) == ("d05", "You order this most Fridays")
     assert town.ask("rita", limit=1, at=friday, language="zh").dishes[0].reason.text == "您几乎每个周五都点这个"

@@ -1,4 +1,4 @@
-"""A newcomer's first list: by her language, and by who brought her here."""
+"""A newcomer's first list: by language, and by who referred them."""
 
 from __future__ import annotations
 

@@ -9,11 +9,11 @@ from pathlib import Path
 HELD = """
 import sys
 import numpy as np
-from engine.runtime.memory import trim_heap
+from engine.runtime.memory import limit_free_heap
 def held():
     return int(open("/proc/self/statm").read().split()[1]) * 4096
 if sys.argv[1:] == ["back"]:
-    trim_heap()
+    limit_free_heap()
 del_me = np.ones(30 * 2**20, np.uint8)
 del del_me
 before = held()

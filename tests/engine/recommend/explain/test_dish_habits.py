@@ -1,4 +1,4 @@
-"""When she orders a dish, and that nothing is said of it that is not so."""
+"""When a customer orders a dish, and that nothing is said of it that is not so."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def test_an_empty_cart_cannot_be_completed_and_an_unknown_one_gets_her_usual(tow
 
 
 def test_again_holds_only_what_she_ordered_and_says_what_is_due(town) -> None:
-    friday = NOW.replace(month=3, day=28)  # a week after her last order
+    friday = NOW.replace(month=3, day=28)  # a week after the last order
     shown = again(town, limit=5, at=friday)
     assert [dish.item_id for dish in shown.dishes] == ["d05", "d06"]
     assert shown.dishes[0].reason.text == "You order this about every 7 days: time for it again"

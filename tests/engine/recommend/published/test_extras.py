@@ -55,7 +55,7 @@ def test_a_dish_few_ordered_is_new(extras) -> None:
 def test_a_newcomers_home_and_language_are_those_of_her_registration(extras) -> None:
     assert extras.cards.home_zone("new") == 1  # south
     assert extras.cards.language_of("new") == LANGUAGES.index("zh")
-    assert extras.cards.home_zone("ann") == -1  # she has orders: they say more
+    assert extras.cards.home_zone("ann") == -1  # orders say more
     assert extras.cards.language_of("nobody") == -1
 
 

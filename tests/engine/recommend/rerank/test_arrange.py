@@ -16,7 +16,7 @@ from engine.errors import BadDefinition
 from engine.models.content import words_of
 from engine.recommend.explain.reasons import SHORT
 from engine.recommend.lists.similar import similar_dishes
-from engine.recommend.options import ListOptions, Options, described, parse_options, read_options
+from engine.recommend.options import ListOptions, Options, describe_options, parse_options, read_options
 from engine.recommend.rerank.exploration import explore
 from tests.engine.recommend.conftest import NEW, OLD, VENDOR, bought, told
 
@@ -269,12 +269,12 @@ def test_the_file_of_options_is_checked_key_by_key(tmp_path) -> None:
             read_options(tmp_path)
         assert refused.value.where == where
     assert parse_options(None) == Options()
-    assert {name.split(".")[0] for name, _, _ in described()} == {"lists", "signals"}
+    assert {name.split(".")[0] for name, _, _ in describe_options()} == {"lists", "signals"}
 
 
 def test_the_guide_lists_every_option_with_its_default() -> None:
     guide = (Path(__file__).parents[4] / "docs" / "guides" / "recommend.md").read_text(encoding="utf-8")
-    for name, default, about in described():
+    for name, default, about in describe_options():
         assert f"| `{name}` | {default:g} | {about} |" in guide, f"docs/guides/recommend.md is behind on {name}"
 
 

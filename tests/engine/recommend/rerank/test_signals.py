@@ -1,4 +1,4 @@
-"""What she did since her last order changes the next list."""
+"""What a customer did since the last order changes the next list."""
 
 from __future__ import annotations
 

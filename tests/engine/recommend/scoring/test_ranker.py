@@ -15,7 +15,7 @@ from engine.models.query import Place, Query
 from engine.recommend.published.model import _ranker
 from engine.recommend.published.places import went_to
 from engine.recommend.scoring.allowed import Allowed
-from engine.recommend.scoring.features import MOST_PLACED, ItemFacts, _median, _places, features, names
+from engine.recommend.scoring.features import ItemFacts, features, names
 from engine.recommend.scoring.ranker import Ranker
 from engine.recommend.scoring.scorer import Scorer
 from tests.baskets import learned_from, random_town, tables
@@ -49,13 +49,13 @@ def described(asked, columns, n_items=5):
     return [dict(zip(names(["popular"]), row.tolist(), strict=True)) for row in table]
 
 
-def test_her_history_with_a_dish_by_hand() -> None:
+def test_own_history_with_a_dish_by_hand() -> None:
     (soup, other) = described(query([0], [1], [0], [1], now_day=10), [0, 3])
     assert soup["own_count"] == 2
     assert soup["own_share"] == 0.5
     assert soup["baskets_since"] == 2
     assert soup["days_since"] == 8
-    assert soup["gaps_since"] == 4  # she orders it every second day and last did eight days ago
+    assert soup["gaps_since"] == 4  # ordered every second day, and last eight days ago
     assert soup["own_recent"] == 1
     assert other["own_count"] == 0
     assert other["days_since"] == -1
@@ -207,26 +207,3 @@ def test_a_ranker_taught_on_other_features_leaves_the_order_to_the_blend(learned
     for one, kept in ((ranker, True), (older, False)):
         artifact = Artifact(tmp_path, {}, {f"ranker.{name}": array for name, array in one.arrays().items()})
         assert (_ranker(artifact, [model.name for model in models]) is not None) == kept
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_the_middle_of_any_numbers_is_their_median(seed) -> None:
-    rng = np.random.default_rng(seed)
-    for n in (1, 2, 3, 10, 101):
-        values = rng.choice(rng.normal(0, 100, 1 + seed * n).astype(np.float32), n)
-        assert _median(values.copy()) == np.float32((np.sort(values)[[(n - 1) // 2, n // 2]].sum(dtype=np.float32)) / 2)
-
-
-def test_where_a_dish_is_ordered_to_is_told_by_some_of_its_orders_where_they_are_many() -> None:
-    rng = np.random.default_rng(0)
-    many, few = 50 * MOST_PLACED, 40
-    items = np.repeat(np.array([0, 1], np.int32), [many, few])
-    latitude = rng.normal(31, 0.05, len(items)).astype(np.float32)
-    latitude[::7] = np.nan
-    longitude = np.full(len(items), 121, np.float32)
-    found = _places(np.arange(len(items) + 1), items, latitude, longitude, 3)
-    # A thousand of a normal spread tell its middle to a twenty-fifth of it, rarely worse than a tenth.
-    assert found[0][0] == pytest.approx(np.nanmedian(latitude[:many]), abs=0.1 * 0.05)
-    assert found[0][1] == pytest.approx(np.nanmedian(latitude[many:]), abs=1e-5)
-    assert found[2][1] == pytest.approx(111.2 * np.nanmedian(np.abs(latitude[many:] - found[0][1])), rel=1e-3)
-    assert np.isnan([column[2] for column in found]).all()

@@ -1,0 +1,1 @@
+"""Which loops make ranking and its reasons fast?"""

@@ -1,0 +1,1 @@
+"""Which loops make learning and judging fast?"""
