@@ -8,7 +8,8 @@ import pytest
 
 from engine.recommend.scoring.features import ItemFacts
 from tests.baskets import learned_from
-from training.learn.ranker import SETTINGS, TRUNCATION, Examples, Growing, _kept, _Lambdas, grow
+from training.kernels.gradients import keep_candidates
+from training.learn.ranker import SETTINGS, TRUNCATION, Examples, Growing, _Lambdas, grow
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_everything_ordered_is_kept_and_of_the_rest_as_much_as_was_drawn() -> No
     seen = np.zeros(150)
     rng = np.random.default_rng(0)
     for _ in range(300):
-        kept = _kept(ordered, rng.random(50, dtype=np.float32))
+        kept = keep_candidates(ordered, rng.random(50, dtype=np.float32))
         assert len(kept) == 52
         assert (np.diff(kept) > 0).all()
         seen[kept] += 1
@@ -64,4 +65,4 @@ def test_everything_ordered_is_kept_and_of_the_rest_as_much_as_was_drawn() -> No
 
 
 def test_all_are_kept_where_there_are_fewer_than_are_drawn() -> None:
-    assert _kept(np.array([False, True, False]), np.full(50, 0.999, np.float32)).tolist() == [0, 1, 2]
+    assert keep_candidates(np.array([False, True, False]), np.full(50, 0.999, np.float32)).tolist() == [0, 1, 2]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from engine.recommend.scoring.features import OF_BLEND, SLOTS, FeatureSlot, names
+from engine.recommend.kernels.features import OF_BLEND, SLOTS, FeatureSlot
+from engine.recommend.scoring.features import names
 
 
 def test_slots_follow_one_another_without_a_gap() -> None:
