@@ -32,7 +32,7 @@ from training.data.split import split_last_basket
 
 RESULT = Path(__file__).parent / "results" / "addons.md"
 MOST_ASKED = 4_000
-Scores = npt.NDArray[np.floating]
+Scores = npt.NDArray[np.number]
 Scorer = Callable[["Case"], Scores]
 
 
@@ -96,7 +96,7 @@ def scorers(baskets: Baskets) -> dict[str, Scorer]:
         (np.ones(len(baskets.items), np.float32), baskets.items, baskets.basket_start),
         shape=(baskets.n_baskets, baskets.n_items),
     )
-    counts = np.asarray(holds.sum(axis=0)).ravel()
+    counts: Scores = np.asarray(holds.sum(axis=0)).ravel()
     pairs = sparse.csr_array(holds.T @ holds)
     pairs.setdiag(0)
     share = sparse.csr_array(sparse.diags_array(1 / np.maximum(counts, 1)) @ pairs)

@@ -47,8 +47,9 @@ class GpTopFreq:
         return self
 
     def score(self, queries: Sequence[Query]) -> FloatArray:
-        own = query_matrix(queries, len(self.popularity)).toarray()
-        return own + self.popularity
+        own: FloatArray = query_matrix(queries, len(self.popularity)).toarray()
+        summed: FloatArray = own + self.popularity
+        return summed
 
 
 @dataclass
@@ -119,7 +120,8 @@ class UpCf:
         total = np.zeros(n_items, np.float32)
         for basket in baskets[-self.recency :]:
             total[basket] += 1
-        return total / max(1, min(self.recency, len(baskets)))
+        mean: FloatArray = total / np.float32(max(1, min(self.recency, len(baskets))))
+        return mean
 
     def fit(self, baskets: Baskets) -> UpCf:
         rows = []

@@ -182,9 +182,11 @@ async def _drive(url: str, key: str, customers: list[str], rate: float, seconds:
         at.append(due - start)
         late.append((time.perf_counter() - due) * 1000)
 
+    host, port = asked.hostname or "", asked.port or 80
+
     async def open_and_ask(request: bytes, due: float) -> None:
         try:
-            _, line = await loop.create_connection(lambda: Line(idle), asked.hostname, asked.port)
+            _, line = await loop.create_connection(lambda: Line(idle), host, port)
         except OSError:
             answered(due, 0)
         else:

@@ -64,7 +64,7 @@ class Work:
 def frames(lines: pl.DataFrame) -> TrainingSet:
     """Return the training set of a frame with order_id, customer_id, ordered_at, item_id and any context columns."""
 
-    def conform(frame: pl.DataFrame, schema: dict[str, Any]) -> pl.LazyFrame:
+    def conform(frame: pl.DataFrame, schema: Mapping[str, Any]) -> pl.LazyFrame:
         frame = frame.with_columns(status=pl.lit("delivered"), quantity=pl.lit(1.0))
         return frame.select(
             pl.col(name).cast(kind) if name in frame.columns else pl.lit(None, dtype=kind).alias(name)
@@ -89,7 +89,7 @@ def tafeng() -> Iterator[Work]:
     for half in (0, 1):
         told = pl.col("user_id").is_in(customers[half::2])
         known = future.filter(told).join(following, on="user_id").select(history.columns)
-        data = numbered(pl.concat([history, known.cast(dict(history.schema))]))
+        data = numbered(pl.concat([history, known.cast(pl.Schema(history.schema))]))
         split = next_for(data, future.filter(~told))
         yield Work(f"tafeng, the other half's future known ({half + 1} of 2)", data, split, 10, "recall@10")
 
@@ -289,9 +289,8 @@ def measure(work: Work) -> list[str]:
     ours = {f"{name} (served)" if name == found.served else name: one for name, one in found.judged.items()}
     for name, one in [*((f"*{peer}*", one) for peer, one in judged.items()), *ours.items()]:
         means, bounds = one.means(), interval(one.column(metric), rng)
-        cells = [means[f"{shown}@{work.k}"] for shown in SHOWN]
-        shown = " | ".join("-" if cell is None else f"{cell:.4f}" for cell in cells)
-        rows.append(f"| {name} | {shown} | {f'{bounds[0]:.3f} to {bounds[1]:.3f}' if bounds else ''} |")
+        cells = ["-" if mean is None else f"{mean:.4f}" for mean in (means[f"{each}@{work.k}"] for each in SHOWN)]
+        rows.append(f"| {name} | {' | '.join(cells)} | {f'{bounds[0]:.3f} to {bounds[1]:.3f}' if bounds else ''} |")
     for peer, figures in work.cited.items():
         cells = [f"{figures[shown]:.3f}" if shown in figures else "-" for shown in SHOWN]
         rows.insert(2, f"| *{peer}, cited* | {' | '.join(cells)} | |")

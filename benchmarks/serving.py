@@ -54,6 +54,7 @@ from engine.database.session import connect, transaction
 from engine.events.event import Event
 from engine.events.online.in_redis import RedisStore
 from engine.imports.intake import import_files
+from engine.imports.mapping import ImportKind
 from engine.recommend.published.model import open_published
 from engine.settings import Settings
 from training.data.split import Fold, Split, sample
@@ -84,7 +85,12 @@ def prepare(home: Path, scale: CityScale) -> Settings:
     now = datetime.now(UTC)
     if not settings.history_folder.exists():
         written = write_city(home / "city", scale, seed=1, until=UNTIL)
-        kinds = {"customers": ["customers"], "items": ["items"], "vendors": ["vendors"], "orders": ["orders", "lines"]}
+        kinds: dict[ImportKind, list[str]] = {
+            "customers": ["customers"],
+            "items": ["items"],
+            "vendors": ["vendors"],
+            "orders": ["orders", "lines"],
+        }
         for kind, names in kinds.items():
             import_files(settings, kind, [path for name in names for path in written.files[name]], None, now=now)
     train(settings, now=now)
@@ -127,11 +133,11 @@ def variant(settings: Settings, base: str, name: str, changed: dict[str, Any]) -
     for file in (folder.parent / base).iterdir():
         if file.name not in {MANIFEST, *changed}:
             os.link(file, folder / file.name)
-    for file, array in changed.items():
-        manifest["files"].pop(file, None)
+    for file_name, array in changed.items():
+        manifest["files"].pop(file_name, None)
         if array is not None:
-            np.save(folder / file, array)
-            manifest["files"][file] = hashlib.sha256((folder / file).read_bytes()).hexdigest()
+            np.save(folder / file_name, array)
+            manifest["files"][file_name] = hashlib.sha256((folder / file_name).read_bytes()).hexdigest()
     manifest["version"] = folder.name
     (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
     return folder.name

@@ -54,7 +54,7 @@ def without_clock(told: Mapping[str, Sequence[str]]) -> TrainingSet:
     """Return the training set of `{customer: [dish, ...]}`, one dish a basket, of which only the numbers are known."""
     orders, lines = tables({name: [(n, [dish]) for n, dish in enumerate(dishes)] for name, dishes in told.items()})
     numbers = pl.Series([n for dishes in told.values() for n in range(len(dishes))], dtype=pl.Int32)
-    at = pl.lit(datetime.fromtimestamp(BASKET_CLOCK_START, UTC)) + pl.duration(days=numbers)
+    at = pl.lit(datetime.fromtimestamp(BASKET_CLOCK_START, UTC)) + pl.duration(days=pl.lit(numbers))
     orders = orders.with_columns(basket_no=numbers, ordered_at=at.cast(ORDERS["ordered_at"]))
     return training_set(orders.lazy(), lines.lazy(), pl.DataFrame(schema=ITEMS))
 

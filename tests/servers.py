@@ -147,16 +147,19 @@ def _throwaway_cluster(binaries: Path, folder: Path) -> Iterator[str]:
         as_user = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
         if not shutil.which("setpriv"):
             as_user = ["runuser", "-u", user, "--"]
-    elsewhere = {"cwd": folder, "stdout": subprocess.DEVNULL}
+
+    def run(*words: str, check: bool = True) -> None:
+        subprocess.run([*as_user, *words], check=check, cwd=folder, stdout=subprocess.DEVNULL)
+
     initdb = ["initdb", "-D", str(data), "-U", "regulars", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C.UTF-8"]
-    subprocess.run([*as_user, binaries / initdb[0], *initdb[1:]], check=True, **elsewhere)
+    run(str(binaries / initdb[0]), *initdb[1:])
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
-    control = [*as_user, str(binaries / "pg_ctl"), "-D", str(data), "-w"]
-    subprocess.run([*control, "-o", options, "-l", str(folder / "log"), "start"], check=True, **elsewhere)
+    control = [str(binaries / "pg_ctl"), "-D", str(data), "-w"]
+    run(*control, "-o", options, "-l", str(folder / "log"), "start")
     try:
         yield f"postgresql+psycopg://regulars@127.0.0.1:{port}/postgres"
     finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], check=False, **elsewhere)
+        run(*control, "-m", "immediate", "stop", check=False)
 
 
 def _exists(user: str) -> bool:

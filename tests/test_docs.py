@@ -15,13 +15,13 @@ PAGES_WITH_LINKS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "
 
 
 @pytest.mark.parametrize("name", sorted(PAGES))
-def test_the_reference_is_the_one_the_code_writes(name) -> None:
+def test_the_reference_is_the_one_the_code_writes(name: str) -> None:
     page = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
     assert page == PAGES[name](), f"docs/reference/{name} is behind the code; run `make docs`"
 
 
 @pytest.mark.parametrize("page", PAGES_WITH_LINKS, ids=lambda p: str(p.relative_to(ROOT)))
-def test_every_link_between_pages_leads_somewhere(page) -> None:
+def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
 

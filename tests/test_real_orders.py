@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -18,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 MAP = ROOT / "docs" / "guides" / "import" / "ncr_food_orders.yaml"
 
 
-def regulars(*words: object) -> dict:
+def regulars(*words: object) -> dict[str, Any]:
     """Run the command as a user would and return its JSON."""
     command = [sys.executable, "-c", "from cli.main import run; run()", *map(str, words), "--json"]
     env = {**os.environ, "REGULARS_CURRENCY": "INR", "REGULARS_TIMEZONE": "Asia/Kolkata"}
@@ -41,11 +43,13 @@ def hold_back_last_orders(orders: pl.DataFrame, lines: pl.DataFrame, folder: Pat
 
 
 @pytest.fixture(scope="module")
-def work(tmp_path_factory):
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("ncr")
 
 
-def test_last_orders_are_hit_by_five_dishes_at_least_seventy_times_in_a_hundred(shared_data, work, show_figure) -> None:
+def test_last_orders_are_hit_by_five_dishes_at_least_seventy_times_in_a_hundred(
+    shared_data: Callable[..., Any], work: Path, show_figure: Callable[..., Any]
+) -> None:
     orders = pl.read_parquet(shared_data("ncr_food_orders", "orders.parquet"))
     lines = pl.read_parquet(shared_data("ncr_food_orders", "order_items.parquet"))
     *history, future = hold_back_last_orders(orders, lines, work)
@@ -63,7 +67,9 @@ def test_last_orders_are_hit_by_five_dishes_at_least_seventy_times_in_a_hundred(
     assert found["models"][found["served"]]["hit@5"] >= 0.70
 
 
-def test_the_main_job_end_to_end_on_real_orders(shared_data, work, show_figure) -> None:
+def test_the_main_job_end_to_end_on_real_orders(
+    shared_data: Callable[..., Any], work: Path, show_figure: Callable[..., Any]
+) -> None:
     files = [shared_data("ncr_food_orders", name) for name in ("orders.parquet", "order_items.parquet")]
     home = ["--home", work / "whole"]
     told = regulars("import", "orders", *files, "--map", MAP, *home)

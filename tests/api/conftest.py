@@ -6,11 +6,12 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import polars as pl
@@ -18,11 +19,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.app import build
+from api.serving.state import ServingState
 from engine.columns import CUSTOMERS, ITEMS, OFFERS, VENDORS
 from engine.database.keys import create_key
 from engine.database.session import connect, transaction
 from engine.history.opening import open_history
-from engine.history.tables import upsert_table
+from engine.history.tables import TableName, upsert_table
 from engine.settings import Settings
 from tests.baskets import random_town, tables
 from training import run
@@ -57,7 +59,7 @@ def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return settings.home
 
 
-def fill(settings: Settings, name, schema, rows) -> None:
+def fill(settings: Settings, name: TableName, schema: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     frame = pl.DataFrame([{key: row.get(key) for key in schema} for row in rows], schema=schema, orient="row")
     upsert_table(settings, name, frame)
 
@@ -84,12 +86,24 @@ class App:
     client: TestClient
     settings: Settings
 
-    def dishes(self, customer: str | None = "c001", status: int = 200, **body):
+    @property
+    def live(self) -> ServingState:
+        """What the running service answers from."""
+        service: Any = self.client.app
+        state: ServingState = service.state.live
+        return state
+
+    def call(self, work: Callable[..., Awaitable[Any]], *given: object) -> Any:
+        """Run a coroutine function in the service's own event loop."""
+        assert self.client.portal is not None
+        return self.client.portal.call(work, *given)
+
+    def dishes(self, customer: str | None = "c001", status: int = 200, **body: Any) -> dict[str, Any]:
         answer = self.client.post("/v1/recommend/dishes", json={"customer_id": customer, **body})
         assert answer.status_code == status, answer.text
         return answer.json()
 
-    def tell(self, *events, status: int = 202):
+    def tell(self, *events: Any, status: int = 202) -> dict[str, Any]:
         answer = self.client.post("/v1/events", json={"events": list(events)})
         assert answer.status_code == status, answer.text
         return answer.json()
@@ -118,7 +132,7 @@ def standing(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture
-def open_app(served_home: Settings) -> Callable[..., object]:
+def open_app(served_home: Settings) -> Callable[..., AbstractContextManager[App]]:
     """Return a function that opens the service with other settings."""
     return lambda **other: opened(replace(served_home, **other))
 
@@ -137,6 +151,8 @@ def real_server(settings: Settings, *options: str, env: dict[str, str] | None = 
         text=True,
     )
     try:
+        assert process.stdout is not None
+        assert process.stderr is not None
         said = ""
         while not said.rstrip().endswith("}"):
             line = process.stdout.readline()

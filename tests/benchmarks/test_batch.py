@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from engine.settings import Settings
 from training.run import train
 
 
-def test_a_small_home_is_measured_and_reported(tmp_path) -> None:
+def test_a_small_home_is_measured_and_reported(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     make(home, HistoryShape(9_000, 400, 120))

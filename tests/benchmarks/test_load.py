@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio.streams import StreamReader, StreamWriter
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from benchmarks.load import QUESTION, _drive
+from tests.present import there
 
 
-async def driven(answer, many: int):
+async def driven(answer: Callable[..., Any], many: int) -> Any:
     """Drive `many` requests in a tenth of a second at a server that answers as `answer` (number, writer) does."""
     asked: list[bytes] = []
-    serving: set[asyncio.Task] = set()
+    serving: set[asyncio.Task[Any]] = set()
 
-    async def serve(reader, writer) -> None:
-        serving.add(asyncio.current_task())
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        serving.add(there(asyncio.current_task()))
         answering = True
         while answering:
             try:
@@ -36,7 +40,7 @@ async def driven(answer, many: int):
     return found, asked
 
 
-async def in_two_parts(_number, writer) -> bool:
+async def in_two_parts(_number: object, writer: StreamWriter) -> bool:
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nab")
     await writer.drain()
     await asyncio.sleep(0.005)
@@ -44,13 +48,13 @@ async def in_two_parts(_number, writer) -> bool:
     return True
 
 
-async def every_third_is_refused(number, writer) -> bool:
+async def every_third_is_refused(number: int, writer: StreamWriter) -> bool:
     status = b"503 No" if number % 3 == 0 else b"200 OK"
     writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
     return True
 
 
-async def every_second_hangs_up(number, writer) -> bool:
+async def every_second_hangs_up(number: int, writer: StreamWriter) -> bool:
     if number % 2:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
     return bool(number % 2)

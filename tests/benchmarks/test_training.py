@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -96,7 +97,7 @@ def test_ratios_are_of_the_same_turn() -> None:
     assert ratios([2, 6, 4], [1, 2, 4]) == "2.00 (1.00 to 3.00)"
 
 
-def test_a_small_home_is_made_trained_and_measured(tmp_path) -> None:
+def test_a_small_home_is_made_trained_and_measured(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     imported = make(home, HistoryShape(9_000, 400, 120))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -33,7 +34,7 @@ class Done:
     stderr: str
 
     @property
-    def json(self) -> dict:
+    def json(self) -> dict[str, Any]:
         assert self.code == 0, self.stderr
         return json.loads(self.stdout)
 

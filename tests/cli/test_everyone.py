@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
+from engine.settings import Settings
 from tests.api.conftest import served_home, trained_home  # noqa: F401 - fixtures
 
 
 @pytest.fixture
-def ask(capsys, monkeypatch):
+def ask(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Return a function from arguments to (exit code, stdout, stderr)."""
     from cli.main import run
 
-    def call(*arguments):
+    def call(*arguments: int | Path | str) -> tuple[object, str, str]:
         monkeypatch.setattr("sys.argv", ["regulars", "recommend", "everyone", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
             run()
@@ -26,7 +30,9 @@ def ask(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("model", ["served", "als"])
-def test_it_writes_a_list_for_everybody_and_says_so(ask, served_home, tmp_path, model) -> None:  # noqa: F811
+def test_it_writes_a_list_for_everybody_and_says_so(
+    ask: Callable[..., Any], served_home: Settings, tmp_path: Path, model: str
+) -> None:
     file = tmp_path / "lists.parquet"
     code, out, _ = ask("--out", file, "--top", 3, "--model", model, "--home", served_home.home, "--json")
     assert code == 0
@@ -38,7 +44,13 @@ def test_it_writes_a_list_for_everybody_and_says_so(ask, served_home, tmp_path, 
     assert (told["model"], told["top"], told["done_before"]) == (model, 3, 0)
 
 
-def test_the_first_dish_is_the_one_the_service_would_show(ask, served_home, tmp_path, capsys, monkeypatch) -> None:  # noqa: F811
+def test_the_first_dish_is_the_one_the_service_would_show(
+    ask: Callable[..., Any],
+    served_home: Settings,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from cli.main import run
 
     file = tmp_path / "lists.parquet"
@@ -65,7 +77,14 @@ def test_the_first_dish_is_the_one_the_service_would_show(ask, served_home, tmp_
         ([], "--out"),
     ],
 )
-def test_bad_input_is_one_line(ask, served_home, tmp_path, monkeypatch, arguments, said) -> None:  # noqa: F811
+def test_bad_input_is_one_line(
+    ask: Callable[..., Any],
+    served_home: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    said: str,
+) -> None:
     monkeypatch.chdir(tmp_path)
     code, out, told = ask(*arguments, "--home", served_home.home)
     assert code == 2
@@ -75,7 +94,7 @@ def test_bad_input_is_one_line(ask, served_home, tmp_path, monkeypatch, argument
     assert not list(tmp_path.glob("*lists*"))
 
 
-def test_an_empty_home_is_told_to_train_first(ask, home, tmp_path) -> None:
+def test_an_empty_home_is_told_to_train_first(ask: Callable[..., Any], home: Path, tmp_path: Path) -> None:
     code, out, told = ask("--out", tmp_path / "lists.parquet", "--home", home)
     assert (code, out) == (2, "")
     assert "run `regulars train`" in told

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.database.session import connect, transaction
 from engine.events.event import Event
 from engine.events.inbox import store
+from engine.settings import Settings
 from tests.api.conftest import NOW, served_home, trained_home  # noqa: F401 - fixtures
 
 COMMANDS = {
@@ -22,13 +26,13 @@ COMMANDS = {
 
 
 @pytest.fixture
-def ask(served_home, capsys):  # noqa: F811
+def ask(served_home: Settings, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
     """Return a function from arguments to (exit code, stdout, stderr)."""
     import sys
 
     from cli.main import run
 
-    def call(*arguments):
+    def call(*arguments: str) -> tuple[object, str, str]:
         before = sys.argv
         sys.argv = ["regulars", "recommend", *arguments, "--home", str(served_home.home)]
         try:
@@ -43,7 +47,7 @@ def ask(served_home, capsys):  # noqa: F811
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_list_can_be_asked_from_the_command_line(ask, command, tmp_path) -> None:
+def test_every_list_can_be_asked_from_the_command_line(ask: Callable[..., Any], command: str, tmp_path: Path) -> None:
     (tmp_path / "everybody.yaml").write_text("orders: {at_least: 1}\n", encoding="utf-8")
     arguments = [str(tmp_path / "everybody.yaml") if each == "SEGMENT" else each for each in COMMANDS[command]]
     code, out, _ = ask(*arguments, "--limit", "2", "--json")
@@ -56,13 +60,13 @@ def test_every_list_can_be_asked_from_the_command_line(ask, command, tmp_path) -
     assert "why" in out
 
 
-def test_half_a_point_is_refused(ask) -> None:
+def test_half_a_point_is_refused(ask: Callable[..., Any]) -> None:
     code, _, told = ask("vendors", "c001", "--latitude", "31.2")
     assert code == 2
     assert "latitude and longitude belong together, and longitude is missing" in told
 
 
-def test_it_answers_what_the_service_answers(ask, served_home) -> None:  # noqa: F811
+def test_it_answers_what_the_service_answers(ask: Callable[..., Any], served_home: Settings) -> None:
     from tests.api.conftest import opened
 
     ours = json.loads(ask("dishes", "c001", "--limit", "6", "--zone", "z1", "--json")[1])
@@ -71,7 +75,7 @@ def test_it_answers_what_the_service_answers(ask, served_home) -> None:  # noqa:
     assert [item["item_id"] for item in ours["items"]] == [item["item_id"] for item in theirs["items"]]
 
 
-def test_it_hears_what_the_inbox_holds(ask, served_home) -> None:  # noqa: F811
+def test_it_hears_what_the_inbox_holds(ask: Callable[..., Any], served_home: Settings) -> None:
     before = json.loads(ask("dishes", "stranger", "--limit", "12", "--json")[1])["items"]
     rare = before[-1]["item_id"]
     engine = connect(served_home)
@@ -81,7 +85,9 @@ def test_it_hears_what_the_inbox_holds(ask, served_home) -> None:  # noqa: F811
     assert json.loads(ask("dishes", "stranger", "--limit", "1", "--json")[1])["items"][0]["item_id"] == rare
 
 
-def test_what_she_was_shown_hides_nothing_she_did_as_in_the_service(ask, served_home) -> None:  # noqa: F811
+def test_what_she_was_shown_hides_nothing_she_did_as_in_the_service(
+    ask: Callable[..., Any], served_home: Settings
+) -> None:
     shown = {"item_id": "d01", "request_id": "r", "slot": 0}
     told = [Event("e0", "order", "stranger", NOW, {"order_id": "1", "items": [{"item_id": "d07"}]})]
     told += [Event(f"e{n}", "impression", "stranger", NOW, shown) for n in range(1, 260)]
@@ -94,7 +100,7 @@ def test_what_she_was_shown_hides_nothing_she_did_as_in_the_service(ask, served_
     assert [item["item_id"] for item in json.loads(out)["items"]] == ["d07"]
 
 
-def test_people_are_told_what_a_dish_is_made_of_and_why_the_list_is_short(ask) -> None:
+def test_people_are_told_what_a_dish_is_made_of_and_why_the_list_is_short(ask: Callable[..., Any]) -> None:
     code, out, told = ask("dishes", "c001", "--limit", "20", "--zone", "z0", "--explain")
     assert code == 0
     assert "made of" in out
@@ -115,7 +121,7 @@ def test_people_are_told_what_a_dish_is_made_of_and_why_the_list_is_short(ask) -
         (["addons", "c001"], "--cart"),
     ],
 )
-def test_bad_input_is_one_line(ask, arguments, said) -> None:
+def test_bad_input_is_one_line(ask: Callable[..., Any], arguments: list[str], said: str) -> None:
     code, out, told = ask(*arguments)
     assert code == 2
     assert out == ""
@@ -123,7 +129,9 @@ def test_bad_input_is_one_line(ask, arguments, said) -> None:
     assert len(told.splitlines()) == 1
 
 
-def test_before_the_first_training_it_says_what_to_do(home, capsys, monkeypatch) -> None:
+def test_before_the_first_training_it_says_what_to_do(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     import sys
 
     from cli.main import run

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -22,7 +24,7 @@ from training.judge.gate import Verdict
 def test_training_renews_a_customer_table_that_lacks_what_was_told_or_a_column(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def train() -> dict:
+    def train() -> dict[str, Any]:
         monkeypatch.setattr(sys, "argv", ["regulars", "train", "--json", "--home", str(settings.home)])
         with pytest.raises(SystemExit) as left:
             run()
@@ -72,7 +74,9 @@ def test_a_refused_candidate_is_told_as_json_too(
 
 
 @pytest.mark.parametrize("verb", ["train", "tune", "evaluate"])
-def test_a_home_that_is_not_there_is_not_made(verb, settings, monkeypatch, capsys) -> None:
+def test_a_home_that_is_not_there_is_not_made(
+    verb: str, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sys, "argv", ["regulars", verb, "--home", str(settings.home)])
     with pytest.raises(SystemExit) as left:
         run()
@@ -84,7 +88,9 @@ def test_a_home_that_is_not_there_is_not_made(verb, settings, monkeypatch, capsy
 @pytest.mark.parametrize(
     ("span", "says"), [("5000d", "not above 0 and up to 3650d"), ("0d", "up to 3650d"), ("soon", "such as 28d or 4w")]
 )
-def test_a_span_out_of_bounds_is_told_the_bound(span, says, settings, monkeypatch, capsys) -> None:
+def test_a_span_out_of_bounds_is_told_the_bound(
+    span: str, says: str, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     settings.home.mkdir()
     monkeypatch.setattr(sys, "argv", ["regulars", "train", "--horizon", span, "--home", str(settings.home)])
     with pytest.raises(SystemExit) as left:
@@ -93,10 +99,12 @@ def test_a_span_out_of_bounds_is_told_the_bound(span, says, settings, monkeypatc
     assert says in capsys.readouterr().err
 
 
-def test_a_search_that_is_stopped_says_how_many_trials_are_kept(settings, monkeypatch, capsys) -> None:
+def test_a_search_that_is_stopped_says_how_many_trials_are_kept(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from training.tune.search import Step
 
-    def stopped(*_args, report, **_more):
+    def stopped(*_args: object, report: Callable[..., Any], **_more: object) -> None:
         report(Step(4, 0.2, 1.0, "models"))
         report(Step(2, 0.2, 2.0, "ranker"))
         raise KeyboardInterrupt

@@ -11,7 +11,7 @@ from engine.artifact import activate, load, write
 from engine.errors import NoHistory
 from engine.models.base import Recommender
 from engine.models.newcomer import Referral
-from engine.models.query import Place
+from engine.models.query import Place, Query
 from engine.models.registry import REGISTRY, impersonal_models, model_kind
 from tests.baskets import asks, empty_baskets, learned_from, random_town
 from training.data.matrices import TrainingSet, queries_for
@@ -31,7 +31,7 @@ def fitted(kind: type[Recommender], data: TrainingSet, seed: int = 0) -> Recomme
     return kind().fit(data.baskets, now=data.last_at, rng=np.random.default_rng(seed))
 
 
-def queries(data: TrainingSet):
+def queries(data: TrainingSet) -> list[Query]:
     rows = np.array([0, 5, 17, -1, 40])
     return queries_for(data.baskets, rows, np.full(5, data.last_at), [Place()] * 5)
 

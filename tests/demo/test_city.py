@@ -77,7 +77,7 @@ def test_orders_are_within_the_vendors_hours_weekdays_and_zones(city: City) -> N
 
 def test_some_orders_are_placed_after_midnight(city: City) -> None:
     hours = city.orders["ordered_at"].dt.convert_time_zone("Asia/Shanghai").dt.hour()
-    assert 0.005 < (hours < 2).mean() < 0.1
+    assert 0.005 < (hours < 2).sum() / len(hours) < 0.1
     assert ((hours >= 2) & (hours < 7)).sum() == 0
 
 
@@ -264,7 +264,7 @@ def test_no_loop_runs_over_people_or_orders() -> None:
                 found.add(ast.unparse(node.iter))
             elif isinstance(node, looping):
                 assert not isinstance(node, ast.While)
-                found |= {ast.unparse(each.iter) for each in node.generators}  # type: ignore[attr-defined]
+                found |= {ast.unparse(each.iter) for each in getattr(node, "generators", [])}
         assert found == over, name
         for word in ("map_elements", "map_rows", "vectorize", "iterrows", "apply_along_axis"):
             assert word not in ast.unparse(tree), name

@@ -10,7 +10,7 @@ from engine.ids import IdMap
 
 
 @given(st.lists(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=20), unique=True, max_size=50))
-def test_every_id_finds_its_number_and_back(names) -> None:
+def test_every_id_finds_its_number_and_back(names: list[str]) -> None:
     ids = IdMap.of(names)
     assert len(ids) == len(names)
     assert [ids.row(name) for name in names] == list(range(len(names)))
@@ -20,7 +20,7 @@ def test_every_id_finds_its_number_and_back(names) -> None:
 
 
 @given(st.lists(st.text(max_size=8), unique=True, max_size=20), st.text(max_size=8))
-def test_an_unknown_id_is_minus_one(names, stranger) -> None:
+def test_an_unknown_id_is_minus_one(names: list[str], stranger: str) -> None:
     names = [name for name in names if name.isascii()]
     assert (IdMap.of(names).row(stranger) >= 0) == (stranger in names)
 
@@ -37,7 +37,7 @@ def test_nothing_is_a_map_too() -> None:
 
 
 @given(st.lists(st.text(max_size=8), unique=True, max_size=20), st.lists(st.text(max_size=8), max_size=20))
-def test_many_ids_are_found_like_each_alone(names, asked) -> None:
+def test_many_ids_are_found_like_each_alone(names: list[str], asked: list[str]) -> None:
     ids = IdMap.of([name for name in names if name.isascii()])
     asked = [*asked, *names]
     assert ids.rows_of(asked).tolist() == [ids.row(name) for name in asked]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from engine.models.kernels.top import top_k
 from engine.models.query import Query
+from tests.present import there
 from training.data.split import Target
 from training.metrics import (
     coverage,
@@ -30,12 +32,12 @@ from training.metrics import (
 NAN = float("nan")
 
 
-def target(truth, known=(), unseen=0):
+def target(truth: set[Any], known: tuple[Any, ...] | set[Any] = (), unseen: int = 0) -> Target:
     baskets = (np.array(sorted(known), np.int32),) if known else ()
     return Target(Query.of(baskets, np.zeros(len(baskets), np.int64), 0), np.array(sorted(truth), np.int32), unseen)
 
 
-def figures(ranked, *targets, k):
+def figures(ranked: list[list[int]], *targets: Target, k: int) -> dict[str, list[float]]:
     judged = judge(np.array(ranked, np.int32), targets, k)
     return {name.split("@")[0]: judged.values[:, i].tolist() for i, name in enumerate(judged.metrics)}
 
@@ -83,7 +85,7 @@ def test_more_than_there_is_fills_up_with_minus_one() -> None:
 
 
 @given(st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0, NAN]), min_size=1, max_size=60), st.integers(1, 12))
-def test_top_k_equals_a_full_stable_sort(row, k: int) -> None:
+def test_top_k_equals_a_full_stable_sort(row: list[float], k: int) -> None:
     order = sorted((i for i, s in enumerate(row) if not math.isnan(s)), key=lambda i: -row[i])[:k]
     assert top_k(np.array([row], np.float32), k)[0].tolist() == order + [-1] * (k - len(order))
 
@@ -94,7 +96,9 @@ def test_top_k_equals_a_full_stable_sort(row, k: int) -> None:
     st.sets(st.integers(0, 9)),
     st.integers(1, 8),
 )
-def test_figures_agree_with_a_plain_reading_of_their_definitions(ranked, truth, known, k: int) -> None:
+def test_figures_agree_with_a_plain_reading_of_their_definitions(
+    ranked: list[int], truth: set[int], known: set[Any], k: int
+) -> None:
     found = figures([ranked], target(truth, known), k=k)
     shown = ranked[:k]
     dcg = sum(1 / math.log2(i + 2) for i, item in enumerate(shown) if item in truth)
@@ -121,7 +125,7 @@ def test_the_interval_covers_the_mean_nineteen_times_in_twenty() -> None:
     rng = np.random.default_rng(5)
     covered = 0
     for _ in range(200):
-        low, high = interval(rng.exponential(1.0, 150), rng)
+        low, high = there(interval(rng.exponential(1.0, 150), rng))
         covered += low <= 1.0 <= high
     assert 0.88 <= covered / 200 <= 0.99
 
@@ -129,7 +133,7 @@ def test_the_interval_covers_the_mean_nineteen_times_in_twenty() -> None:
 def test_a_paired_interval_sees_what_separate_ones_cannot() -> None:
     rng = np.random.default_rng(1)
     theirs = rng.random(300)
-    low, high = paired_interval(theirs + 0.02, theirs, rng)
+    low, high = there(paired_interval(theirs + 0.02, theirs, rng))
     assert low == pytest.approx(0.02)
     assert high == pytest.approx(0.02)
 
@@ -151,13 +155,13 @@ def test_the_gini_coefficient_by_hand() -> None:
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=40).filter(any))
-def test_the_gini_coefficient_is_half_the_relative_mean_difference(counts) -> None:
+def test_the_gini_coefficient_is_half_the_relative_mean_difference(counts: list[int]) -> None:
     apart = np.abs(np.subtract.outer(counts, counts)).mean()
     assert gini(np.array(counts)) == pytest.approx(apart / (2 * np.mean(counts)))
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=40).filter(any))
-def test_the_lorenz_curve_hangs_below_the_diagonal_by_the_gini_coefficient(counts) -> None:
+def test_the_lorenz_curve_hangs_below_the_diagonal_by_the_gini_coefficient(counts: list[int]) -> None:
     curve = np.array(lorenz(np.array(counts), points=len(counts) + 1))
     assert curve[0] == 0
     assert curve[-1] == pytest.approx(1)
@@ -182,4 +186,4 @@ def test_the_standard_error_by_hand() -> None:
 
 def test_students_interval_is_the_one_in_the_tables() -> None:
     low, high = t_interval(10.0, 1.0, 10, 0.05)
-    assert (low, high) == (pytest.approx(10 - 2.262, abs=1e-3), pytest.approx(10 + 2.262, abs=1e-3))
+    assert (low, high) == pytest.approx((10 - 2.262, 10 + 2.262), abs=1e-3)

@@ -14,7 +14,7 @@ import pytest
 from engine.artifact import live_version, load, manifest_of, versions
 from engine.errors import CandidateRefused, Conflict, NoHistory
 from engine.history.opening import open_history
-from engine.history.tables import upsert_table
+from engine.history.tables import TableName, upsert_table
 from engine.recommend.published.model import open_published
 from engine.settings import Settings
 from tests.baskets import random_town, tables
@@ -24,7 +24,7 @@ from training.judge.gate import judge_candidate
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 
 
-def import_town(settings: Settings, *, seed: int = 1, customers=120, dishes=15, suffix=""):
+def import_town(settings: Settings, *, seed: int = 1, customers: int = 120, dishes: int = 15, suffix: str = "") -> None:
     orders, lines = tables(
         {f"{name}{suffix}": told for name, told in random_town(customers, dishes, seed=seed).items()}
     )
@@ -65,10 +65,12 @@ def test_equal_history_and_seed_give_equal_arrays(settings: Settings, tmp_path: 
 
 def test_times_of_day_are_those_of_most_vendors_else_of_most_customers_else_of_the_operator(settings: Settings) -> None:
     import_town(settings)
+    told: dict[TableName, tuple[str, list[str | None]]]
     told = {"vendors": ("vendor_id", ["Asia/Shanghai", "Asia/Shanghai", "Asia/Tokyo", None])}
     told |= {"customers": ("customer_id", ["Europe/Berlin", None])}
     assert run.load_training_set(settings).baskets.timezone == settings.timezone
-    for name, expected in (("customers", "Europe/Berlin"), ("vendors", "Asia/Shanghai")):
+    found: dict[TableName, str] = {"customers": "Europe/Berlin", "vendors": "Asia/Shanghai"}
+    for name, expected in found.items():
         key, zones = told[name]
         rows = [{key: f"{key}{n}", "timezone": zone} for n, zone in enumerate(zones)]
         upsert_table(settings, name, pl.DataFrame(rows, schema_overrides={"timezone": pl.String}))

@@ -1,9 +1,13 @@
 """An answer's head and body leave together, and nothing else about a connection changes."""
 
+from __future__ import annotations
+
 import asyncio
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import uvicorn
@@ -12,15 +16,16 @@ from api.http.coalescing import CoalescingProtocol, HeaderBuffer
 from api.process.workers import configured
 
 
-class Recorder:
+class Recorder(asyncio.Transport):
     """A transport that remembers what it was told."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.written: list[bytes] = []
         self.closed = False
 
-    def write(self, data: bytes) -> None:
-        self.written.append(data)
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written.append(bytes(data))
 
     def close(self) -> None:
         self.closed = True
@@ -62,7 +67,7 @@ def test_who_waits_for_leave_to_send_the_body_gets_it_at_once() -> None:
     assert below.written == [b"HTTP/1.1 100 Continue\r\n\r\n"]
 
 
-async def echo(scope, receive, send) -> None:
+async def echo(scope: Any, receive: Any, send: Any) -> None:
     """Answer with the body that was sent; on /broken fail after the head."""
     if scope["type"] != "http":
         return
@@ -75,14 +80,13 @@ async def echo(scope, receive, send) -> None:
 
 
 @pytest.fixture
-def port():
+def port() -> Iterator[int]:
     bound = socket.create_server(("127.0.0.1", 0))
     config = configured(echo)
     assert config.http is CoalescingProtocol
     config.lifespan, config.log_level = "off", "critical"
     config.configure_logging()
     server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None
     thread = threading.Thread(target=asyncio.run, args=(server.serve(sockets=[bound]),))
     thread.start()
     while not server.started:
@@ -105,37 +109,37 @@ def said_to(port: int, *parts: bytes) -> bytes:
     return got
 
 
-def test_one_connection_carries_several_answers(port) -> None:
+def test_one_connection_carries_several_answers(port: int) -> None:
     ask = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
     got = said_to(port, ask + b"\r\none", ask + b"Connection: close\r\n\r\ntwo")
     assert got.count(b"HTTP/1.1 200 OK") == 2
     assert [part.rpartition(b"\r\n\r\n")[2] for part in got.split(b"HTTP/1.1 ")[1:]] == [b"one", b"two"]
 
 
-def test_an_answer_arrives_whole_in_one_packet(port) -> None:
+def test_an_answer_arrives_whole_in_one_packet(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=5) as line:
         line.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\none")
         assert line.recv(65536).endswith(b"\r\n\r\none")
 
 
-def test_a_body_that_waits_for_leave_is_asked_for(port) -> None:
+def test_a_body_that_waits_for_leave_is_asked_for(port: int) -> None:
     head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
     got = said_to(port, head, b"one")
     assert got.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
     assert got.endswith(b"one")
 
 
-def test_what_is_no_request_is_told_so(port) -> None:
+def test_what_is_no_request_is_told_so(port: int) -> None:
     assert said_to(port, b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400 ")
 
 
-def test_a_failure_after_the_head_closes_the_connection(port) -> None:
+def test_a_failure_after_the_head_closes_the_connection(port: int) -> None:
     got = said_to(port, b"POST /broken HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\none")
     assert got.startswith(b"HTTP/1.1 200 OK")
     assert not got.endswith(b"one")
 
 
-def test_who_wants_a_websocket_gets_an_ordinary_answer(port) -> None:
+def test_who_wants_a_websocket_gets_an_ordinary_answer(port: int) -> None:
     head = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=5) as line:
         line.sendall(head + b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")

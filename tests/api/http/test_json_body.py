@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
+
+from tests.api.conftest import App
 
 ROUTES = [
     "/v1/recommend/dishes",
@@ -19,23 +22,23 @@ DEEP = b"[" * 100_000 + b"]" * 100_000
 HALF = "x\ud83d"
 
 
-def post(standing, path, body):
+def post(standing: App, path: str, body: bytes | dict[str, Any]) -> Any:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return standing.client.post(path, content=content, headers={"content-type": "application/json"})
 
 
-def view(**properties):
+def view(**properties: int | str) -> dict[str, Any]:
     return {"events": [{"event_id": "e", "type": "view", "customer_id": "c001", "properties": properties}]}
 
 
-def order(**properties):
-    lines = {"order_id": "o", "items": [{"item_id": "d01"}]} | properties
+def order(**properties: Any) -> dict[str, Any]:
+    lines: dict[str, Any] = {"order_id": "o", "items": [{"item_id": "d01"}]} | properties
     return {"events": [{"event_id": "e", "type": "order", "customer_id": "c001", "properties": lines}]}
 
 
 @pytest.mark.parametrize("path", ROUTES)
 @pytest.mark.parametrize("body", [b'{"limit": ', b'{"name": "\xff"}', b'{"limit": NaN}', b'{"a": ' + DEEP + b"}", DEEP])
-def test_what_is_no_json_is_called_malformed_on_every_route(standing, path, body) -> None:
+def test_what_is_no_json_is_called_malformed_on_every_route(standing: App, path: str, body: bytes) -> None:
     answer = post(standing, path, body)
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
@@ -63,18 +66,18 @@ def test_what_is_no_json_is_called_malformed_on_every_route(standing, path, body
         ("/v1/recommend/coupons", {"customer_id": "c001", "context": {"zone": HALF}}, "context.zone"),
     ],
 )
-def test_half_a_character_is_refused_with_its_place(standing, path, body, field) -> None:
+def test_half_a_character_is_refused_with_its_place(standing: App, path: str, body: dict[str, Any], field: str) -> None:
     answer = post(standing, path, body)
     assert answer.status_code == 422, answer.text
     assert (answer.json()["code"], answer.json()["field"]) == ("bad_request", field)
 
 
-def test_a_whole_character_beyond_the_first_plane_is_text(standing) -> None:
+def test_a_whole_character_beyond_the_first_plane_is_text(standing: App) -> None:
     body = json.dumps(view(item_id="d")).encode().replace(b'"d"', b'"\\ud83c\\udf5c"')
     assert post(standing, "/v1/events", body).json()["accepted"] == 1
 
 
-def test_names_in_paths_hold_no_control_characters(standing) -> None:
+def test_names_in_paths_hold_no_control_characters(standing: App) -> None:
     answer = standing.client.get("/v1/customers/a%00b")
     assert (answer.status_code, answer.json()["field"]) == (422, "customer_id")
     assert standing.client.get("/v1/segments/a%00b").json()["field"] == "name"

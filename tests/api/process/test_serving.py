@@ -6,26 +6,29 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import redis
 
 from engine import artifact
-from tests.api.conftest import opened, real_server
+from engine.settings import Settings
+from tests.api.conftest import App, opened, real_server
 from tests.servers import free_port
 from training import run
 
 
-def view(number, customer="c001"):
+def view(number: Any, customer: str = "c001") -> Any:
     return {"event_id": f"e{number}", "type": "view", "customer_id": customer, "properties": {"item_id": "d01"}}
 
 
-def order(number, dish, customer):
+def order(number: int, dish: str, customer: str) -> dict[str, Any]:
     lines = {"order_id": f"o{number}", "items": [{"item_id": dish}]}
     return {"event_id": f"e{number}", "type": "order", "customer_id": customer, "properties": lines}
 
 
-def wait_for(check, seconds=10.0):
+def wait_for(check: Callable[..., Any], seconds: float = 10.0) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if check():
@@ -34,11 +37,11 @@ def wait_for(check, seconds=10.0):
     raise AssertionError("did not happen in time")
 
 
-def first(answer):
+def first(answer: dict[str, Any]) -> str:
     return answer["items"][0]["item_id"]
 
 
-def test_a_new_artifact_is_swapped_in_without_a_failed_request(served_home) -> None:
+def test_a_new_artifact_is_swapped_in_without_a_failed_request(served_home: Settings) -> None:
     statuses: list[int] = []
     versions: set[str] = set()
     stop = threading.Event()
@@ -63,7 +66,7 @@ def test_a_new_artifact_is_swapped_in_without_a_failed_request(served_home) -> N
     assert set(statuses) == {200}
 
 
-def test_two_workers_share_what_one_of_them_was_told(served_home, redis_url) -> None:
+def test_two_workers_share_what_one_of_them_was_told(served_home: Settings, redis_url: str) -> None:
     with real_server(served_home, "--workers", "2", env={"REGULARS_REDIS_URL": redis_url}) as client:
         wait_for(lambda: client.get("/health/ready").json().get("status") == "ready")
         for number in range(8):
@@ -78,7 +81,7 @@ def test_two_workers_share_what_one_of_them_was_told(served_home, redis_url) -> 
         assert "regulars_requests_total" in client.get("/metrics").text
 
 
-def test_several_workers_without_redis_are_refused_in_one_line(served_home) -> None:
+def test_several_workers_without_redis_are_refused_in_one_line(served_home: Settings) -> None:
     command = [sys.executable, "-c", "from cli.main import run; run()", "serve", "--workers", "2"]
     found = subprocess.run([*command, "--home", str(served_home.home)], capture_output=True, text=True, check=False)
     assert found.returncode == 2
@@ -86,7 +89,7 @@ def test_several_workers_without_redis_are_refused_in_one_line(served_home) -> N
     assert len(found.stderr.strip().splitlines()) == 1
 
 
-def test_a_taken_port_is_one_line(served_home) -> None:
+def test_a_taken_port_is_one_line(served_home: Settings) -> None:
     import socket
 
     with socket.socket() as taken:
@@ -99,7 +102,7 @@ def test_a_taken_port_is_one_line(served_home) -> None:
     assert found.stderr.strip() == f"error[conflict]: --port: port {port} is taken; choose another"
 
 
-def test_a_flushed_redis_is_rebuilt_from_the_inbox(open_app, redis_url) -> None:
+def test_a_flushed_redis_is_rebuilt_from_the_inbox(open_app: Callable[..., Any], redis_url: str) -> None:
     with open_app(redis_url=redis_url) as app:
         app.tell(order(1, "d11", "new"))
         assert first(app.dishes("new")) == "d11"
@@ -110,7 +113,7 @@ def test_a_flushed_redis_is_rebuilt_from_the_inbox(open_app, redis_url) -> None:
         assert app.client.get("/health/ready").json()["status"] == "ready"
 
 
-def test_redis_gone_degrades_and_its_return_heals(open_app, redis_url) -> None:
+def test_redis_gone_degrades_and_its_return_heals(open_app: Callable[..., Any], redis_url: str) -> None:
     del redis_url  # asked for only to be skipped loudly where Redis is not installed
     port = free_port()
     serve = ["redis-server", "--port", str(port), "--save", "", "--appendonly", "no", "--loglevel", "warning"]
@@ -138,14 +141,14 @@ def test_redis_gone_degrades_and_its_return_heals(open_app, redis_url) -> None:
         server.wait(10)
 
 
-def test_the_in_process_store_is_rebuilt_at_start(served_home) -> None:
+def test_the_in_process_store_is_rebuilt_at_start(served_home: Settings) -> None:
     with opened(served_home) as app:
         app.tell(order(1, "d11", "new"))
     with opened(served_home) as again:
         assert first(again.dishes("new")) == "d11"
 
 
-def test_metrics_count_requests_by_route_not_by_path(app) -> None:
+def test_metrics_count_requests_by_route_not_by_path(app: App) -> None:
     app.client.get("/v1/customers/c001")
     app.client.get("/v1/customers/c002")
     found = app.client.get("/metrics").text
@@ -153,7 +156,7 @@ def test_metrics_count_requests_by_route_not_by_path(app) -> None:
     assert "c001" not in found
 
 
-def _answers(port) -> bool:
+def _answers(port: int) -> bool:
     try:
         return bool(redis.Redis(port=port).ping())
     except redis.RedisError:

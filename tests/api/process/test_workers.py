@@ -9,26 +9,30 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
+import pytest
 
 from api.process.supervisor import HUNG_S, LOOK_S, Supervisor, sign_of_life
 from api.serving import refresher
 from api.serving.refresher import compile_ahead, release_stamp
+from engine.settings import Settings
 from tests.api.conftest import key_for
 
 
 @contextmanager
-def two_workers(settings, redis_url) -> Iterator[tuple[subprocess.Popen, str]]:
+def two_workers(settings: Settings, redis_url: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The service with two workers, and its address."""
     command = [sys.executable, "-c", "from cli.main import run; run()", "serve", "--port", "0", "--json"]
     command += ["--workers", "2", "--home", str(settings.home)]
     env = {**os.environ, "REGULARS_REDIS_URL": redis_url}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, text=True)
     try:
+        assert process.stdout is not None
         said = ""
         while not said.rstrip().endswith("}"):
             said += process.stdout.readline()
@@ -39,7 +43,7 @@ def two_workers(settings, redis_url) -> Iterator[tuple[subprocess.Popen, str]]:
         assert "Traceback" not in complaints, complaints
 
 
-def workers_of(process: subprocess.Popen) -> set[int]:
+def workers_of(process: subprocess.Popen[str]) -> set[int]:
     return {int(child) for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()}
 
 
@@ -47,7 +51,7 @@ def command_of(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
 
 
-def wait_for(check, seconds=30.0):
+def wait_for(check: Callable[[], Any], seconds: float = 30.0) -> Any:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := check():
@@ -56,12 +60,12 @@ def wait_for(check, seconds=30.0):
     raise AssertionError("did not happen in time")
 
 
-def supervised(process: subprocess.Popen) -> set[int]:
+def supervised(process: subprocess.Popen[str]) -> set[int]:
     """Return the two workers once the process that forked them has turned into their supervisor."""
     return wait_for(lambda: any(p.endswith("supervisor.py") for p in command_of(process.pid)) and workers_of(process))
 
 
-def test_workers_share_what_was_imported_before_they_were_forked(served_home, redis_url) -> None:
+def test_workers_share_what_was_imported_before_they_were_forked(served_home: Settings, redis_url: str) -> None:
     with two_workers(served_home, redis_url) as (process, address):
         httpx2.get(f"{address}/health/ready", timeout=20)
         first, second = supervised(process)
@@ -71,7 +75,7 @@ def test_workers_share_what_was_imported_before_they_were_forked(served_home, re
             assert int(shared) > 50_000  # kB
 
 
-def test_a_worker_that_was_killed_is_replaced_while_the_other_answers(served_home, redis_url) -> None:
+def test_a_worker_that_was_killed_is_replaced_while_the_other_answers(served_home: Settings, redis_url: str) -> None:
     headers = {"Authorization": f"Bearer {key_for(served_home)}"}
     with two_workers(served_home, redis_url) as (process, address):
         httpx2.get(f"{address}/health/ready", timeout=20)
@@ -91,7 +95,7 @@ def test_a_worker_that_was_killed_is_replaced_while_the_other_answers(served_hom
         assert answer.status_code == 200
 
 
-def test_all_end_with_their_supervisor_and_their_metrics_are_removed(served_home, redis_url) -> None:
+def test_all_end_with_their_supervisor_and_their_metrics_are_removed(served_home: Settings, redis_url: str) -> None:
     with two_workers(served_home, redis_url) as (process, address):
         httpx2.get(f"{address}/health/ready", timeout=20)
         workers = supervised(process)
@@ -105,7 +109,7 @@ def test_all_end_with_their_supervisor_and_their_metrics_are_removed(served_home
         assert not [worker for worker in workers if Path(f"/proc/{worker}").exists()]
 
 
-def test_workers_give_signs_of_life(served_home, redis_url) -> None:
+def test_workers_give_signs_of_life(served_home: Settings, redis_url: str) -> None:
     with two_workers(served_home, redis_url) as (process, address):
         httpx2.get(f"{address}/health/ready", timeout=20)
         workers = supervised(process)
@@ -120,7 +124,9 @@ def test_workers_give_signs_of_life(served_home, redis_url) -> None:
         wait_for(lambda: not Path(sign_of_life(folder, min(workers))).exists())
 
 
-def test_a_worker_without_a_sign_of_life_is_killed_and_one_with_is_not(tmp_path, capfd) -> None:
+def test_a_worker_without_a_sign_of_life_is_killed_and_one_with_is_not(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     hung, well, starting = (subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) for _ in "123")
     try:
         for worker in (hung, well):
@@ -140,7 +146,7 @@ def test_a_worker_without_a_sign_of_life_is_killed_and_one_with_is_not(tmp_path,
             worker.communicate()
 
 
-def test_a_service_whose_folder_was_cleared_away_goes_on(served_home, redis_url) -> None:
+def test_a_service_whose_folder_was_cleared_away_goes_on(served_home: Settings, redis_url: str) -> None:
     with two_workers(served_home, redis_url) as (process, address):
         httpx2.get(f"{address}/health/ready", timeout=20)
         workers = supervised(process)
@@ -154,7 +160,7 @@ def test_a_service_whose_folder_was_cleared_away_goes_on(served_home, redis_url)
         assert workers_of(process) == workers
 
 
-def test_loops_are_compiled_ahead_once_a_release(served_home, monkeypatch) -> None:
+def test_loops_are_compiled_ahead_once_a_release(served_home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     answered: list[object] = []
     monkeypatch.setattr(refresher, "warm_up", answered.append)
     kept = served_home.artifacts_folder / refresher.COMPILED
@@ -167,6 +173,6 @@ def test_loops_are_compiled_ahead_once_a_release(served_home, monkeypatch) -> No
     assert len(answered) == 2
 
 
-def test_nothing_is_compiled_ahead_where_nothing_was_trained(settings) -> None:
+def test_nothing_is_compiled_ahead_where_nothing_was_trained(settings: Settings) -> None:
     compile_ahead(settings)
     assert not (settings.artifacts_folder / refresher.COMPILED).exists()

@@ -67,7 +67,7 @@ def test_after_training_an_event_counts_once_as_history(app: App) -> None:
     through = compact_inbox(engine, app.settings)
     engine.dispose()
     run.train(app.settings, now=datetime.now(UTC), inbox_through=through)
-    app.client.portal.call(app.client.app.state.live.refresh)
+    app.call(app.live.refresh)
     assert app.dishes("new", limit=1)["items"][0]["reason"]["code"] == "ordered_once"
     assert open_history(app.settings).orders().filter(customer_id="new").collect()["order_cents"].to_list() == [700]
 
@@ -81,7 +81,7 @@ def test_an_order_on_its_way_while_training_ran_counts_before_and_after_it_arriv
     through = compact_inbox(engine, app.settings)
     engine.dispose()
     run.train(app.settings, now=datetime.now(UTC), inbox_through=through)
-    app.client.portal.call(app.client.app.state.live.refresh)
+    app.call(app.live.refresh)
     assert app.dishes("new", limit=1)["items"][0]["reason"]["code"] == "ordered_once"
     app.tell(event("order_status", 2, order_id="n1", status="delivered") | {"customer_id": "new"})
     assert app.dishes("new", limit=1)["items"][0]["reason"]["code"] == "ordered_once"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -62,7 +63,7 @@ def test_a_segment_is_saved_listed_previewed_and_explained(client: TestClient) -
 
 
 def test_what_is_wrong_has_a_status_a_code_and_a_path(client: TestClient) -> None:
-    def refused(status: int, path: str, **body: object) -> dict[str, object]:
+    def refused(status: int, path: str, **body: object) -> dict[str, Any]:
         answer = client.post(f"/v1/segments/{path}", json=body)
         assert answer.status_code == status, answer.text
         return answer.json()

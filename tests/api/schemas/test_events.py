@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from api.app import build
-from api.schemas.events import ANY_EVENT, PARTS, shape_name
+from api.schemas.events import ANY_EVENT, shape_name
+from api.schemas.responses import PARTS
 from engine.events.types import EVENT_TYPES, EventType
 from engine.settings import Settings
 

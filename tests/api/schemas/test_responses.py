@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from pydantic import TypeAdapter
 
 from api.schemas import responses as answers
+from tests.api.conftest import App
 from tests.api.routes.test_lists import ROUTES
 
 ORDER = {
@@ -15,7 +19,7 @@ ORDER = {
     "properties": {"order_id": "o1", "items": [{"item_id": "d01"}]},
 }
 RULE = {"any": [{"orders": {"at_least": 2}}, {"segment": "dormant"}]}
-ASKED = {
+ASKED: dict[str, Any] = {
     **{f"post /v1/recommend/{name}": body for name, body in ROUTES.items()},
     "post /v1/recommend/coupons": {"customer_id": "c001", "basket_cents": 100},
     "post /v1/events": {"events": [ORDER]},
@@ -34,20 +38,20 @@ PATTERNS = {"/v1/customers/c001": "/v1/customers/{customer_id}", "/v1/segments/m
 
 
 @pytest.fixture(scope="module")
-def document(standing):
+def document(standing: App) -> dict[str, Any]:
     return standing.client.get("/openapi.json").json()
 
 
-def operations(document):
+def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return [(f"{way} {path}", each) for path, ways in document["paths"].items() for way, each in ways.items()]
 
 
-def shape_named(reference):
+def shape_named(reference: dict[str, str]) -> type[Any]:
     return getattr(answers, reference["$ref"].rpartition("/")[2])
 
 
-def test_every_reference_leads_somewhere_and_the_frameworks_own_errors_are_gone(document) -> None:
-    def references(value):
+def test_every_reference_leads_somewhere_and_the_frameworks_own_errors_are_gone(document: dict[str, Any]) -> None:
+    def references(value: Any) -> Iterator[str]:
         if isinstance(value, dict):
             yield from ([value["$ref"]] if isinstance(value.get("$ref"), str) else [])
             for inner in value.values():
@@ -63,7 +67,7 @@ def test_every_reference_leads_somewhere_and_the_frameworks_own_errors_are_gone(
     assert not any("HTTPValidationError" in each for each in named)
 
 
-def test_every_refusal_of_every_route_is_a_problem(document) -> None:
+def test_every_refusal_of_every_route_is_a_problem(document: dict[str, Any]) -> None:
     for name, operation in operations(document):
         refusals = {int(status) for status in operation["responses"] if int(status) >= 400}
         if "/health/" in name:
@@ -78,7 +82,7 @@ def test_every_refusal_of_every_route_is_a_problem(document) -> None:
             assert media == ("application/problem+json", problem), (name, status)
 
 
-def test_every_answer_has_a_shape(document) -> None:
+def test_every_answer_has_a_shape(document: dict[str, Any]) -> None:
     for name, operation in operations(document):
         for status, response in operation["responses"].items():
             if int(status) < 400 and name != "get /metrics":
@@ -87,11 +91,13 @@ def test_every_answer_has_a_shape(document) -> None:
 
 @pytest.mark.parametrize("asked", ASKED)
 @pytest.mark.parametrize("explain", [False, True])
-def test_what_is_answered_has_the_shape_it_is_said_to_have(standing, document, asked, explain) -> None:
+def test_what_is_answered_has_the_shape_it_is_said_to_have(
+    standing: App, document: dict[str, Any], asked: str, explain: bool
+) -> None:
     way, path = asked.split()
     body = ASKED[asked]
     more = {"explain": True} if explain and path.rpartition("/")[2] in ROUTES else {}
-    answer = standing.client.request(way, path, **({} if body is None else {"json": body | more}))
+    answer = standing.client.request(way, path, json=None if body is None else body | more)
     assert answer.is_success, answer.text
     told = document["paths"][PATTERNS.get(path, path)][way]["responses"][str(answer.status_code)]
     shape = shape_named(told["content"]["application/json"]["schema"])
@@ -111,8 +117,10 @@ def test_what_is_answered_has_the_shape_it_is_said_to_have(standing, document, a
         ("post", "/v1/recommend/dishes", {"limit": 0, "explain": 1}, 422),
     ],
 )
-def test_a_refusal_is_declared_and_has_the_shape_of_a_problem(standing, document, way, path, body, status) -> None:
-    answer = standing.client.request(way, path, **({} if body is None else {"json": body}))
+def test_a_refusal_is_declared_and_has_the_shape_of_a_problem(
+    standing: App, document: dict[str, Any], way: str, path: str, body: dict[str, Any] | None, status: int
+) -> None:
+    answer = standing.client.request(way, path, json=body)
     assert answer.status_code == status
     pattern = path if path in document["paths"] else path.rpartition("/")[0]
     (declared,) = [each for each in document["paths"] if each == path or each.startswith(f"{pattern}/{{")]
@@ -120,7 +128,7 @@ def test_a_refusal_is_declared_and_has_the_shape_of_a_problem(standing, document
     assert TypeAdapter(answers.Problem).validate_json(answer.content) == answer.json()
 
 
-def test_every_example_of_an_answer_fits_its_shape(document) -> None:
+def test_every_example_of_an_answer_fits_its_shape(document: dict[str, Any]) -> None:
     for name, operation in operations(document):
         for status, response in operation["responses"].items():
             told = response["content"].get("application/json", {})

@@ -108,7 +108,9 @@ def test_the_last_status_by_instant_holds_however_reports_arrive(
     """A cancellation that arrives before its order, or after a newer word, with a compaction between or without."""
     settings, database = inbox_home
     for number, (kind, minute, word) in enumerate(events):
-        told = {"order_id": "o1"} | ({"status": word} if word else {}) | ({"items": []} if kind == "order" else {})
+        told: dict[str, Any] = (
+            {"order_id": "o1"} | ({"status": word} if word else {}) | ({"items": []} if kind == "order" else {})
+        )
         put(database, Event(f"e{number}", kind, "ann", NOW + timedelta(minutes=minute), told))
         if between:
             compact_inbox(database, settings)

@@ -22,7 +22,7 @@ START = datetime(2024, 1, 31, 23, 0, tzinfo=UTC)
 
 
 def orders_of(*rows: tuple[str, str, datetime, str, int | None]) -> pl.DataFrame:
-    schema = {"order_id": pl.String, "customer_id": pl.String, "ordered_at": history.ORDERS["ordered_at"]}
+    schema = {"order_id": pl.String, "customer_id": pl.String, "ordered_at": ORDERS["ordered_at"]}
     return pl.DataFrame(rows, schema={**schema, "status": pl.String, "order_cents": pl.Int64}, orient="row")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -35,15 +36,15 @@ def load(settings: Settings, *files: Path, mapping: ImportMap | None = None) -> 
     return summary
 
 
-def orders(settings: Settings) -> list[dict[str, object]]:
+def orders(settings: Settings) -> list[dict[str, Any]]:
     return open_history(settings).orders().collect().sort("order_id").to_dicts()
 
 
-def lines(settings: Settings) -> list[dict[str, object]]:
+def lines(settings: Settings) -> list[dict[str, Any]]:
     return open_history(settings).lines().collect().sort("order_id", "item_id", "line_no").to_dicts()
 
 
-def quarantined(summary: ImportSummary) -> list[dict[str, object]]:
+def quarantined(summary: ImportSummary) -> list[dict[str, Any]]:
     return [json.loads(line) for path in summary.quarantine_files for line in Path(path).read_text().splitlines()]
 
 

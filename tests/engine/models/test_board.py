@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
+import numpy.typing as npt
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -13,7 +16,9 @@ VALUES = st.floats(-2, 2, width=32) | st.sampled_from([0.0, -0.0, 0.5, 1.0, 2**-
 
 
 @given(arrays.arrays(np.float32, st.integers(0, 200), elements=VALUES), st.integers(1, 60), st.randoms())
-def test_over_its_bound_the_best_are_the_same_as_over_zero(values, most, random) -> None:
+def test_over_its_bound_the_best_are_the_same_as_over_zero(
+    values: npt.NDArray[np.float32], most: int, random: random.Random
+) -> None:
     numbers = list(range(len(values)))
     random.shuffle(numbers)
     columns = np.array(numbers, np.int32)
@@ -23,7 +28,7 @@ def test_over_its_bound_the_best_are_the_same_as_over_zero(values, most, random)
 
 
 @given(arrays.arrays(np.float32, st.integers(0, 60), elements=VALUES), st.integers(1, 70))
-def test_the_best_fall_and_equals_stand_by_number(values, most) -> None:
+def test_the_best_fall_and_equals_stand_by_number(values: npt.NDArray[np.float32], most: int) -> None:
     columns = np.arange(len(values), dtype=np.int32)[::-1].copy()
     wanted = sorted((at for at in range(len(values)) if values[at] > 0), key=lambda at: (-values[at], columns[at]))
     assert best_of(values, columns, most, 0.0).tolist() == wanted[:most]

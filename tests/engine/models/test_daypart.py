@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,15 +26,15 @@ def at(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
 
 
-def in_time(data: TrainingSet, timezone: str = "UTC"):
+def in_time(data: TrainingSet, timezone: str = "UTC") -> TrainingSet:
     return replace(data, baskets=replace(data.baskets, timezone=timezone))
 
 
-def fit(model, data: TrainingSet):
+def fit(model: Any, data: TrainingSet) -> Any:
     return model.fit(data.baskets, now=data.last_at, rng=np.random.default_rng(0))
 
 
-def told(model, data: TrainingSet, query: Query) -> dict[str, float]:
+def told(model: Any, data: TrainingSet, query: Query) -> dict[str, float]:
     """Return what the model says of each dish, on a board as it is asked in answers."""
     board = Board(len(data.items), 1)
     board.start(query)
@@ -57,7 +58,7 @@ def told(model, data: TrainingSet, query: Query) -> dict[str, float]:
     ],
 )
 def test_a_daypart_of_the_week_is_local_and_a_night_belongs_to_the_day_it_began(
-    instant, timezone: str, expected
+    instant: str, timezone: str, expected: int
 ) -> None:
     assert slot(at(instant), timezone) == expected
 
@@ -65,7 +66,7 @@ def test_a_daypart_of_the_week_is_local_and_a_night_belongs_to_the_day_it_began(
 @given(
     st.lists(st.integers(0, 4_000_000_000), min_size=1), st.sampled_from(["UTC", "Asia/Kolkata", "America/New_York"])
 )
-def test_one_instant_and_many_have_the_same_daypart(instants, timezone: str) -> None:
+def test_one_instant_and_many_have_the_same_daypart(instants: list[int], timezone: str) -> None:
     assert slots(np.array(instants, np.int64), timezone).tolist() == [slot(each, timezone) for each in instants]
 
 
@@ -107,7 +108,7 @@ def test_orders_of_this_time_count_more_than_orders_of_others() -> None:
     asked = replace(asked, at=np.array([START.timestamp(), START.timestamp() + 20 * 3_600], np.int64))
     for now, likelier in ((START.timestamp() + 86_400, "noodles"), (START.timestamp() + 44 * 3_600, "congee")):
         said = told(fit(RepeatByDaypart(elsewhen=0.2, decay=1), data), data, replace(asked, now=int(now)))
-        assert max(said, key=said.get) == likelier
+        assert max(said, key=lambda dish: said[dish]) == likelier
         assert sorted(said.values()) == pytest.approx([1 / 6, 5 / 6], abs=2e-4)
 
 
@@ -120,7 +121,7 @@ def test_where_every_time_counts_the_same_it_is_repeat() -> None:
 
 
 @pytest.mark.parametrize("kind", [PopularByDaypart, RepeatByDaypart])
-def test_it_scores_the_same_after_the_artifact(kind) -> None:
+def test_it_scores_the_same_after_the_artifact(kind: type[Any]) -> None:
     data = in_time(learned_from(random_town(30, 8, seed=2)), "Asia/Shanghai")
     model = fit(kind(), data)
     again = kind.from_arrays(model.arrays())

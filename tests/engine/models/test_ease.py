@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,11 +14,11 @@ from tests.baskets import asks, learned_from, random_town
 from training.data.matrices import TrainingSet
 
 
-def fit(model, data: TrainingSet):
+def fit(model: Ease, data: TrainingSet) -> Ease:
     return model.fit(data.baskets, now=data.last_at, rng=np.random.default_rng(0))
 
 
-def matrix(model):
+def matrix(model: Ease) -> npt.NDArray[np.float64]:
     """Return (items, items): how much the row's dish speaks for the column's."""
     dense = np.zeros((model.n_items, model.n_items))
     for row in range(model.n_items):
@@ -28,7 +29,7 @@ def matrix(model):
 
 @given(st.integers(0, 1_000), st.floats(0.5, 50))
 @settings(max_examples=20, deadline=None)
-def test_each_dish_is_explained_by_least_squares_from_all_others(seed: int, ridge) -> None:
+def test_each_dish_is_explained_by_least_squares_from_all_others(seed: int, ridge: float) -> None:
     data = learned_from(random_town(30, 7, seed=seed))
     found = matrix(fit(Ease(ridge=ridge), data))
     ordered = (user_items(data.baskets).toarray() > 0).astype(float)

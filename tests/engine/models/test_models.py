@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from scipy import sparse
 
@@ -24,11 +26,11 @@ from training.data.split import split_by_time
 RNG = np.random.default_rng(0)
 
 
-def fit(model, data: TrainingSet):
+def fit(model: Any, data: TrainingSet) -> Any:
     return model.fit(data.baskets, now=data.last_at, rng=np.random.default_rng(0))
 
 
-def by_item(data: TrainingSet, scores):
+def by_item(data: TrainingSet, scores: npt.NDArray[np.float32]) -> dict[str, float]:
     return dict(zip(data.items, scores.tolist(), strict=True))
 
 
@@ -55,10 +57,9 @@ def test_a_named_zone_decides_over_the_block_of_the_address() -> None:
     data = learned_from(told, zones=dict.fromkeys(told, "north"))
     latitude = np.array([31.1, 31.12, 31.14, 31.3], np.float32)
     located = replace(data, baskets=replace(data.baskets, latitude=latitude, longitude=np.full(4, 121, np.float32)))
-    here = {"latitude": 31.3, "longitude": 121.0}
     model = fit(Popular(shrink=0.01), located)
-    in_zone = by_item(data, model.score([asks(data, place=Place(zone=0, **here))])[0])
-    on_map = by_item(data, model.score([asks(data, place=Place(**here))])[0])
+    in_zone = by_item(data, model.score([asks(data, place=Place(zone=0, latitude=31.3, longitude=121.0))])[0])
+    on_map = by_item(data, model.score([asks(data, place=Place(latitude=31.3, longitude=121.0))])[0])
     assert in_zone == pytest.approx({"soup": 0.75, "rice": 0.25}, abs=0.02)
     assert on_map["rice"] > 0.9
 
@@ -97,7 +98,8 @@ def test_popularity_in_the_middle_of_nowhere_is_everywhere() -> None:
     spots = (np.array([31.0, 31.2, 31.0], np.float32), np.full(3, 121, np.float32))
     model = fit(Popular(), replace(data, baskets=replace(data.baskets, latitude=spots[0], longitude=spots[1])))
     at_sea = asks(data, place=Place(latitude=-40.0, longitude=-100.0))
-    np.testing.assert_allclose(*model.score([at_sea, asks(data)]), rtol=1e-6)
+    far, anywhere = model.score([at_sea, asks(data)])
+    np.testing.assert_allclose(far, anywhere, rtol=1e-6)
 
 
 def test_a_model_trained_with_cells_of_other_sizes_still_knows_its_zones() -> None:
@@ -206,7 +208,7 @@ def test_als_that_begins_with_a_quarter_of_the_customers_comes_as_near_to_all_of
     data = learned_from(tastes)
     counts = user_items(data.baskets).toarray()
 
-    def loss(model):
+    def loss(model: Als) -> np.float32:
         wrong = ((counts > 0) - model.user_factors @ model.item_factors.T) ** 2
         sizes = (model.user_factors**2).sum() + (model.item_factors**2).sum()
         return (np.where(counts > 0, model.alpha * counts, 1) * wrong).sum() + model.regularization * sizes

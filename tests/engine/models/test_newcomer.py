@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.columns import LANGUAGES
+from engine.models.base import Recommender
 from engine.models.board import Board
 from engine.models.newcomer import PopularByLanguage, Referral
 from engine.models.popular import Popular
@@ -20,17 +23,25 @@ from training.data.matrices import TrainingSet
 EN, ZH = LANGUAGES.index("en"), LANGUAGES.index("zh")
 
 
-def reading(data: TrainingSet, **languages):
+Model = TypeVar("Model", bound=Recommender)
+
+
+def reading(data: TrainingSet, **languages: int) -> TrainingSet:
     """Tell which language each customer reads; nobody else's is known."""
     found = np.array([languages.get(name, -1) for name in data.customers], np.int8)
     return replace(data, baskets=replace(data.baskets, language=found))
 
 
-def fit(model, data: TrainingSet):
+def fit(model: Model, data: TrainingSet) -> Model:
     return model.fit(data.baskets, now=data.last_at, rng=np.random.default_rng(0))
 
 
-def told(model, data: TrainingSet, query: Query, mask=None) -> dict[str, float]:
+def told(
+    model: Recommender,
+    data: TrainingSet,
+    query: Query,
+    mask: npt.NDArray[np.bool_] | None = None,
+) -> dict[str, float]:
     """Return what the model says of each dish, on a board as it is asked in answers."""
     board = Board(len(data.items), 1)
     board.start(query)
@@ -42,19 +53,19 @@ def told(model, data: TrainingSet, query: Query, mask=None) -> dict[str, float]:
     }
 
 
-def brought(data: TrainingSet, *baskets) -> object:
+def brought(data: TrainingSet, *baskets: list[str]) -> Query:
     """Return the question of a newcomer whom somebody with these baskets brought."""
     return replace(asks(data), brought_by=asks(data, *baskets))
 
 
 @pytest.fixture
-def two_tongues():
+def two_tongues() -> TrainingSet:
     days = range(30)
     orders = {"ann": [(d, ["pizza", "tea"]) for d in days], "bo": [(d, ["dumplings", "tea"]) for d in days]}
     return reading(learned_from(orders), ann=EN, bo=ZH)
 
 
-def test_what_customers_of_the_same_language_order_comes_first(two_tongues) -> None:
+def test_what_customers_of_the_same_language_order_comes_first(two_tongues: TrainingSet) -> None:
     model = fit(PopularByLanguage(), two_tongues)
     for language, likelier, other in ((EN, "pizza", "dumplings"), (ZH, "dumplings", "pizza")):
         said = told(model, two_tongues, replace(asks(two_tongues), language=language))
@@ -63,14 +74,14 @@ def test_what_customers_of_the_same_language_order_comes_first(two_tongues) -> N
         assert said["tea"] == pytest.approx(1.0, rel=0.02)
 
 
-def test_a_factor_is_what_a_language_orders_over_what_everybody_would(two_tongues) -> None:
+def test_a_factor_is_what_a_language_orders_over_what_everybody_would(two_tongues: TrainingSet) -> None:
     factors = fit(PopularByLanguage(half_life_days=1e9, evidence=10), two_tongues).factors
     pizza = two_tongues.items.to_list().index("pizza")
     assert factors[EN, pizza] == pytest.approx((30 + 10) / (30 * 0.5 + 10))
     assert factors[ZH, pizza] == pytest.approx((0 + 10) / (30 * 0.5 + 10))
 
 
-def test_whose_language_is_unknown_is_told_what_is_popular(two_tongues) -> None:
+def test_whose_language_is_unknown_is_told_what_is_popular(two_tongues: TrainingSet) -> None:
     plain, spoken = fit(Popular(), two_tongues), fit(PopularByLanguage(), two_tongues)
     assert told(spoken, two_tongues, asks(two_tongues)) == told(plain, two_tongues, asks(two_tongues))
 
@@ -89,7 +100,7 @@ def test_language_keeps_to_the_zone() -> None:
 
 
 @given(st.integers(0, 50), st.sampled_from([-1, EN, ZH]))
-def test_queried_for_some_or_for_all_it_scores_the_same(seed: int, language: str) -> None:
+def test_queried_for_some_or_for_all_it_scores_the_same(seed: int, language: int) -> None:
     town = random_town(15, 6, seed=seed)
     data = reading(learned_from(town), **{name: n % 3 - 1 for n, name in enumerate(town)})
     model = fit(PopularByLanguage(), data)
@@ -126,7 +137,7 @@ def test_no_score_for_whom_nobody_brought_nor_for_who_has_ordered() -> None:
 
 
 @pytest.mark.parametrize("kind", [PopularByLanguage, Referral])
-def test_it_scores_the_same_after_the_artifact(kind) -> None:
+def test_it_scores_the_same_after_the_artifact(kind: type[Any]) -> None:
     town = random_town(40, 8, seed=2)
     data = reading(learned_from(town), **{name: n % 2 for n, name in enumerate(town)})
     model = fit(kind(), data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from tests.baskets import asks, learned_from, random_town
 
 
 @given(st.integers(0, 30), st.sets(st.integers(0, 39), max_size=12))
-def test_where_little_may_be_shown_the_most_liked_of_it_are_candidates(seed: int, allowed) -> None:
+def test_where_little_may_be_shown_the_most_liked_of_it_are_candidates(seed: int, allowed: set[Any]) -> None:
     data = learned_from(random_town(25, 40, seed=seed))
     model = Popular()
     with pytest.MonkeyPatch.context() as patched:
@@ -32,7 +33,7 @@ def test_where_little_may_be_shown_the_most_liked_of_it_are_candidates(seed: int
 
 
 @pytest.mark.parametrize("enough", [2, 20])
-def test_where_a_zone_tells_enough_what_is_ordered_around_it_brings_nothing_of_its_own(enough) -> None:
+def test_where_a_zone_tells_enough_what_is_ordered_around_it_brings_nothing_of_its_own(enough: int) -> None:
     # Ann's zone knows three dishes; bob lives beside it, orders one of them and one nobody orders there.
     data = learned_from(
         {"ann": [(0, ["rice", "soup"]), (1, ["soup", "tea"])], "bob": [(0, ["cake", "soup"])]},

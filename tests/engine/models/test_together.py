@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
@@ -17,7 +19,7 @@ from tests.baskets import empty_baskets, learned_from
 from training.data.matrices import TrainingSet
 
 
-def bazaar(n=400, seed: int = 0):
+def bazaar(n: int = 400, seed: int = 0) -> tuple[TrainingSet, dict[str, int]]:
     """Curry goes with rice, pizza with cola; bread is in every second basket, whatever else is in it."""
     rng = np.random.default_rng(seed)
     told = {}
@@ -88,7 +90,7 @@ def test_on_a_large_menu_only_the_nearest_dishes_explain(monkeypatch: pytest.Mon
 
 
 @given(st.lists(st.lists(st.integers(0, 6), max_size=5, unique=True), min_size=1, max_size=6), st.data())
-def test_links_are_the_rows_of_the_seeds(rows, data: TrainingSet) -> None:
+def test_links_are_the_rows_of_the_seeds(rows: list[list[int]], data: st.DataObject) -> None:
     start = np.cumsum([0, *(len(row) for row in rows)]).astype(np.int64)
     items = np.array([item for row in rows for item in row], np.int32)
     seeds = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=5))
@@ -97,7 +99,7 @@ def test_links_are_the_rows_of_the_seeds(rows, data: TrainingSet) -> None:
     assert list(zip(*(part.tolist() for part in found), strict=True)) == expected
 
 
-def menu(*rows):
+def menu(*rows: dict[str, Any]) -> Content:
     frame = pl.DataFrame([{name: row.get(name) for name in ITEMS} for row in rows], schema=ITEMS, orient="row")
     return Content().fit(frame, [row["item_id"] for row in rows])
 
@@ -139,5 +141,5 @@ def test_a_taste_is_the_words_of_all_dishes_together() -> None:
 
 
 @given(st.text(max_size=30))
-def test_any_name_has_words_or_none_and_never_fails(name) -> None:
+def test_any_name_has_words_or_none_and_never_fails(name: str) -> None:
     assert all(word == word.casefold() for word in words_of(name))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import polars as pl
 import pytest
@@ -17,6 +19,7 @@ from engine.recommend.catalog.catalog import Catalog, build_catalog
 from engine.recommend.home import DishRequest, recommend_dishes
 from engine.recommend.options import ListOptions, Options
 from engine.recommend.published.model import PublishedModel, open_published
+from engine.recommend.response import DishAnswer
 from engine.settings import Settings
 from tests.baskets import START, random_town, tables
 from training import run
@@ -32,7 +35,7 @@ DIETS = {dish: ("vegetarian", "vegetarian|vegan", None)[i % 3] for i, dish in en
 WORDS = ("beef noodles", "beef soup", "apple pie", "green tea", "pork rice")
 CARDS = [{"customer_id": "rita", "timezone": "Asia/Shanghai"}, {"customer_id": "nina", "zone": "z1", "language": "zh"}]
 # v1 delivers to z1 alone, v2 is open from ten to two; d00 is sold out.
-VENDOR_ROWS = [
+VENDOR_ROWS: list[dict[str, Any]] = [
     {"vendor_id": "v0", "latitude": 31.20, "longitude": 121.40},
     {"vendor_id": "v1", "zones": "z1", "latitude": 31.21, "longitude": 121.41},
     {"vendor_id": "v2", "opens": "10:00", "closes": "14:00"},
@@ -59,28 +62,43 @@ class Town:
     def __repr__(self) -> str:
         return "town"
 
-    def _repr_pretty_(self, printer, _cycle) -> None:
+    def _repr_pretty_(self, printer: Any, _cycle: object) -> None:
         """Say it shortly where hypothesis prints an example."""
         printer.text("town")
 
-    def request(self, customer: str | None = "c001", lists: dict | None = None, **asked) -> DishRequest:
+    def request(self, customer: str | None = "c001", lists: dict[str, Any] | None = None, **asked: Any) -> DishRequest:
         options = Options(lists=ListOptions(**(lists or {})))
-        return DishRequest(customer, **{"limit": 5, "at": NOW, "options": options} | asked)
+        given: dict[str, Any] = {"limit": 5, "at": NOW, "options": options} | asked
+        return DishRequest(customer, **given)
 
-    def of(self, customer: str | None, **asked) -> tuple[PublishedModel, Catalog, DishRequest]:
+    def of(self, customer: str | None, **asked: Any) -> tuple[PublishedModel, Catalog, DishRequest]:
         return self.published, self.catalog, self.request(customer, **asked)
 
-    def ask(self, customer: str | None = "c001", fresh=(), *, lists: dict | None = None, **asked):
+    def ask(
+        self,
+        customer: str | None = "c001",
+        fresh: tuple[Any, ...] | list[Event] = (),
+        *,
+        lists: dict[str, Any] | None = None,
+        **asked: Any,
+    ) -> DishAnswer:
         return recommend_dishes(self.published, self.catalog, self.request(customer, lists, **asked), fresh)
 
-    def shown(self, *given, **asked) -> list[str]:
+    def shown(self, *given: Any, **asked: Any) -> list[str]:
         return [dish.item_id for dish in self.ask(*given, **asked).dishes]
 
     def trained_through(self, seq: int) -> Town:
         return replace(self, published=replace(self.published, inbox_through=seq))
 
 
-def told(kind: str, seq: int = 1, customer: str = "c001", *, hours_ago: float = 0, **properties) -> Event:
+def told(
+    kind: str,
+    seq: int = 1,
+    customer: str = "c001",
+    *,
+    hours_ago: float = 0,
+    **properties: Any,
+) -> Event:
     """Return an event of `hours_ago` before NOW."""
     return Event(f"e{seq}", kind, customer, NOW - timedelta(hours=hours_ago), properties, seq)
 
@@ -89,12 +107,12 @@ def bought(dish: str, seq: int = 1, customer: str = "c001", *, hours_ago: float 
     return told("order", seq, customer, hours_ago=hours_ago, order_id=f"o{seq}", items=[{"item_id": dish}])
 
 
-def rows(schema, known) -> pl.DataFrame:
+def rows(schema: dict[str, Any], known: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame([{name: row.get(name) for name in schema} for row in known], schema=schema, orient="row")
 
 
 @pytest.fixture(scope="session")
-def town(tmp_path_factory) -> Town:
+def town(tmp_path_factory: pytest.TempPathFactory) -> Town:
     settings = Settings.from_environment({}, home=tmp_path_factory.mktemp("town"))
     history = random_town(90, 16, seed=11)
     # Rita has lunch at the same place every Friday; START is a Wednesday noon.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,12 +21,15 @@ from engine.history.opening import open_history
 from engine.models.daypart import PopularByDaypart
 from engine.models.query import Place
 from engine.models.registry import impersonal_models
-from engine.recommend.catalog.catalog import build_catalog
+from engine.recommend.catalog.catalog import Catalog, build_catalog
 from engine.recommend.explain.why import _model_reason
 from engine.recommend.home import DishRequest, recommend_dishes
-from engine.recommend.published.model import open_published
+from engine.recommend.published.model import PublishedModel, open_published
+from engine.recommend.response import DishAnswer
 from engine.settings import Settings
 from tests.baskets import random_town, tables
+from tests.engine.recommend.conftest import Town
+from tests.present import there
 from training import run
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -34,7 +38,7 @@ VENDOR = {dish: f"v{i % 3}" for i, dish in enumerate(DISHES)}
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory):
+def published(tmp_path_factory: pytest.TempPathFactory) -> PublishedModel:
     settings = Settings.from_environment({}, home=tmp_path_factory.mktemp("home"))
     told = {c: [(day, dishes[:1]) for day, dishes in placed] for c, placed in random_town(60, 12, seed=6).items()}
     open_history(settings).append(*tables(told, vendors=VENDOR, zones={c: f"z{int(c[1:]) % 2}" for c in told}))
@@ -42,8 +46,10 @@ def published(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def catalog(published):
-    items = [{"item_id": d, "name": d.upper(), "name_zh": f"菜{d}", "vendor_id": VENDOR[d]} for d in DISHES]
+def catalog(published: PublishedModel) -> Catalog:
+    items: list[dict[str, Any]] = [
+        {"item_id": d, "name": d.upper(), "name_zh": f"菜{d}", "vendor_id": VENDOR[d]} for d in DISHES
+    ]
     items[0]["available"] = False
     vendors = [{"vendor_id": "v1", "zones": "z1"}, {"vendor_id": "v2", "opens": "10:00", "closes": "14:00"}]
     return build_catalog(
@@ -54,15 +60,22 @@ def catalog(published):
     )
 
 
-def ask(published, catalog, customer="c001", fresh=(), **asked):
-    return recommend_dishes(published, catalog, DishRequest(customer, **{"limit": 5, "at": NOW} | asked), fresh)
+def ask(
+    published: PublishedModel,
+    catalog: Catalog,
+    customer: str | None = "c001",
+    fresh: tuple[Any, ...] | list[Event] = (),
+    **asked: Any,
+) -> DishAnswer:
+    given: dict[str, Any] = {"limit": 5, "at": NOW} | asked
+    return recommend_dishes(published, catalog, DishRequest(customer, **given), fresh)
 
 
-def event(kind, seq=1, customer="c001", **properties):
+def event(kind: str, seq: int = 1, customer: str = "c001", **properties: list[dict[str, str]] | str) -> Event:
     return Event(f"e{seq}", kind, customer, NOW + timedelta(minutes=seq), properties, seq)
 
 
-def ordered(dish, seq=1, order_id=None, **more):
+def ordered(dish: str, seq: int = 1, order_id: str | None = None, **more: str) -> Event:
     return event("order", seq, order_id=order_id or f"o{seq}", items=[{"item_id": dish}], **more)
 
 
@@ -79,7 +92,17 @@ def ordered(dish, seq=1, order_id=None, **more):
 )
 @hypothesis_settings(max_examples=150, deadline=None)
 def test_no_path_shows_what_cannot_or_may_not_be_ordered(
-    published, catalog, customer, zone, hour, vendor, exclude, cart, candidates, disliked, limit
+    published: PublishedModel,
+    catalog: Catalog,
+    customer: str | None,
+    zone: str | None,
+    hour: int,
+    vendor: str | None,
+    exclude: set[Any],
+    cart: set[Any],
+    candidates: set[Any] | None,
+    disliked: set[Any],
+    limit: int,
 ) -> None:
     at = NOW.replace(hour=hour)
     fresh = [event("not_interested", i + 1, item_id=dish) for i, dish in enumerate(sorted(disliked))]
@@ -106,7 +129,7 @@ def test_no_path_shows_what_cannot_or_may_not_be_ordered(
     assert scores == sorted(scores, reverse=True)
 
 
-def test_an_order_of_this_minute_comes_first_in_the_next_answer(published, catalog) -> None:
+def test_an_order_of_this_minute_comes_first_in_the_next_answer(published: PublishedModel, catalog: Catalog) -> None:
     quiet = ask(published, catalog, "stranger", limit=11, zone="z1").dishes
     rare = quiet[-1].item_id
     answer = ask(published, catalog, "stranger", [ordered(rare)], limit=3, zone="z1")
@@ -115,7 +138,7 @@ def test_an_order_of_this_minute_comes_first_in_the_next_answer(published, catal
     assert answer.customer_known
 
 
-def test_an_undone_order_is_forgotten(published, catalog) -> None:
+def test_an_undone_order_is_forgotten(published: PublishedModel, catalog: Catalog) -> None:
     before = ask(published, catalog, "stranger")
     undone = [ordered("d05", 1, "o1"), event("order_status", 2, order_id="o1", status="cancelled")]
     after = ask(published, catalog, "stranger", undone)
@@ -123,20 +146,22 @@ def test_an_undone_order_is_forgotten(published, catalog) -> None:
     assert "unknown_customer" in after.notes
 
 
-def test_an_order_told_again_with_another_status_is_one_order(published, catalog) -> None:
+def test_an_order_told_again_with_another_status_is_one_order(published: PublishedModel, catalog: Catalog) -> None:
     told = [ordered("d05", 1, "o1", status="placed"), ordered("d05", 2, "o1", status="delivered")]
     answer = ask(published, catalog, "stranger", told, limit=1)
     assert answer.dishes[0].reason.code == "ordered_once"
 
 
-def test_events_that_training_has_seen_count_once(published, catalog) -> None:
+def test_events_that_training_has_seen_count_once(published: PublishedModel, catalog: Catalog) -> None:
     trained = replace(published, inbox_through=10)
     assert ask(trained, catalog, "stranger", [ordered("d05", 10)]).customer_known is False
     assert ask(trained, catalog, "stranger", [ordered("d05", 11)]).customer_known is True
 
 
 @pytest.mark.parametrize("status", ["placed", "accepted"])
-def test_an_order_on_its_way_when_training_ran_still_counts(published, catalog, status) -> None:
+def test_an_order_on_its_way_when_training_ran_still_counts(
+    published: PublishedModel, catalog: Catalog, status: str
+) -> None:
     trained = replace(published, inbox_through=10)
     placed = ordered("d05", 10, "o1", status=status)
     arrived = event("order_status", 11, order_id="o1", status="delivered")
@@ -148,13 +173,15 @@ def test_an_order_on_its_way_when_training_ran_still_counts(published, catalog, 
     assert not ask(trained, catalog, "stranger", [placed, arrived, back]).customer_known
 
 
-def test_an_order_that_arrived_before_training_ran_counts_once(published, catalog) -> None:
+def test_an_order_that_arrived_before_training_ran_counts_once(published: PublishedModel, catalog: Catalog) -> None:
     trained = replace(published, inbox_through=11)
     told = [ordered("d05", 10, "o1", status="placed"), event("order_status", 11, order_id="o1", status="delivered")]
     assert not ask(trained, catalog, "stranger", told).customer_known
 
 
-def test_an_order_undone_after_training_learned_it_no_longer_counts(published, catalog) -> None:
+def test_an_order_undone_after_training_learned_it_no_longer_counts(
+    published: PublishedModel, catalog: Catalog
+) -> None:
     trained = replace(published, inbox_through=10)
     row = trained.row_of("c001")
     first, end = trained.baskets.customer_start[row : row + 2].tolist()
@@ -172,25 +199,25 @@ def test_an_order_undone_after_training_learned_it_no_longer_counts(published, c
     assert len(trained.query("c001", [early], now=int(NOW.timestamp()), place=Place()).at) == end - first
 
 
-def test_what_she_rejected_stays_hidden_after_training(published, catalog) -> None:
+def test_what_she_rejected_stays_hidden_after_training(published: PublishedModel, catalog: Catalog) -> None:
     trained = replace(published, inbox_through=10)
     favourite = ask(trained, catalog).dishes[0].item_id
     answer = ask(trained, catalog, fresh=[event("not_interested", 3, item_id=favourite)], limit=12)
     assert favourite not in {dish.item_id for dish in answer.dishes}
 
 
-def test_a_stranger_gets_popular_dishes_and_is_told_so(published, catalog) -> None:
+def test_a_stranger_gets_popular_dishes_and_is_told_so(published: PublishedModel, catalog: Catalog) -> None:
     answer = ask(published, catalog, "stranger")
     assert answer.notes == ("unknown_customer",)
     assert {dish.source for dish in answer.dishes} <= set(impersonal_models())
     assert {dish.reason.code for dish in answer.dishes} == {"popular"}
 
 
-def test_unknown_places_are_said_to_be_unknown(published, catalog) -> None:
+def test_unknown_places_are_said_to_be_unknown(published: PublishedModel, catalog: Catalog) -> None:
     assert {"unknown_zone", "unknown_vendor"} <= set(ask(published, catalog, zone="mars", vendor_id="nobody").notes)
 
 
-def test_reasons_count_her_orders_in_both_languages(published, catalog) -> None:
+def test_reasons_count_her_orders_in_both_languages(published: PublishedModel, catalog: Catalog) -> None:
     fresh = [ordered("d04", 1), ordered("d04", 2), ordered("d04", 3)]
     english = ask(published, catalog, "stranger", fresh, limit=1).dishes[0]
     chinese = ask(published, catalog, "stranger", fresh, limit=1, language="zh").dishes[0]
@@ -198,14 +225,14 @@ def test_reasons_count_her_orders_in_both_languages(published, catalog) -> None:
     assert (chinese.name, chinese.reason.text) == ("菜d04", "您点过 3 次")
 
 
-def test_a_source_is_the_model_that_contributed_most(published, catalog) -> None:
+def test_a_source_is_the_model_that_contributed_most(published: PublishedModel, catalog: Catalog) -> None:
     from engine.recommend.scoring.blend import Blend
 
     only = replace(published, blend=Blend({"als": 1.0}))
     assert {dish.source for dish in ask(only, catalog).dishes} == {"als"}
 
 
-def test_her_last_place_stands_in_where_the_request_names_none(published) -> None:
+def test_the_last_place_stands_in_where_the_request_names_none(published: PublishedModel) -> None:
     known = published.query("c001", [], now=0, place=published.place(None, None, None, None))
     told = published.query("c001", [], now=0, place=published.place("z0", None, None, None))
     assert published.zones.name(known.place.zone) == "z1"
@@ -215,11 +242,12 @@ def test_her_last_place_stands_in_where_the_request_names_none(published) -> Non
 
 def test_what_the_time_of_day_brought_says_so() -> None:
     for language, text in (("en", "Often ordered around this time"), ("zh", "这个时段大家常点")):
-        told = _model_reason(SimpleNamespace(language=language), PopularByDaypart(), -1, near=True)
+        context: Any = SimpleNamespace(language=language)
+        told = _model_reason(context, PopularByDaypart(), -1, near=True)
         assert (told.code, told.text) == ("popular_at_this_time", text)
 
 
-def test_a_habit_of_hers_is_the_reason_on_its_day(town) -> None:
+def test_an_own_habit_is_the_reason_on_its_day(town: Town) -> None:
     friday = datetime(2025, 3, 28, 12, tzinfo=UTC)  # a week after the last order
     lunch = town.ask("rita", limit=1, at=friday).dishes[0]
     assert (lunch.item_id, lunch.reason.text) == ("d05", "You order this most Fridays")
@@ -243,30 +271,36 @@ def test_a_habit_of_hers_is_the_reason_on_its_day(town) -> None:
         ({"diets": ("vegan",), "candidates": ("d03", "d06")}, "diets"),
     ],
 )
-def test_a_short_list_says_why(town, asked, code) -> None:
+def test_a_short_list_says_why(town: Town, asked: dict[str, Any], code: str) -> None:
     answer = town.ask(limit=19, **asked)
-    assert answer.why_short.code == code
+    assert there(answer.why_short).code == code
     assert "fewer_than_asked" in answer.notes
-    assert town.ask(limit=19, language="zh", **asked).why_short.text != answer.why_short.text
+    assert there(town.ask(limit=19, language="zh", **asked).why_short).text != there(answer.why_short).text
 
 
-def test_what_filters_took_adds_up(town) -> None:
-    asked = {"zone": "z0", "exclude": ("d04",), "cart": ("d08",), "allergens": ("milk",), "at": NOW.replace(hour=20)}
-    told = town.ask(limit=3, explain=True, **asked).filters
+def test_what_filters_took_adds_up(town: Town) -> None:
+    asked: dict[str, Any] = {
+        "zone": "z0",
+        "exclude": ("d04",),
+        "cart": ("d08",),
+        "allergens": ("milk",),
+        "at": NOW.replace(hour=20),
+    }
+    told = there(town.ask(limit=3, explain=True, **asked).filters)
     assert told["menu"] - sum(n for name, n in told.items() if name not in {"menu", "left"}) == told["left"]
     assert told["unavailable"] == 1
 
 
-def test_an_explanation_has_the_rankers_figures_only_where_it_ranks(town) -> None:
+def test_an_explanation_has_the_rankers_figures_only_where_it_ranks(town: Town) -> None:
     from engine.recommend.scoring.ranker import Ranker
 
     plain = replace(town, published=replace(town.published, ranker=None))
-    assert {dish.explained.features for dish in plain.ask(limit=3, explain=True).dishes} == {None}
+    assert {there(dish.explained).features for dish in plain.ask(limit=3, explain=True).dishes} == {None}
     if isinstance(town.published.ranker, Ranker):
-        assert all(dish.explained.features for dish in town.ask(limit=3, explain=True).dishes)
+        assert all(there(dish.explained).features for dish in town.ask(limit=3, explain=True).dishes)
 
 
-def test_a_list_as_long_as_asked_has_nothing_to_excuse(town) -> None:
+def test_a_list_as_long_as_asked_has_nothing_to_excuse(town: Town) -> None:
     answer = town.ask(limit=3)
     assert answer.why_short is None
     assert answer.filters is None
@@ -274,10 +308,10 @@ def test_a_list_as_long_as_asked_has_nothing_to_excuse(town) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 3, 5])
-def test_asking_for_explanations_changes_no_list(town, monkeypatch, limit) -> None:
+def test_asking_for_explanations_changes_no_list(town: Town, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
     # Beyond so many candidates the list asked for decides how many are looked at.
     monkeypatch.setattr("engine.recommend.scoring.scorer.CANDIDATES", 1)
     for customer in ("rita", "nina", None, *(f"c{n:03d}" for n in range(1, 60))):
         plain, explained = town.ask(customer, limit=limit), town.ask(customer, limit=limit, explain=True)
         assert [dish._replace(explained=None) for dish in explained.dishes] == list(plain.dishes)
-        assert [dish.explained.rank for dish in explained.dishes] == list(range(1, limit + 1))
+        assert [there(dish.explained).rank for dish in explained.dishes] == list(range(1, limit + 1))

@@ -11,7 +11,7 @@ from engine.artifact import load
 from engine.columns import CUSTOMERS, LANGUAGES
 from engine.history.opening import open_history
 from engine.history.tables import read_table, upsert_table
-from engine.models.query import Place
+from engine.models.query import Place, Query
 from engine.recommend.catalog.catalog import build_catalog
 from engine.recommend.published.extras import Extras
 from engine.recommend.published.model import open_published
@@ -19,6 +19,7 @@ from engine.recommend.request import build_request
 from engine.settings import Settings
 from tests.baskets import tables
 from tests.engine.recommend.conftest import NOW, Town, bought, rows
+from tests.present import there
 from training import run
 
 # Everybody orders tea; who reads Chinese one of twenty dumplings too, who reads English one of twenty pizzas. Gus alone
@@ -47,7 +48,7 @@ def history() -> dict[str, list[tuple[float, list[str]]]]:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory) -> Settings:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     settings = Settings.from_environment({}, home=tmp_path_factory.mktemp("newcomers"))
     open_history(settings).append(*tables(history()))
     upsert_table(settings, "customers", rows(CUSTOMERS, CARDS))
@@ -55,36 +56,36 @@ def home(tmp_path_factory) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def place(home) -> Town:
+def place(home: Settings) -> Town:
     published = open_published(load(home.artifacts_folder, run.train(home, now=NOW).version))
     empty = read_table(home, "items")
     return Town(published, build_catalog(published.items, empty, read_table(home, "vendors"), timezone="UTC"), home)
 
 
-def first(town, customer=None, **asked) -> str:
+def first(town: Town, customer: str | None = None, **asked: str) -> str:
     return next(dish for dish in town.shown(customer, **asked) if dish != "tea").split()[0]
 
 
-def query(town, customer, **asked):
+def query(town: Town, customer: str | None, **asked: str) -> Query:
     return build_request(*town.of(customer, **asked), []).query
 
 
-def test_a_stranger_is_shown_what_those_of_her_language_order(place) -> None:
+def test_a_stranger_is_shown_what_those_of_her_language_order(place: Town) -> None:
     assert first(place, language="en") == "pizza"
     assert first(place, language="zh") == "dumplings"
 
 
-def test_a_registered_newcomers_own_language_says_more_than_that_of_the_app(place) -> None:
+def test_a_registered_newcomers_own_language_says_more_than_that_of_the_app(place: Town) -> None:
     assert first(place, "mei", language="en") == "dumplings"
     assert place.ask("mei", language="en").dishes[0].reason.text.isascii()
     assert query(place, "mei").language == LANGUAGES.index("zh")
 
 
-def test_an_app_that_does_not_say_leaves_the_language_unknown(place) -> None:
+def test_an_app_that_does_not_say_leaves_the_language_unknown(place: Town) -> None:
     assert query(place, None).language == query(place, "gus").language == -1
 
 
-def test_a_newcomer_is_shown_what_who_brought_her_orders_and_not_told_so(place) -> None:
+def test_a_newcomer_is_shown_what_who_brought_her_orders_and_not_told_so(place: Town) -> None:
     plain, brought = (place.ask(who, limit=50).dishes for who in (None, "pat"))
     assert [dish.item_id for dish in brought].index("pie") < [dish.item_id for dish in plain].index("pie")
     pie = next(dish for dish in brought if dish.item_id == "pie")
@@ -92,14 +93,14 @@ def test_a_newcomer_is_shown_what_who_brought_her_orders_and_not_told_so(place) 
     assert "gus" not in pie.reason.text
 
 
-def test_the_request_may_say_who_brought_her_before_the_customers_table_does(place) -> None:
+def test_the_request_may_say_who_brought_her_before_the_customers_table_does(place: Town) -> None:
     assert place.shown("brand new", referred_by="gus") == place.shown("pat")
     assert place.shown(None, referred_by="gus") == place.shown("pat")
 
 
-def test_a_dish_of_her_friends_that_hardly_anybody_orders_is_not_passed_on(place) -> None:
+def test_a_dish_of_her_friends_that_hardly_anybody_orders_is_not_passed_on(place: Town) -> None:
     stew = place.published.items.row("stew")
-    assert stew in query(place, "pat").brought_by.items
+    assert stew in there(query(place, "pat").brought_by).items
     part = place.published.scorer.names.index("referral")
     pool = place.published.scorer.pool(query(place, "pat"), build_request(*place.of("pat"), []).allowed, size=50)
     said = dict(zip(pool.columns.tolist(), pool.model_scores[:, part].tolist(), strict=True))
@@ -107,19 +108,19 @@ def test_a_dish_of_her_friends_that_hardly_anybody_orders_is_not_passed_on(place
     assert said[place.published.items.row("pie")] == 1
 
 
-def test_after_her_own_first_order_nobody_asks_who_brought_her(place) -> None:
+def test_after_her_own_first_order_nobody_asks_who_brought_her(place: Town) -> None:
     context = build_request(*place.of("pat"), [bought("tea", customer="pat")])
     assert context.query.known
     assert context.query.brought_by is None
 
 
 @pytest.mark.parametrize("who", ["gus", "en00"])
-def test_who_has_ordered_is_asked_by_her_own_orders_alone(place, who) -> None:
+def test_who_has_ordered_is_asked_by_her_own_orders_alone(place: Town, who: str) -> None:
     assert query(place, who).brought_by is None
     assert query(place, who, referred_by="zh00").brought_by is None
 
 
-def test_a_referrer_nobody_knows_is_said_and_one_who_brought_herself_is_nobody(place) -> None:
+def test_a_referrer_nobody_knows_is_said_and_one_who_brought_herself_is_nobody(place: Town) -> None:
     context = build_request(*place.of("brand new", referred_by="ghost"), [])
     assert context.unknown_ids == {"context.referred_by": 1}
     assert "unknown_ids" in context.notes
@@ -128,13 +129,13 @@ def test_a_referrer_nobody_knows_is_said_and_one_who_brought_herself_is_nobody(p
     assert query(place, "brand new", referred_by="brand new").brought_by is None
 
 
-def test_where_nobody_was_ever_brought_a_referral_is_not_learned_and_the_answer_says_so(town) -> None:
+def test_where_nobody_was_ever_brought_a_referral_is_not_learned_and_the_answer_says_so(town: Town) -> None:
     context = build_request(*town.of("brand new", referred_by="rita"), [])
     assert "referrals_not_learned" in context.notes
     assert town.shown("brand new", referred_by="rita") == town.shown("brand new")
 
 
-def test_training_counts_languages_and_who_brought_whom(home) -> None:
+def test_training_counts_languages_and_who_brought_whom(home: Settings) -> None:
     data = run.load_training_set(home)
     names = data.customers.to_list()
     assert data.baskets.language[names.index("zh07")] == LANGUAGES.index("zh")
@@ -143,10 +144,10 @@ def test_training_counts_languages_and_who_brought_whom(home) -> None:
     assert data.baskets.referrer[names.index("gus")] == -1  # nobody brings herself
 
 
-def test_an_artifact_of_a_release_that_asked_nobody_who_brought_her_still_opens(place) -> None:
+def test_an_artifact_of_a_release_that_asked_nobody_who_brought_her_still_opens(place: Town) -> None:
     arrays = {name.removeprefix("extras."): array for name, array in place.published.extras.arrays().items()}
     del arrays["cards.referrer"]
     older = replace(place.published, extras=Extras.from_arrays(arrays))
-    assert older.extras.cards.referrer_of("pat") == -1
+    assert there(older.extras.cards).referrer_of("pat") == -1
     asked = older.query("pat", [], now=int(NOW.timestamp()), place=Place())
     assert asked.brought_by is None

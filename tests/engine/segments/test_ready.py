@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from sqlalchemy.orm import Session
 
+from demo.world import CUISINES
 from engine.customers.consents import record_consent
 from engine.customers.store import read_customer_table
 from engine.database.session import connect, transaction
@@ -125,7 +126,7 @@ def test_birthdays_this_week_are_the_seven_days_from_today(ids: Ids) -> None:
 
 
 def test_lovers_of_a_cuisine_love_it_in_truth(ids: Ids) -> None:
-    names = [cuisine.name for cuisine in _cuisines()]
+    names = [cuisine.name for cuisine in CUISINES]
     place = names.index("Sichuan")
     shares = {row["customer_id"]: row["cuisine_shares"][place] for row in city().truth.to_dicts()}
     lovers = ids("lovers_of_cuisine")
@@ -189,12 +190,6 @@ def _says(session: Session, who: str, *, granted: bool) -> None:
     record_consent(session, AS_OF - DAY, customer_id=who, granted=granted, source="test")
     # A statement after the instant is not known at it.
     record_consent(session, UNTIL, customer_id=who, granted=not granted, source="test")
-
-
-def _cuisines() -> tuple[object, ...]:
-    from demo.world import CUISINES
-
-    return CUISINES
 
 
 def test_the_shared_home_is_left_as_it_was() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -104,7 +105,7 @@ def test_the_table_is_of_the_very_instant_unless_now_is_asked(home: Path, monkey
     computed: list[datetime] = []
     compute = customer_store.compute_customer_table
 
-    def counted(chosen: Settings, moment, **options):  # type: ignore[no-untyped-def]
+    def counted(chosen: Settings, moment: Any, **options: Any) -> Any:
         computed.append(moment.at)
         return compute(chosen, moment, **options)
 

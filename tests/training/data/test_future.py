@@ -17,7 +17,7 @@ from training.evaluate_home import evaluate_home
 TOLD = {"ann": [(0, ["soup"]), (1, ["rice"])], "7": [(0, ["tea"])]}
 
 
-def future(tmp_path: Path, text: str):
+def future(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "next.csv"
     path.write_text(text, encoding="utf-8")
     return path

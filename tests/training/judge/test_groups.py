@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -23,14 +24,18 @@ from training.learn.stack import hold_out, train_on_past
 NOW = int(START.timestamp()) + 200 * DAY_S
 
 
-def asked(days_ago=(), *, zone=-1, row=0, truth=(0,)):
+def asked(
+    days_ago: tuple[Any, ...] | list[Any] = (), *, zone: int = -1, row: int = 0, truth: tuple[int] = (0,)
+) -> Target:
     """A target of somebody who ordered dish 0 so many days ago, oldest first."""
     at = np.array([NOW - int(days * DAY_S) for days in days_ago], np.int64)
     baskets = tuple(np.array([0], np.int32) for _ in days_ago)
     return Target(Query.of(baskets, at, NOW, Place(zone), row), np.array(truth, np.int32))
 
 
-def members(targets, data: TrainingSet = None, standing=None):
+def members(
+    targets: list[Target], data: TrainingSet | None = None, standing: dict[str, list[str | None]] | None = None
+) -> dict[tuple[str, str], list[int]]:
     data = data or learned_from({"ann": [(0, ["soup"])]})
     found = groups_of(targets, data, standing or {})
     return {(group.kind, group.name): np.flatnonzero(group.members).tolist() for group in found}
@@ -115,12 +120,12 @@ def judged_town() -> tuple[Evaluation, Split]:
 
 
 @pytest.fixture
-def town(judged_town) -> Evaluation:
+def town(judged_town: tuple[Evaluation, Split]) -> Evaluation:
     """The evaluation alone."""
     return judged_town[0]
 
 
-def test_figures_of_a_group_are_those_of_its_members(town) -> None:
+def test_figures_of_a_group_are_those_of_its_members(town: Evaluation) -> None:
     found = {(group["kind"], group["name"]): group for group in town.as_dict()["groups"]}
     east = next(group for group in town.groups if group.name == "east")
     own = town.judged[town.served].column("ndcg@5")[east.members]
@@ -151,7 +156,7 @@ def test_models_alone_may_be_judged_on_some_customers_and_what_is_served_on_all(
     assert all(group["hardest_single"]["customers"] <= 40 for group in figures["groups"] if group["hardest_single"])
 
 
-def test_groups_of_one_kind_add_up_to_the_whole(town) -> None:
+def test_groups_of_one_kind_add_up_to_the_whole(town: Evaluation) -> None:
     figures = town.as_dict()
     whole = figures["models"][figures["served"]]["ndcg@5"]
     for kind in ("history", "zone"):
@@ -160,7 +165,7 @@ def test_groups_of_one_kind_add_up_to_the_whole(town) -> None:
         assert total / figures["customers"] == pytest.approx(whole)
 
 
-def test_the_hardest_single_model_is_the_one_lowest_in_standard_errors(town) -> None:
+def test_the_hardest_single_model_is_the_one_lowest_in_standard_errors(town: Evaluation) -> None:
     rows = [group for group in town.as_dict()["groups"] if group["kind"] != "dishes"]
     for told, group in zip(rows, town.groups, strict=True):
         if told["customers"] < 2:
@@ -174,7 +179,7 @@ def test_the_hardest_single_model_is_the_one_lowest_in_standard_errors(town) -> 
         assert steps[told["hardest_single"]["model"]] == min(steps.values())
 
 
-def test_the_pairs_compared_are_served_blend_and_best_single(town) -> None:
+def test_the_pairs_compared_are_served_blend_and_best_single(town: Evaluation) -> None:
     figures = town.as_dict()
     best = town.best_single()
     assert figures["models"][best]["ndcg@5"] == max(figures["models"][name]["ndcg@5"] for name in town.singles)
@@ -184,7 +189,7 @@ def test_the_pairs_compared_are_served_blend_and_best_single(town) -> None:
     )
 
 
-def test_hits_among_rare_and_common_dishes_add_up_to_all_hits(judged_town) -> None:
+def test_hits_among_rare_and_common_dishes_add_up_to_all_hits(judged_town: tuple[Evaluation, Split]) -> None:
     town, split = judged_town
     sizes = np.array([len(target.truth) + target.unseen for target in town.targets])
     baskets_with = np.bincount(split.past.items, minlength=split.past.n_items)

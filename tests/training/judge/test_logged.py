@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from sqlalchemy.engine.base import Engine
 
 from cli.main import run
 from engine.columns import UTC_INSTANT
@@ -19,11 +23,11 @@ from engine.history.opening import open_history
 from engine.models.query import Place
 from engine.settings import Settings
 from tests.baskets import START, learned_from, random_town, tables
-from training.data.matrices import queries_for
-from training.data.split import Target
+from training.data.matrices import TrainingSet, queries_for
+from training.data.split import Split, Target
 from training.judge.evaluate import lists_of
 from training.judge.logged import IMPRESSION, Impressions, judge_by_log, read_impressions, sentences
-from training.learn.stack import hold_out, train_on_past
+from training.learn.stack import Learned, hold_out, train_on_past
 from training.report.page import report_html
 
 DISHES = 15
@@ -32,7 +36,7 @@ AT = START + timedelta(days=75)
 
 
 @pytest.fixture
-def inbox(settings: Settings):
+def inbox(settings: Settings) -> Iterator[Engine]:
     settings.home.mkdir()
     engine = connect(settings)
     migrate(engine)
@@ -40,17 +44,17 @@ def inbox(settings: Settings):
     engine.dispose()
 
 
-def impression(number, *, customer="c001", at=AT, **told):
+def impression(number: int, *, customer: str = "c001", at: datetime = AT, **told: int | str | None) -> Event:
     properties = {"item_id": "d01", "request_id": "r1", "slot": 0, "propensity": 0.5} | told
     return Event(f"i{number}", "impression", customer, at, {k: v for k, v in properties.items() if v is not None})
 
 
-def told_to(inbox, *events):
+def told_to(inbox: Engine, *events: Event) -> None:
     with transaction(inbox) as session:
         store(session, events, datetime.now(UTC))
 
 
-def test_only_fit_impressions_of_dish_lists_since_the_split_are_read(inbox) -> None:
+def test_only_fit_impressions_of_dish_lists_since_the_split_are_read(inbox: Engine) -> None:
     told_to(
         inbox,
         impression(1),
@@ -69,7 +73,7 @@ def test_only_fit_impressions_of_dish_lists_since_the_split_are_read(inbox) -> N
 
 
 @pytest.fixture(scope="module")
-def learned_town():
+def learned_town() -> tuple[TrainingSet, Split, Learned, pl.LazyFrame]:
     """A town, what was learned before its split, and its order lines."""
     data = learned_from(TOLD)
     split = hold_out(data, 28)
@@ -81,11 +85,11 @@ def learned_town():
     )
 
 
-def asked_at(split):
+def asked_at(split: Split) -> datetime:
     return datetime.fromtimestamp(split.at, UTC) + timedelta(hours=1)
 
 
-def random_lists(split, seed: int, *, slots=3):
+def random_lists(split: Split, seed: int, *, slots: int = 3) -> Impressions:
     """Every customer is shown dishes drawn evenly, just after the split."""
     rng = np.random.default_rng(seed)
     rows = [
@@ -96,12 +100,16 @@ def random_lists(split, seed: int, *, slots=3):
     return Impressions(pl.DataFrame(rows, schema=IMPRESSION, orient="row"), 0)
 
 
-def estimates(learned_town, impressions, **how):
+def estimates(
+    learned_town: tuple[TrainingSet, Split, Learned, pl.LazyFrame], impressions: Impressions, **how: Any
+) -> dict[str, Any]:
     data, split, learned, lines = learned_town
     return judge_by_log(impressions, learned, data, split.past, lines, within_days=7, seed=0, **how)
 
 
-def test_random_lists_tell_without_bias_what_the_ranking_would_have_earned(learned_town) -> None:
+def test_random_lists_tell_without_bias_what_the_ranking_would_have_earned(
+    learned_town: tuple[TrainingSet, Split, Learned, pl.LazyFrame],
+) -> None:
     data, split, learned, _ = learned_town
     # All orders are known, so the truth is too: customers order, or not, whatever is shown.
     rows = np.arange(len(data.customers))
@@ -110,21 +118,22 @@ def test_random_lists_tell_without_bias_what_the_ranking_would_have_earned(learn
     best = lists_of(learned, data, [Target(query, np.empty(0, np.int32)) for query in queries], 3)
     until = asked_at(split) + timedelta(days=7)
 
-    def orders(name, column):
+    def orders(name: str, column: np.int32) -> bool:
         return any(
             asked_at(split) < START + timedelta(days=day) <= until and data.items[int(column)] in dishes
             for day, dishes in TOLD[name]
         )
 
-    def truth_given(shown):
+    def truth_given(shown: pl.DataFrame) -> float:
         """What the ranking's best dish not shown above earns, slot by slot."""
-        earned, above = [], []
+        earned: list[bool] = []
+        above: list[str] = []
         rank = dict(zip(data.customers, best, strict=True))
         for name, item, slot in shown.select("customer_id", "item_id", "slot").iter_rows():
             above = above if slot else []
             earned.append(orders(name, next(c for c in rank[name] if data.items[int(c)] not in above)))
             above.append(item)
-        return np.mean(earned)
+        return float(np.mean(earned))
 
     found, truths = [], []
     for seed in range(40):
@@ -141,7 +150,9 @@ def test_random_lists_tell_without_bias_what_the_ranking_would_have_earned(learn
     assert np.mean([each["support"] for each in found]) == pytest.approx(1, abs=0.1)
 
 
-def test_a_dish_drawn_by_lot_does_not_make_the_rest_of_the_list_another_one(learned_town) -> None:
+def test_a_dish_drawn_by_lot_does_not_make_the_rest_of_the_list_another_one(
+    learned_town: tuple[TrainingSet, Split, Learned, pl.LazyFrame],
+) -> None:
     data, split, learned, lines = learned_town
     query = queries_for(split.past, np.array([1]), np.array([int(asked_at(split).timestamp())]), [Place()])
     best = lists_of(learned, data, [Target(query[0], np.empty(0, np.int32))], 4)[0]
@@ -156,7 +167,9 @@ def test_a_dish_drawn_by_lot_does_not_make_the_rest_of_the_list_another_one(lear
     assert found["support"] == pytest.approx((1 + 0 + 2 / 0.95) / 4)
 
 
-def test_what_is_too_young_to_judge_is_counted_and_left_out(learned_town) -> None:
+def test_what_is_too_young_to_judge_is_counted_and_left_out(
+    learned_town: tuple[TrainingSet, Split, Learned, pl.LazyFrame],
+) -> None:
     data = learned_town[0]
     newest = datetime.fromtimestamp(data.last_at, UTC)
     rows = [("r", "c001", "d01", slot, 0.5, newest - timedelta(days=days)) for slot, days in enumerate((8, 6))]
@@ -177,7 +190,9 @@ def test_what_is_too_young_to_judge_is_counted_and_left_out(learned_town) -> Non
         ({"customer_id": "c002"}, 0.0),
     ],
 )
-def test_taken_means_this_dish_delivered_to_this_customer_within_the_days_after(learned_town, ordered, taken) -> None:
+def test_taken_means_this_dish_delivered_to_this_customer_within_the_days_after(
+    learned_town: tuple[TrainingSet, Split, Learned, pl.LazyFrame], ordered: dict[str, Any], taken: float
+) -> None:
     data, split, learned, _ = learned_town
     line = {"customer_id": "c001", "item_id": "d01", "status": "delivered", "ordered_at": AT + timedelta(hours=1)}
     lines = pl.DataFrame([line | ordered], schema_overrides={"ordered_at": UTC_INSTANT}).lazy()
@@ -186,21 +201,27 @@ def test_taken_means_this_dish_delivered_to_this_customer_within_the_days_after(
     assert found["estimate"]["logged"]["value"] == taken
 
 
-def test_strangers_and_unknown_dishes_are_judged_as_such(learned_town) -> None:
+def test_strangers_and_unknown_dishes_are_judged_as_such(
+    learned_town: tuple[TrainingSet, Split, Learned, pl.LazyFrame],
+) -> None:
     rows = [("r", "nobody", "martian", 0, 0.5, asked_at(learned_town[1]))]
     found = estimates(learned_town, Impressions(pl.DataFrame(rows, schema=IMPRESSION, orient="row"), 0))
     assert found["estimate"]["support"] == 0
     assert found["estimate"]["logged"]["value"] == 0
 
 
-def test_without_a_log_one_sentence_says_what_to_send(learned_town) -> None:
+def test_without_a_log_one_sentence_says_what_to_send(
+    learned_town: tuple[TrainingSet, Split, Learned, pl.LazyFrame],
+) -> None:
     found = estimates(learned_town, Impressions(pl.DataFrame(schema=IMPRESSION), 0))
     assert found["estimate"] is None
     (line,) = sentences(found)
     assert "send `impression` events" in line
 
 
-def regulars(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words):
+def regulars(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: Path | str
+) -> tuple[object, str, str]:
     monkeypatch.setattr(sys, "argv", ["regulars", *(str(word) for word in words)])
     with pytest.raises(SystemExit) as left:
         run()
@@ -209,7 +230,7 @@ def regulars(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_command_estimates_from_the_inbox_and_the_page_shows_it(
-    settings: Settings, inbox, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    settings: Settings, inbox: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     open_history(settings).append(*tables(TOLD))
     shown = random_lists(hold_out(learned_from(TOLD), 28), 1).shown

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.judge.off_policy import Slots, estimate
+from tests.present import there
+from training.judge.off_policy import Estimate, OffPolicy, Slots, estimate
 
 DISHES, KINDS, LISTS, CUSTOMERS = 5, 3, 4, 250
 
@@ -25,11 +29,11 @@ class World:
         self.earned = float((self.logged * self.takes).sum(axis=2).mean())
 
     @staticmethod
-    def softmax(scores):
+    def softmax(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         raised = np.exp(scores)
         return raised / raised.sum(axis=2, keepdims=True)
 
-    def log(self, seed: int, *, model=None):
+    def log(self, seed: int, *, model: npt.NDArray[np.float64] | None = None) -> Slots:
         rng = np.random.default_rng(seed)
         customer = np.repeat(np.arange(CUSTOMERS), LISTS * 2)
         kind = rng.integers(KINDS, size=CUSTOMERS)[customer]
@@ -55,38 +59,44 @@ def world() -> World:
 
 
 @pytest.fixture(scope="module")
-def found(world):
+def found(world: World) -> list[OffPolicy]:
     """Estimates of 300 logs, with a reward model that is right but for a factor."""
     return [estimate(world.log(seed, model=world.takes * 0.8), clip=1e9) for seed in range(300)]
 
 
 @pytest.mark.parametrize("name", ["ips", "self_normalised", "doubly_robust"])
-def test_the_truth_lies_inside_the_interval_nineteen_times_in_twenty(world, found, name) -> None:
+def test_the_truth_lies_inside_the_interval_nineteen_times_in_twenty(
+    world: World, found: list[OffPolicy], name: str
+) -> None:
     inside = [getattr(each, name).low <= world.truth <= getattr(each, name).high for each in found]
     assert 0.91 <= np.mean(inside) <= 0.99
 
 
 @pytest.mark.parametrize("name", ["ips", "doubly_robust"])
-def test_weighting_has_no_bias_where_counting_what_was_shown_has(world, found, name) -> None:
+def test_weighting_has_no_bias_where_counting_what_was_shown_has(
+    world: World, found: list[OffPolicy], name: str
+) -> None:
     values = np.array([getattr(each, name).value for each in found])
     assert abs(values.mean() - world.truth) < 4 * values.std() / np.sqrt(len(values))
     shown = np.array([each.logged.value for each in found])
     assert abs(shown.mean() - world.earned) < 4 * shown.std() / np.sqrt(len(shown))
     assert world.truth > 1.3 * world.earned
-    assert not any(each.logged.low <= world.truth <= each.logged.high for each in found)
+    assert not any(there(each.logged.low) <= world.truth <= there(each.logged.high) for each in found)
 
 
-def test_a_good_reward_model_narrows_the_interval_and_a_wrong_one_does_not_bias(world, found) -> None:
-    def width(each):
-        return each.high - each.low
+def test_a_good_reward_model_narrows_the_interval_and_a_wrong_one_does_not_bias(
+    world: World, found: list[OffPolicy]
+) -> None:
+    def width(each: Estimate) -> float:
+        return there(each.high) - there(each.low)
 
-    assert np.mean([width(each.doubly_robust) for each in found]) < np.mean([width(each.ips) for each in found])
+    assert np.mean([width(there(each.doubly_robust)) for each in found]) < np.mean([width(each.ips) for each in found])
     nonsense = np.full((KINDS, 2, DISHES), 0.3)
-    values = np.array([estimate(world.log(s, model=nonsense), clip=1e9).doubly_robust.value for s in range(200)])
+    values = np.array([there(estimate(world.log(s, model=nonsense), clip=1e9).doubly_robust).value for s in range(200)])
     assert abs(values.mean() - world.truth) < 4 * values.std() / np.sqrt(len(values))
 
 
-def test_slots_of_one_customer_are_not_taken_for_independent(world) -> None:
+def test_slots_of_one_customer_are_not_taken_for_independent(world: World) -> None:
     log = world.log(1)
     again = [np.concatenate([part, part]) for part in (log.customer, log.propensity, log.probability, log.taken)]
     once, twice = estimate(log, clip=50), estimate(Slots(*again), clip=50)
@@ -108,13 +118,13 @@ chances = st.floats(0.05, 1)
 rows = st.lists(st.tuples(st.integers(0, 5), chances, chances, st.booleans()), min_size=1, max_size=40)
 
 
-def slots_of(told):
+def slots_of(told: list[tuple[int, float, float, bool]]) -> Slots:
     customer, propensity, probability, taken = (np.array(column) for column in zip(*told, strict=True))
     return Slots(customer, propensity, probability, taken.astype(float))
 
 
 @given(rows)
-def test_judging_the_policy_that_was_shown_gives_what_it_earned(told) -> None:
+def test_judging_the_policy_that_was_shown_gives_what_it_earned(told: list[tuple[int, float, float, bool]]) -> None:
     log = slots_of(told)
     same = estimate(Slots(log.customer, log.propensity, log.propensity, log.taken))
     assert same.ips.value == pytest.approx(same.logged.value)
@@ -124,21 +134,20 @@ def test_judging_the_policy_that_was_shown_gives_what_it_earned(told) -> None:
 
 
 @given(rows)
-def test_self_normalised_stays_a_share_whatever_the_weights(told) -> None:
+def test_self_normalised_stays_a_share_whatever_the_weights(told: list[tuple[int, float, float, bool]]) -> None:
     found = estimate(slots_of(told))
     assert -1e-9 <= found.self_normalised.value <= 1 + 1e-9
     assert found.effective_slots <= len(told) + 1e-6
 
 
 @given(rows, st.randoms())
-def test_the_order_of_the_log_changes_nothing(told, random) -> None:
+def test_the_order_of_the_log_changes_nothing(
+    told: list[tuple[int, float, float, bool]], random: random.Random
+) -> None:
     mixed = list(told)
     random.shuffle(mixed)
     a, b = estimate(slots_of(told)), estimate(slots_of(mixed))
-    assert (a.ips.value, a.self_normalised.value) == (
-        pytest.approx(b.ips.value),
-        pytest.approx(b.self_normalised.value),
-    )
+    assert (a.ips.value, a.self_normalised.value) == pytest.approx((b.ips.value, b.self_normalised.value))
 
 
 def test_a_policy_the_log_never_shows_is_worth_nothing_known() -> None:
@@ -152,7 +161,7 @@ def test_a_policy_the_log_never_shows_is_worth_nothing_known() -> None:
     ("propensity", "probability", "says"),
     [([0.0], [0.5], "propensity"), ([1.2], [0.5], "propensity"), ([0.5], [-0.1], "probability"), ([], [], "empty")],
 )
-def test_impossible_chances_are_refused(propensity, probability, says) -> None:
+def test_impossible_chances_are_refused(propensity: list[float], probability: list[float], says: str) -> None:
     some = np.array(propensity)
     with pytest.raises(ValueError, match=says):
         estimate(Slots(np.arange(len(some)), some, np.array(probability), np.zeros(len(some))))

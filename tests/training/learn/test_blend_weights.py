@@ -10,6 +10,7 @@ import pytest
 
 from engine.models.registry import default_weights
 from tests.baskets import START, learned_from, random_town
+from training.data.matrices import TrainingSet
 from training.data.split import Fold, split_by_time
 from training.learn.blend_weights import learn_blend
 from training.learn.stack import fit_models, hold_out, tuning_sample
@@ -47,7 +48,7 @@ def test_what_strangers_are_shown_is_learned_from_first_orders() -> None:
     assert all(learned.for_new.values())
 
 
-def town_of_friends(*, alike: bool):
+def town_of_friends(*, alike: bool) -> TrainingSet:
     """Old customers with one favourite of twelve each, and newcomers they brought, who eat the same or anything."""
     rng = np.random.default_rng(4)
     old = {f"old{n:03d}": f"d{n % 12:02d}" for n in range(180)}

@@ -26,18 +26,19 @@ def examples() -> Examples:
 
 
 @pytest.mark.parametrize("trees", [1, 5])
-def test_trees_are_those_of_lightgbms_own_lambdarank(examples, trees) -> None:
+def test_trees_are_those_of_lightgbms_own_lambdarank(examples: Examples, trees: int) -> None:
     # With fewer features a tree, each way would draw others.
     growing = Growing(trees=trees, features=1.0, least_in_leaf=20)
     settings = {"objective": "lambdarank", "lambdarank_truncation_level": TRUNCATION, "seed": 1}
     dataset = lgb.Dataset(examples.table, examples.ordered, group=examples.sizes)
-    theirs = lgb.train({**SETTINGS, **growing.as_lightgbm(), **settings}, dataset, trees).predict(examples.table)
+    booster = lgb.train({**SETTINGS, **growing.as_lightgbm(), **settings}, dataset, trees)
+    theirs = np.asarray(booster.predict(examples.table))
     ours = grow(examples, growing, seed=1).trees.predict(examples.table)
     assert np.abs(theirs).max() > 0.05
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
-def test_what_was_ordered_is_pulled_up_and_the_rest_of_its_target_down(examples) -> None:
+def test_what_was_ordered_is_pulled_up_and_the_rest_of_its_target_down(examples: Examples) -> None:
     slope, curve = _Lambdas.of(examples).gradients(np.zeros(len(examples.table)), None)
     assert (slope[examples.ordered == 1] <= 0).all()
     assert (slope[examples.ordered == 0] >= 0).all()

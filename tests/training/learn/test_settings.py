@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import fields
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,12 +36,12 @@ from training.learn.stack import models_of
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 
 
-def values_of(model):
+def values_of(model: Any) -> dict[str, Any]:
     return {name: getattr(model, name) for name in tunables().get(model.name, {})}
 
 
 def test_every_knob_is_a_setting_of_its_model_whose_default_lies_within_its_bounds() -> None:
-    models = {model.name: model for model in models_of(ModelSettings())} | {"ranker": Growing()}
+    models: dict[str, Any] = {model.name: model for model in models_of(ModelSettings())} | {"ranker": Growing()}
     assert set(tunables()) <= set(models)
     for name, knobs in tunables().items():
         known = {field.name for field in fields(models[name])}
@@ -74,7 +75,7 @@ knob_values = {
 
 @hypothesis_settings(max_examples=40, deadline=None)
 @given(st.fixed_dictionaries({}, optional=knob_values))
-def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, models) -> None:
+def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, models: dict[str, Any]) -> None:
     home = tmp_path_factory.mktemp("home")
     write_model_settings(home, ModelSettings(models), {"trials": 3})
     assert read_model_settings(home).as_dict() == ModelSettings(models).as_dict()
@@ -94,7 +95,7 @@ def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, 
         ("text", r"must be keys and values"),
     ],
 )
-def test_a_wrong_setting_is_named_with_its_path(content, says) -> None:
+def test_a_wrong_setting_is_named_with_its_path(content: str | dict[str, Any], says: str) -> None:
     with pytest.raises(BadDefinition, match=says):
         parse_model_settings(content)
 
@@ -126,7 +127,7 @@ def test_training_uses_the_file_says_so_and_learns_anew_when_it_changes(settings
     assert tuned.published
     told = manifest_of(settings.artifacts_folder, tuned.version)["recipe"]
     assert told["model_settings"] == {"als": {"factors": 8}, "repeat": {"decay": 0.6}}
-    served = {m.name: m for m in open_published(load(settings.artifacts_folder, tuned.version)).models}
+    served: dict[str, Any] = {m.name: m for m in open_published(load(settings.artifacts_folder, tuned.version)).models}
     assert served["als"].item_factors.shape[1] == 8
     assert served["repeat"].decay == pytest.approx(0.6)
     assert run.train(settings, now=NOW.replace(day=4)).unchanged
@@ -139,7 +140,7 @@ def test_training_uses_the_file_says_so_and_learns_anew_when_it_changes(settings
 
 def test_evaluation_judges_with_the_same_settings(settings: Settings) -> None:
     open_history(settings).append(*tables(random_town(80, 15, seed=1)))
-    how = {"horizon_days": 28, "future": None, "k": 5, "seed": 0, "report": lambda _: None}
+    how: dict[str, Any] = {"horizon_days": 28, "future": None, "k": 5, "seed": 0, "report": lambda _: None}
     plain = evaluate_home(settings, **how)
     write_model_settings(settings.home, ModelSettings({"user_knn": {"neighbours": 10, "last": 1}}), {})
     tuned = evaluate_home(settings, **how)

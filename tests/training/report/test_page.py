@@ -8,6 +8,8 @@ import re
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
 
 import pytest
 
@@ -24,7 +26,9 @@ HOSTILE = '</title><script>alert("1")</script>&\x00\u202e"\' 山' + "x" * 300
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def regulars(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words):
+def regulars(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: Path | str
+) -> tuple[object, str, str]:
     monkeypatch.setattr(sys, "argv", ["regulars", *(str(word) for word in words)])
     with pytest.raises(SystemExit) as left:
         run()
@@ -33,7 +37,7 @@ def regulars(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory):
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """An evaluation of a town whose zones have hostile names."""
     settings = Settings.from_environment({}, home=tmp_path_factory.mktemp("home"))
     told = random_town(150, 15, seed=2)
@@ -41,16 +45,16 @@ def found(tmp_path_factory: pytest.TempPathFactory):
     return evaluate_home(settings, horizon_days=28, future=None, k=5, seed=0, report=lambda _: None)
 
 
-def parsed(page):
+def parsed(page: str) -> Element:
     return ET.fromstring(page)  # noqa: S314 - what we wrote ourselves
 
 
-def texts(page):
+def texts(page: str) -> str:
     return " ".join("".join(parsed(page).itertext()).split())
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_page_shows_every_model_and_group_with_its_figures(found, language: str) -> None:
+def test_the_page_shows_every_model_and_group_with_its_figures(found: dict[str, Any], language: str) -> None:
     page = report_html(found, language=language)
     text = texts(page)
     assert words(language)["title"] in text
@@ -66,7 +70,7 @@ def test_the_page_shows_every_model_and_group_with_its_figures(found, language: 
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_page_says_when_and_by_what_it_was_made_and_of_which_data(found, language: str) -> None:
+def test_the_page_says_when_and_by_what_it_was_made_and_of_which_data(found: dict[str, Any], language: str) -> None:
     made = found["made"] | {"at": "2026-03-01T09:30:00+00:00", "live": "20260226T030000000000Z"}
     text = texts(report_html(found | {"made": made}, language=language))
     for told in ("2026-03-01 09:30", f"Regulars {made['regulars']}", made["live"], f"{found['data']['baskets']:,}"):
@@ -78,7 +82,7 @@ def test_the_page_says_when_and_by_what_it_was_made_and_of_which_data(found, lan
     assert words(language)["no_window"].split("{")[0] in without
 
 
-def test_what_stands_beside_a_row_ends_before_the_charts_edge(found) -> None:
+def test_what_stands_beside_a_row_ends_before_the_charts_edge(found: dict[str, Any]) -> None:
     page = parsed(report_html(found, language="en"))
     values = [each for each in page.iter(f"{SVG}text") if each.get("class") in {"value", "strong"}]
     beside = [each for each in values if each.get("x") == "552"]
@@ -88,7 +92,7 @@ def test_what_stands_beside_a_row_ends_before_the_charts_edge(found) -> None:
     assert all(552 + 8 * len(each.text or "") <= 760 for each in beside)
 
 
-def test_hostile_names_stay_text(found) -> None:
+def test_hostile_names_stay_text(found: dict[str, Any]) -> None:
     assert any(group["name"] == HOSTILE for group in found["groups"])
     page = report_html(found, language="en")
     assert "<script" not in page
@@ -98,13 +102,13 @@ def test_hostile_names_stay_text(found) -> None:
     assert '</title><script>alert("1"' in texts(page)
 
 
-def test_nothing_is_fetched_from_elsewhere(found) -> None:
+def test_nothing_is_fetched_from_elsewhere(found: dict[str, Any]) -> None:
     page = report_html(found, language="en")
-    told: list[tuple[str, dict]] = []
+    told: list[tuple[str, dict[str, str | None]]] = []
 
     class Reader(html.parser.HTMLParser):
-        def handle_starttag(self, tag, attributes):
-            told.append((tag, dict(attributes)))
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            told.append((tag, dict(attrs)))
 
     Reader().feed(page)
     assert {tag for tag, _ in told} >= {"html", "svg", "table", "style", "polyline", "circle", "rect"}
@@ -123,7 +127,9 @@ def test_both_languages_say_the_same_things_with_the_same_blanks() -> None:
         assert chinese == english or not re.search("[,;:?!()]", blanks.sub("", chinese)), key
 
 
-def test_a_failed_write_leaves_the_old_page_whole(found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_old_page_whole(
+    found: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = tmp_path / "out.html"
     write_report(page, found, language="en")
     before = page.read_bytes()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import json
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +36,7 @@ def town(settings: Settings) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def ground():
+def ground() -> Field:
     return field_of(learned_from(TOWN), horizon_days=28, seed=0)
 
 
@@ -56,13 +58,15 @@ def test_who_teaches_judges_and_confirms_are_different_customers(ground: Field) 
 
 def test_a_trial_fits_only_the_model_it_changes(ground: Field, monkeypatch: pytest.MonkeyPatch) -> None:
     ground.value(ModelSettings())
-    fitted = []
+    fitted: list[str] = []
     for model in ("Popular", "Repeat", "Als", "UserKnn", "ItemKnn", "NextItem"):
         kind = getattr(__import__("engine.models.registry", fromlist=[model]), model)
-        fit = kind.fit
-        monkeypatch.setattr(
-            kind, "fit", lambda self, *a, _fit=fit, **k: (fitted.append(self.name), _fit(self, *a, **k))[1]
-        )
+
+        def counted(self: Any, *given: Any, fit: Any = kind.fit, **named: Any) -> Any:
+            fitted.append(self.name)
+            return fit(self, *given, **named)
+
+        monkeypatch.setattr(kind, "fit", counted)
     ground.value(ModelSettings({"repeat": {"decay": 0.5}}))
     assert fitted == ["repeat"]
 
@@ -75,7 +79,7 @@ def test_a_value_is_the_same_whatever_was_tried_before(ground: Field) -> None:
     assert field_of(learned_from(TOWN), horizon_days=28, seed=0).value(tried) == first
 
 
-def test_equal_seed_and_trials_find_equal_settings(town, tmp_path: Path) -> None:
+def test_equal_seed_and_trials_find_equal_settings(town: Settings, tmp_path: Path) -> None:
     other = Settings.from_environment({}, home=tmp_path / "other")
     open_history(other).append(*tables(TOWN))
     found = [tune(home, now=NOW, minutes=9, most_trials=9, seed=3) for home in (town, other)]
@@ -83,8 +87,8 @@ def test_equal_seed_and_trials_find_equal_settings(town, tmp_path: Path) -> None
     assert found[0].trials == 9
 
 
-def test_a_search_goes_on_where_it_was_and_never_gets_worse(town) -> None:
-    steps: list = []
+def test_a_search_goes_on_where_it_was_and_never_gets_worse(town: Settings) -> None:
+    steps: list[Any] = []
     first = tune(town, now=NOW, minutes=9, most_trials=4, report=steps.append)
     more = tune(town, now=NOW, minutes=9, most_trials=5, report=steps.append)
     assert (first.resumed_from, more.resumed_from, more.trials) == (0, 4, 9)
@@ -94,19 +98,19 @@ def test_a_search_goes_on_where_it_was_and_never_gets_worse(town) -> None:
     assert more.models.best_value >= first.models.best_value >= first.models.default_value == more.models.default_value
 
 
-def test_without_time_only_the_defaults_are_tried_and_nothing_is_written(town) -> None:
+def test_without_time_only_the_defaults_are_tried_and_nothing_is_written(town: Settings) -> None:
     found = tune(town, now=NOW, minutes=0)
     assert (found.trials, found.adopted, found.models.confirmed) == (1, False, None)
     assert not (town.home / FILE).exists()
 
 
-def test_other_history_is_another_search(town) -> None:
+def test_other_history_is_another_search(town: Settings) -> None:
     tune(town, now=NOW, minutes=9, most_trials=2)
     open_history(town).append(*tables({"late": [(89.5, ["d01"])]}))
     assert tune(town, now=NOW, minutes=9, most_trials=2).resumed_from == 0
 
 
-def fickle_town(customers, *, turned_on_day):
+def fickle_town(customers: int, *, turned_on_day: float) -> dict[str, list[tuple[float, list[Any]]]]:
     """Everybody orders from one half of the menu, and from that day on from the other: only the last days matter."""
     rng = np.random.default_rng(6)
     likes = 1 / np.arange(1, 16)
@@ -140,7 +144,7 @@ def test_what_is_surely_better_is_adopted_and_trained_with(settings: Settings) -
 
 
 def test_an_interval_that_touches_0_may_be_luck() -> None:
-    def sure(low, high):
+    def sure(low: float, high: float) -> Confirmed:
         return Confirmed(100, 0.4, 0.41, 0.01, (low, high), 0.05)
 
     assert sure(0.001, 0.02).better
@@ -148,10 +152,10 @@ def test_an_interval_that_touches_0_may_be_luck() -> None:
     assert not sure(0.0, 0.02).better
 
 
-def test_asking_the_same_customers_again_is_asked_for_more(town, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_asking_the_same_customers_again_is_asked_for_more(town: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     levels = []
 
-    def confirm(_self, _settings, *, level):
+    def confirm(_self: object, _settings: object, *, level: float) -> Confirmed:
         levels.append(level)
         return Confirmed(10, 0.4, 0.4, 0.0, (-0.1, 0.1), level)
 
@@ -173,7 +177,7 @@ def test_too_few_to_tune_by_is_said_with_what_is_needed(settings: Settings) -> N
         tune(settings, now=NOW, minutes=1)
 
 
-def test_training_and_tuning_do_not_run_at_once(town) -> None:
+def test_training_and_tuning_do_not_run_at_once(town: Settings) -> None:
     town.artifacts_folder.mkdir(parents=True)
     with (town.artifacts_folder / ".training").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -183,7 +187,7 @@ def test_training_and_tuning_do_not_run_at_once(town) -> None:
             run.train(town, now=NOW)
 
 
-def test_a_broken_study_is_named_and_not_overwritten(town) -> None:
+def test_a_broken_study_is_named_and_not_overwritten(town: Settings) -> None:
     study = town.home / "tuning" / "study.db"
     study.parent.mkdir()
     study.write_bytes(b"this is no database at all, but long enough to look like one" * 20)
@@ -194,9 +198,9 @@ def test_a_broken_study_is_named_and_not_overwritten(town) -> None:
 
 
 def test_the_command_prints_what_was_found(
-    town, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    town: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def regulars(*words):
+    def regulars(*words: str) -> str:
         monkeypatch.setattr(sys, "argv", ["regulars", "tune", "--home", str(town.home), *words])
         with pytest.raises(SystemExit) as left:
             command()
@@ -215,14 +219,14 @@ def test_the_command_prints_what_was_found(
 
 
 @pytest.fixture
-def taught(monkeypatch: pytest.MonkeyPatch):
+def taught(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a ranker be taught by fewer than it takes elsewhere, so that a small town may search its settings."""
     monkeypatch.setattr("training.tune.search.LEAST_TAUGHT", 50)
 
 
 @pytest.mark.usefixtures("taught")
-def test_a_third_of_the_trials_goes_to_how_the_ranker_grows(town) -> None:
-    steps: list = []
+def test_a_third_of_the_trials_goes_to_how_the_ranker_grows(town: Settings) -> None:
+    steps: list[Any] = []
     found = tune(town, now=NOW, minutes=9, most_trials=9, report=steps.append)
     assert [step.of for step in steps] == ["models"] * 6 + ["ranker"] * 3
     assert found.ranker is not None
@@ -234,7 +238,7 @@ def test_a_third_of_the_trials_goes_to_how_the_ranker_grows(town) -> None:
 
 
 @pytest.mark.usefixtures("taught")
-def test_two_trials_all_go_to_the_models(town) -> None:
+def test_two_trials_all_go_to_the_models(town: Settings) -> None:
     assert tune(town, now=NOW, minutes=9, most_trials=2).ranker is None
 
 
@@ -243,7 +247,7 @@ def test_a_trial_of_the_ranker_fits_no_model_and_asks_them_nothing_new(
 ) -> None:
     first = ground.ranked_value(ModelSettings())
 
-    def never(*_given, **_named):
+    def never(*_given: object, **_named: object) -> None:
         raise AssertionError("worked out again")
 
     monkeypatch.setattr("training.tune.trial.examples_of", never)
@@ -254,12 +258,12 @@ def test_a_trial_of_the_ranker_fits_no_model_and_asks_them_nothing_new(
 
 @pytest.mark.usefixtures("taught")
 def test_trees_that_are_surely_better_are_adopted_beside_what_was_set_and_trained_with(
-    town, monkeypatch: pytest.MonkeyPatch
+    town: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     better = ModelSettings({"repeat": {"decay": 0.9}, "ranker": {"trees": 30, "leaves": 7}})
     write_model_settings(town.home, better, {})
 
-    def confirm(sure):
+    def confirm(sure: bool) -> Callable[..., Any]:
         return lambda _self, _settings, *, level: Confirmed(10, 0.4, 0.5, 0.1, (0.05 if sure else -0.1, 0.2), level)
 
     monkeypatch.setattr("training.tune.trial.Field.value", lambda _self, settings: 0.1 + bool(settings.as_dict()))
@@ -277,7 +281,7 @@ def test_trees_that_are_surely_better_are_adopted_beside_what_was_set_and_traine
 
 
 @pytest.mark.usefixtures("taught")
-def test_a_ranker_that_is_no_better_leaves_the_file_as_it_was(town, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ranker_that_is_no_better_leaves_the_file_as_it_was(town: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.tune.trial.Field.value", lambda _self, _settings: 0.1)
     monkeypatch.setattr(
         "training.tune.trial.Field.ranked_value", lambda _self, settings: 0.1 + bool(settings.of("ranker"))

@@ -18,7 +18,9 @@ N = 12
     st.lists(st.integers(0, N - 1), max_size=8),
     st.lists(st.integers(-1, N - 1), max_size=8),
 )
-def test_the_strongest_seed_is_the_first_of_those_that_weigh_a_dish_most(cells, seeds, wanted) -> None:
+def test_the_strongest_seed_is_the_first_of_those_that_weigh_a_dish_most(
+    cells: list[tuple[int, int, float]], seeds: list[int], wanted: list[int]
+) -> None:
     matrix = np.zeros((N, N), np.float32)
     for row, column, value in cells:
         matrix[row, column] = value

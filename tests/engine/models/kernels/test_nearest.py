@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,13 @@ def _one_thread() -> None:
     one_blas_thread()
 
 
-def by_sorting(customers, factors, columns, k, had):
+def by_sorting(
+    customers: npt.NDArray[np.float32],
+    factors: npt.NDArray[np.float32],
+    columns: npt.NDArray[np.int32],
+    k: int,
+    had: list[set[int]],
+) -> list[list[tuple[int, float]]]:
     """The same by looking at everything: for each customer the first k by (falling product, column)."""
     products = customers @ factors[columns].T
     found = []
@@ -37,7 +44,7 @@ def by_sorting(customers, factors, columns, k, had):
     shown=st.floats(0, 1),
 )
 def test_lists_are_those_that_sorting_everything_gives_ties_included(
-    seed: int, customers: int, items, k: int, shown
+    seed: int, customers: int, items: int, k: int, shown: float
 ) -> None:
     rng = np.random.default_rng(seed)
     # Small whole numbers: products are exact, and many are equal.

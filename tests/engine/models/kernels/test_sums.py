@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from scipy import sparse
 
 from engine.models.arrays import Rows
+from engine.models.baskets import Baskets
 from engine.models.kernels.sums import dense_sums, held, newest_sums, sums, transitions
 from tests.baskets import learned_from, random_town
 
 SEEDS = [1, 2, 3]
 
 
-def town(seed: int):
+def town(seed: int) -> tuple[Baskets, npt.NDArray[np.int64], npt.NDArray[np.float64], sparse.csr_array]:
     baskets = learned_from(random_town(60, 150, seed=seed)).baskets
     rng = np.random.default_rng(seed)
     groups = rng.integers(-1, 7, baskets.n_baskets)
@@ -22,7 +24,7 @@ def town(seed: int):
     return baskets, groups, weights, sparse.csr_array((ones, baskets.items, baskets.basket_start))
 
 
-def dense(rows, n_items):
+def dense(rows: Rows, n_items: int) -> npt.NDArray[np.float32]:
     return sparse.csr_array((rows.values, rows.columns, rows.start), shape=(len(rows.start) - 1, n_items)).toarray()
 
 

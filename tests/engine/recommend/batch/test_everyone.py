@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from engine.errors import NotFound
@@ -20,35 +21,36 @@ from engine.recommend.batch.everyone import (
     last_zones,
 )
 from engine.recommend.published.extras import RegisteredCustomers
+from engine.recommend.published.model import PublishedModel
 from engine.recommend.scoring.allowed import NO_DISH, Allowed
 from engine.runtime.threads import one_blas_thread
-from tests.engine.recommend.conftest import NOW, VENDOR
+from tests.engine.recommend.conftest import NOW, VENDOR, Town
 from training.data.matrices import keep_baskets
 
 AT = int(NOW.timestamp())
 
 
 @pytest.fixture
-def menus(town) -> ZoneMasks:
+def menus(town: Town) -> ZoneMasks:
     one_blas_thread()
     return ZoneMasks(town.published, town.catalog)
 
 
-def named(town, columns) -> list[str]:
+def named(town: Town, columns: npt.NDArray[np.int32]) -> list[str]:
     return town.published.items.names(columns[columns >= 0])
 
 
-def everybody(town) -> range:
+def everybody(town: Town) -> range:
     return range(len(town.published.customers))
 
 
-def without_habits(town):
+def without_habits(town: Town) -> PublishedModel:
     """The same artifact, as if nobody ordered a dish twice."""
     manifest = {**town.published.manifest, "data": {**town.published.manifest["data"], "repeats": False}}
     return replace(town.published, manifest=manifest)
 
 
-def test_the_served_way_gives_each_customer_her_own_pool(town, menus) -> None:
+def test_the_served_way_gives_each_customer_her_own_pool(town: Town, menus: ZoneMasks) -> None:
     rows = range(20, 60)
     lists = best_by_models(town.published, menus, rows, top=7, at_s=AT)
     for at, row in enumerate(rows):
@@ -59,7 +61,7 @@ def test_the_served_way_gives_each_customer_her_own_pool(town, menus) -> None:
     assert len({tuple(row) for row in lists.columns.tolist()}) > 10
 
 
-def test_the_factors_way_gives_what_sorting_all_predictions_gives(town, menus) -> None:
+def test_the_factors_way_gives_what_sorting_all_predictions_gives(town: Town, menus: ZoneMasks) -> None:
     als = next(model for model in town.published.models if isinstance(model, Als))
     lists = best_by_factors(town.published, menus, everybody(town), top=8, threads=2)
     for row in everybody(town):
@@ -74,7 +76,9 @@ def test_the_factors_way_gives_what_sorting_all_predictions_gives(town, menus) -
 
 
 @pytest.mark.parametrize("way", ["models", "factors"])
-def test_nothing_is_listed_that_no_moment_allows_and_all_that_some_moment_does(town, menus, way) -> None:
+def test_nothing_is_listed_that_no_moment_allows_and_all_that_some_moment_does(
+    town: Town, menus: ZoneMasks, way: str
+) -> None:
     rows = everybody(town)
     if way == "models":
         lists = best_by_models(town.published, menus, rows, top=30, at_s=AT)
@@ -93,7 +97,7 @@ def test_nothing_is_listed_that_no_moment_allows_and_all_that_some_moment_does(t
 
 
 @pytest.mark.parametrize("way", ["models", "factors"])
-def test_where_nobody_orders_a_dish_twice_lists_hold_only_new_ones(town, way) -> None:
+def test_where_nobody_orders_a_dish_twice_lists_hold_only_new_ones(town: Town, way: str) -> None:
     published = without_habits(town)
     menus = ZoneMasks(published, town.catalog)
     row = published.customers.row("rita")
@@ -106,7 +110,7 @@ def test_where_nobody_orders_a_dish_twice_lists_hold_only_new_ones(town, way) ->
     assert {"d04", "d07", "d08"} <= set(listed)
 
 
-def test_who_has_no_basket_gets_no_list_by_factors(town) -> None:
+def test_who_has_no_basket_gets_no_list_by_factors(town: Town) -> None:
     baskets = town.published.baskets
     keep = np.arange(baskets.n_baskets) >= baskets.customer_start[1]  # all but the first customer's
     published = replace(town.published, baskets=keep_baskets(baskets, keep))
@@ -115,7 +119,7 @@ def test_who_has_no_basket_gets_no_list_by_factors(town) -> None:
     assert (lists.columns[1:] >= 0).all()
 
 
-def test_a_slice_of_customers_keeps_their_baskets_and_nothing_else(town) -> None:
+def test_a_slice_of_customers_keeps_their_baskets_and_nothing_else(town: Town) -> None:
     baskets = town.published.baskets
     some = customers_of(baskets, range(30, 40))
     assert some.n_customers == 10
@@ -128,7 +132,7 @@ def test_a_slice_of_customers_keeps_their_baskets_and_nothing_else(town) -> None
         assert np.array_equal(some.items[lines], baskets.items[slice(*baskets.basket_start[[first, end]])])
 
 
-def test_zones_with_equal_menus_share_one(town, menus) -> None:
+def test_zones_with_equal_menus_share_one(town: Town, menus: ZoneMasks) -> None:
     closed = town.published.zones.row("z0")
     assert menus.mask(closed) is menus.mask(closed)
     als = next(model for model in town.published.models if isinstance(model, Als))
@@ -137,13 +141,13 @@ def test_zones_with_equal_menus_share_one(town, menus) -> None:
     assert menus.arranged(0, als) is not menus.arranged(1, als)
 
 
-def test_a_version_without_factors_says_so(town) -> None:
+def test_a_version_without_factors_says_so(town: Town) -> None:
     published = replace(town.published, models=[model for model in town.published.models if not isinstance(model, Als)])
     with pytest.raises(NotFound, match="ask for --model served"):
         best_by_factors(published, ZoneMasks(published, town.catalog), range(3), top=5, threads=1)
 
 
-def test_newcomers_who_are_alike_share_one_list_and_each_kind_has_its_own(town, menus) -> None:
+def test_newcomers_who_are_alike_share_one_list_and_each_kind_has_its_own(town: Town, menus: ZoneMasks) -> None:
     cards = RegisteredCustomers(
         IdMap.of(["a", "b", "c", "d"]),
         np.array([0, 1, 0, -1], np.int8),

@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -21,7 +22,7 @@ from engine.recommend.batch.everyone import ZoneMasks
 from engine.recommend.batch.list_file import SCHEMA, ExportSpec, tables_digest, write_lists
 from engine.recommend.scoring.allowed import NO_DISH, Allowed
 from engine.settings import Settings
-from tests.engine.recommend.conftest import NOW, orderable
+from tests.engine.recommend.conftest import NOW, Town, orderable
 
 # Writes the lists, and kills its own process as soon as three parts are there.
 KILLED = """
@@ -40,7 +41,7 @@ write_lists(
 """
 
 
-def recipe_of(town, model: str, **other) -> ExportSpec:
+def recipe_of(town: Town, model: str, **other: Any) -> ExportSpec:
     made = ExportSpec(
         version=town.published.version,
         model=model,
@@ -57,7 +58,7 @@ def parts_beside(file: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("model", ["served", "als"])
-def test_the_file_holds_everybodys_list_in_order(town, tmp_path, model) -> None:
+def test_the_file_holds_everybodys_list_in_order(town: Town, tmp_path: Path, model: str) -> None:
     file, heard = tmp_path / "lists.parquet", []
     done = write_lists(
         town.settings, recipe_of(town, model), file, processes=1, report=lambda *each: heard.append(each)
@@ -76,7 +77,7 @@ def test_the_file_holds_everybodys_list_in_order(town, tmp_path, model) -> None:
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_what_the_file_says_of_a_customer_is_her_pool(town, tmp_path) -> None:
+def test_what_the_file_says_of_a_customer_is_her_pool(town: Town, tmp_path: Path) -> None:
     write_lists(town.settings, recipe_of(town, "served"), tmp_path / "lists.parquet", processes=1)
     found = pl.read_parquet(tmp_path / "lists.parquet")
     menus = ZoneMasks(town.published, town.catalog)
@@ -89,21 +90,23 @@ def test_what_the_file_says_of_a_customer_is_her_pool(town, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("model", ["served", "als"])
-def test_one_without_an_order_gets_what_the_service_shows_her_at_home(town, tmp_path, model) -> None:
+def test_one_without_an_order_gets_what_the_service_shows_her_at_home(town: Town, tmp_path: Path, model: str) -> None:
     write_lists(town.settings, recipe_of(town, model), tmp_path / "lists.parquet", processes=1)
     found = pl.read_parquet(tmp_path / "lists.parquet").filter(pl.col("customer_id") == "nina")
     assert found["item_id"].to_list() == town.shown("nina", zone="z1", limit=5)
     assert all(orderable(dish, "z1", NOW.hour) for dish in found["item_id"])
 
 
-def test_several_processes_write_the_bytes_that_one_writes(town, tmp_path) -> None:
+def test_several_processes_write_the_bytes_that_one_writes(town: Town, tmp_path: Path) -> None:
     for processes in (1, 2):
         write_lists(town.settings, recipe_of(town, "served"), tmp_path / f"{processes}.parquet", processes=processes)
     assert (tmp_path / "1.parquet").read_bytes() == (tmp_path / "2.parquet").read_bytes()
 
 
 @pytest.mark.parametrize(("model", "processes"), [("als", 1), ("served", 2)])
-def test_killed_midway_it_leaves_the_old_file_and_goes_on_where_it_was(town, tmp_path, model, processes) -> None:
+def test_killed_midway_it_leaves_the_old_file_and_goes_on_where_it_was(
+    town: Town, tmp_path: Path, model: str, processes: int
+) -> None:
     file, recipe = tmp_path / "lists.parquet", recipe_of(town, model)
     file.write_bytes(b"the old lists")
     words = [str(town.settings.home), str(file), recipe.version, model, recipe.tables, str(processes)]
@@ -122,7 +125,7 @@ def test_killed_midway_it_leaves_the_old_file_and_goes_on_where_it_was(town, tmp
     assert sorted(tmp_path.iterdir()) == [tmp_path / "at_once.parquet", file]
 
 
-def test_workers_end_when_their_parent_was_killed(town, tmp_path) -> None:
+def test_workers_end_when_their_parent_was_killed(town: Town, tmp_path: Path) -> None:
     recipe = recipe_of(town, "served")
     words = [str(town.settings.home), str(tmp_path / "l.parquet"), recipe.version, "served", recipe.tables, "2"]
     code = KILLED.format(at_s=recipe.at_s)
@@ -148,7 +151,7 @@ def running(word: str) -> list[str]:
     return found
 
 
-def test_parts_of_another_recipe_are_thrown_away(town, tmp_path) -> None:
+def test_parts_of_another_recipe_are_thrown_away(town: Town, tmp_path: Path) -> None:
     file = tmp_path / "lists.parquet"
     folder = tmp_path / ".lists.parquet.parts"
 
@@ -166,12 +169,12 @@ def test_parts_of_another_recipe_are_thrown_away(town, tmp_path) -> None:
     assert not folder.exists()
 
 
-def test_only_one_run_writes_a_file(town, tmp_path) -> None:
+def test_only_one_run_writes_a_file(town: Town, tmp_path: Path) -> None:
     with locked(tmp_path / ".lists.parquet.parts"), pytest.raises(Conflict):
         write_lists(town.settings, recipe_of(town, "als"), tmp_path / "lists.parquet", processes=1)
 
 
-def test_what_cannot_be_written_or_read_is_said_at_once(town, tmp_path) -> None:
+def test_what_cannot_be_written_or_read_is_said_at_once(town: Town, tmp_path: Path) -> None:
     recipe = recipe_of(town, "als")
     with pytest.raises(MissingFile, match="no such folder"):
         write_lists(town.settings, recipe, tmp_path / "none" / "lists.parquet", processes=1)
@@ -183,6 +186,6 @@ def test_what_cannot_be_written_or_read_is_said_at_once(town, tmp_path) -> None:
         )
 
 
-def test_another_items_table_makes_another_recipe(town, settings) -> None:
+def test_another_items_table_makes_another_recipe(town: Town, settings: Settings) -> None:
     assert tables_digest(settings) != tables_digest(town.settings)
     assert tables_digest(town.settings) == tables_digest(town.settings)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -13,13 +15,18 @@ from engine.artifact import no_pause
 from engine.columns import ITEMS, VENDORS
 from engine.errors import BadRequest
 from engine.ids import IdMap
-from engine.recommend.catalog.catalog import KEPT_MINUTES, build_catalog
+from engine.recommend.catalog.catalog import KEPT_MINUTES, Catalog, build_catalog
 from engine.recommend.catalog.diets import ALLERGENS, understood
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
-def catalog(vendors=(), items=(), ids=("noodles", "soup"), pause=no_pause):
+def catalog(
+    vendors: tuple[Any, ...] | list[dict[str, Any]] = (),
+    items: tuple[Any, ...] | list[dict[str, Any]] = (),
+    ids: list[str] | tuple[Any, ...] = ("noodles", "soup"),
+    pause: Callable[..., Any] = no_pause,
+) -> Catalog:
     rows = [{name: row.get(name) for name in VENDORS} for row in vendors]
     dishes = [{name: row.get(name) for name in ITEMS} for row in items]
     return build_catalog(
@@ -31,7 +38,7 @@ def catalog(vendors=(), items=(), ids=("noodles", "soup"), pause=no_pause):
     )
 
 
-def open_at(when, **hours):
+def open_at(when: datetime, **hours: str) -> bool:
     found = catalog([{"vendor_id": "v", "timezone": "Asia/Shanghai", **hours}], [{"item_id": "soup", "vendor_id": "v"}])
     return bool(found.orderable(None, when)[1])
 
@@ -40,12 +47,19 @@ def test_without_tables_every_dish_can_be_ordered_anywhere() -> None:
     assert catalog().orderable("nowhere", datetime.now(SHANGHAI)).all()
 
 
-def test_it_is_the_same_however_often_it_is_paused(monkeypatch) -> None:
-    dishes = [{"item_id": f"d{n}", "name": f"dish {n}" if n % 2 else "", "name_zh": f"菜{n}"} for n in range(23)]
+def test_it_is_the_same_however_often_it_is_paused(monkeypatch: pytest.MonkeyPatch) -> None:
+    dishes: list[dict[str, Any]] = [
+        {"item_id": f"d{n}", "name": f"dish {n}" if n % 2 else "", "name_zh": f"菜{n}"} for n in range(23)
+    ]
     for n, dish in enumerate(dishes):
         dish |= {"category": f"k{n % 3}", "allergens": "egg|milk" if n % 4 == 0 else None, "vendor_id": f"v{n % 5}"}
-    asked = {"items": dishes, "ids": [f"d{22 - n}" for n in range(23)], "vendors": [{"vendor_id": "v1", "zones": "z"}]}
-    whole, paused = catalog(**asked), []
+    asked: dict[str, Any] = {
+        "items": dishes,
+        "ids": [f"d{22 - n}" for n in range(23)],
+        "vendors": [{"vendor_id": "v1", "zones": "z"}],
+    }
+    whole = catalog(**asked)
+    paused: list[int] = []
     monkeypatch.setattr("engine.recommend.catalog.catalog.BLOCK", 4)
     found = catalog(**asked, pause=lambda: paused.append(1))
     assert len(paused) > 15
@@ -61,7 +75,7 @@ def test_it_is_the_same_however_often_it_is_paused(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(("clock", "expected"), [("09:59", False), ("10:00", True), ("21:59", True), ("22:00", False)])
-def test_hours_are_half_open_and_local(clock, expected) -> None:
+def test_hours_are_half_open_and_local(clock: str, expected: bool) -> None:
     hour, minute = map(int, clock.split(":"))
     when = datetime(2026, 3, 4, hour, minute, tzinfo=SHANGHAI).astimezone(ZoneInfo("America/New_York"))
     assert open_at(when, opens="10:00", closes="22:00") is expected
@@ -70,7 +84,7 @@ def test_hours_are_half_open_and_local(clock, expected) -> None:
 @pytest.mark.parametrize(
     ("day", "hour", "expected"), [(2, 23, True), (3, 1, True), (3, 3, False), (3, 23, False), (4, 1, False)]
 )
-def test_a_night_belongs_to_the_weekday_on_which_it_began(day, hour, expected) -> None:
+def test_a_night_belongs_to_the_weekday_on_which_it_began(day: int, hour: int, expected: bool) -> None:
     # 2026-03-03 is a Tuesday, on which it is closed: Monday's night still runs until two.
     when = datetime(2026, 3, day, hour, tzinfo=SHANGHAI)
     assert open_at(when, opens="18:00", closes="02:00", closed_weekdays="2") is expected
@@ -151,13 +165,13 @@ def test_a_named_allergen_leaves_out_what_holds_it_and_what_nobody_looked_at() -
         ("none", set()),
     ],
 )
-def test_an_allergen_counts_however_the_cell_that_names_it_is_written(cell, held) -> None:
+def test_an_allergen_counts_however_the_cell_that_names_it_is_written(cell: str, held: set[Any]) -> None:
     labels = catalog(items=[{"item_id": "dish", "allergens": cell}], ids=("dish",)).labels
     assert {word for word in ALLERGENS if not labels.suits((word,), ())[0]} == held
 
 
 @pytest.mark.parametrize("cell", ["-", "?", " ", "N/A", "unknown", "未知"])
-def test_a_cell_that_says_nothing_is_no_word_that_a_dish_holds_nothing(cell) -> None:
+def test_a_cell_that_says_nothing_is_no_word_that_a_dish_holds_nothing(cell: str) -> None:
     labels = catalog(items=[{"item_id": "dish", "allergens": cell}], ids=("dish",)).labels
     assert not labels.suits(("milk",), ()).any()
 
@@ -210,7 +224,7 @@ def test_an_answer_is_kept_while_the_same_doors_are_open() -> None:
     assert found.orderable(None, at + timedelta(minutes=59)) is not before
 
 
-def test_the_answers_kept_are_few(monkeypatch) -> None:
+def test_the_answers_kept_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.recommend.catalog.catalog.KEPT_BYTES", 20)
     zones = [f"z{number}" for number in range(60)]
     found = catalog([{"vendor_id": "v", "zones": "|".join(zones)}], [{"item_id": "soup", "vendor_id": "v"}])

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pytest
 
 from engine.artifact import Artifact
 from engine.columns import ITEMS
+from engine.models.base import Recommender
 from engine.models.board import Board
 from engine.models.query import Place, Query
 from engine.recommend.published.model import _ranker
 from engine.recommend.published.places import went_to
 from engine.recommend.scoring.allowed import Allowed
+from engine.recommend.scoring.blend import Blend
 from engine.recommend.scoring.features import ItemFacts, features, names
 from engine.recommend.scoring.ranker import Ranker
 from engine.recommend.scoring.scorer import Scorer
 from tests.baskets import learned_from, random_town, tables
-from training.data.matrices import training_set
-from training.data.split import Fold
+from tests.present import there
+from training.data.matrices import TrainingSet, training_set
+from training.data.split import Fold, Split, Target
 from training.learn.blend_weights import learn_blend
 from training.learn.ranker import learn_ranker
 from training.learn.stack import fit_models, hold_out, tuning_sample
@@ -28,18 +33,18 @@ from training.learn.stack import fit_models, hold_out, tuning_sample
 DAY = 86_400
 
 
-def query(*baskets, now_day=10, here=None):
+def query(*baskets: list[int], now_day: int = 10, here: list[bool] | None = None) -> Query:
     own = tuple(np.array(basket, np.int32) for basket in baskets)
     at = np.arange(len(own), dtype=np.int64) * DAY
     return Query.of(own, at, now_day * DAY, here=None if here is None else np.array(here))
 
 
-def lists(scorer, targets, size):
+def lists(scorer: Scorer, targets: list[Target], size: int) -> list[npt.NDArray[np.int32]]:
     everything = Allowed.everything(12)
     return [scorer.pool(target.query, everything, size=size).columns for target in targets]
 
 
-def described(asked, columns, n_items=5):
+def described(asked: Query, columns: list[int], n_items: int = 5) -> list[dict[str, float]]:
     board = Board(n_items, 1)
     board.start(asked)
     board.add_columns(np.array(columns, np.int32), np.ones(n_items, bool), n_items)
@@ -95,10 +100,11 @@ def test_item_facts_by_hand() -> None:
 
 
 @pytest.fixture(scope="module")
-def learned():
+def learned() -> tuple[TrainingSet, Split, list[Recommender], Blend, list[Target]]:
     # Everyone orders one dish at home and another at the office, in no particular order: only the place tells which.
     rng = np.random.default_rng(3)
-    town, zones = {}, {}
+    town: dict[str, list[tuple[float, list[str]]]] = {}
+    zones: dict[str, str] = {}
     for number in range(900):
         pair = rng.choice(12, 2, replace=False)
         days = np.sort(rng.uniform(0, 100, rng.integers(6, 12)))
@@ -115,7 +121,9 @@ def learned():
     return data, split, models, blend, targets
 
 
-def test_where_the_place_matters_the_ranker_beats_the_blend_and_is_kept(learned) -> None:
+def test_where_the_place_matters_the_ranker_beats_the_blend_and_is_kept(
+    learned: tuple[TrainingSet, Split, list[Recommender], Blend, list[Target]],
+) -> None:
     _, split, models, blend, targets = learned
     ranker = learn_ranker([Fold(models, replace(split, targets=targets))], blend, seed=0)
     assert ranker is not None
@@ -127,20 +135,21 @@ def test_where_the_place_matters_the_ranker_beats_the_blend_and_is_kept(learned)
     )
 
 
-def test_it_survives_the_artifact(learned) -> None:
+def test_it_survives_the_artifact(learned: tuple[TrainingSet, Split, list[Recommender], Blend, list[Target]]) -> None:
     _, split, models, blend, targets = learned
     ranker = learn_ranker([Fold(models, replace(split, targets=targets))], blend, seed=0)
-    again = Ranker.from_arrays(ranker.arrays())
+    again = Ranker.from_arrays(there(ranker).arrays())
     before, after = (lists(Scorer(models, blend, it), targets[:20], 12) for it in (ranker, again))
     np.testing.assert_array_equal(before, after)
-    assert (again.for_known, again.for_new) == (ranker.for_known, ranker.for_new)
+    assert (again.for_known, again.for_new) == (there(ranker).for_known, there(ranker).for_new)
 
 
-def test_whom_it_does_not_serve_gets_the_blend_and_filtered_dishes_stay_out(learned) -> None:
+def test_whom_it_does_not_serve_gets_the_blend_and_filtered_dishes_stay_out(
+    learned: tuple[TrainingSet, Split, list[Recommender], Blend, list[Target]],
+) -> None:
     _, split, models, blend, targets = learned
-    ranker = replace(
-        learn_ranker([Fold(models, replace(split, targets=targets))], blend, seed=0), for_known=True, for_new=False
-    )
+    taught = there(learn_ranker([Fold(models, replace(split, targets=targets))], blend, seed=0))
+    ranker = replace(taught, for_known=True, for_new=False)
     allowed = replace(Allowed.everything(12), blocked=np.array([4], np.int32))
     with_it, without = Scorer(models, blend, ranker), Scorer(models, blend, None)
     stranger, regular = query(), targets[0].query
@@ -153,7 +162,9 @@ def test_whom_it_does_not_serve_gets_the_blend_and_filtered_dishes_stay_out(lear
     assert with_it.pool(regular, allowed, size=12).table is not None
 
 
-def test_few_held_out_baskets_teach_no_trees(learned) -> None:
+def test_few_held_out_baskets_teach_no_trees(
+    learned: tuple[TrainingSet, Split, list[Recommender], Blend, list[Target]],
+) -> None:
     _, split, models, blend, targets = learned
     assert learn_ranker([Fold(models, replace(split, targets=targets[:50]))], blend, seed=0) is None
 
@@ -200,9 +211,11 @@ def test_where_a_dish_is_ordered_to_is_the_median_of_its_orders() -> None:
     assert np.isnan(facts.latitude[tea])
 
 
-def test_a_ranker_taught_on_other_features_leaves_the_order_to_the_blend(learned, tmp_path) -> None:
+def test_a_ranker_taught_on_other_features_leaves_the_order_to_the_blend(
+    learned: tuple[TrainingSet, Split, list[Recommender], Blend, list[Target]], tmp_path: Path
+) -> None:
     _, split, models, blend, targets = learned
-    ranker = learn_ranker([Fold(models, replace(split, targets=targets))], blend, seed=0)
+    ranker = there(learn_ranker([Fold(models, replace(split, targets=targets))], blend, seed=0))
     older = replace(ranker, text=ranker.text.replace("blend_rank", "popular_rank"))
     for one, kept in ((ranker, True), (older, False)):
         artifact = Artifact(tmp_path, {}, {f"ranker.{name}": array for name, array in one.arrays().items()})
