@@ -24,7 +24,7 @@ from cli import (  # noqa: F401 - importing a group of verbs registers it
 from cli.app import app
 from cli.campaigns import commands as campaigns  # noqa: F401
 from cli.customers import commands as customers  # noqa: F401
-from cli.customers import lifetime_value  # noqa: F401
+from cli.customers import duplicates, lifetime_value  # noqa: F401
 from cli.demo import command as demo  # noqa: F401
 from cli.recommend import commands as recommend  # noqa: F401
 from cli.recommend import everyone  # noqa: F401

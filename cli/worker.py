@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from campaigns.delivery.worker import Counts, Mode, Worker
-from campaigns.runs.data import ImportedConsents
+from campaigns.eligibility.registered import RegisteredPeople
 from cli.app import app
 from cli.output import HomeOption, JsonOption, print_facts, print_json, settings_for
 from engine.database.session import connect
@@ -67,7 +67,7 @@ async def _work(settings: Settings, mode: Mode, lease_s: float, slots: int) -> C
             # A send must end while its lease holds, or another worker would send the same.
             channels=configured_channels(settings, concurrency=slots, timeout_s=min(LONGEST_SEND_S, lease_s / 2)),
             seal=seal_of(settings),
-            imported=ImportedConsents(settings).current,
+            registered=RegisteredPeople(settings).current,
             clock=lambda: datetime.now(UTC),
             slots=slots,
             lease=timedelta(seconds=lease_s),

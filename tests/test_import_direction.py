@@ -34,7 +34,7 @@ FLOORS: Mapping[str, Sequence[set[str]]] = {
         {"market", "segments"},
     ),
     "engine/customers": (
-        {"columns", "config", "moment", "consents"},
+        {"columns", "config", "moment", "consents", "duplicates"},
         {"figures"},
         {"behaviour"},
         {"value", "forecast"},

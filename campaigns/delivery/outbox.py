@@ -22,10 +22,12 @@ from sqlalchemy.orm import Session
 from campaigns.channels.base import Outgoing, SendOutcome
 from campaigns.channels.registry import consent_of
 from campaigns.eligibility.exits import ORDERED_SINCE, ordered_since
+from campaigns.eligibility.registered import Registered
 from campaigns.rewards.coupons import REVOKED
 from campaigns.rows import CouponRow, MessageRow, RunRow
 from engine.customers import consents
 from engine.customers.consents import ConsentRule
+from engine.customers.duplicates import Identities
 from engine.experiments.assignment import bucket
 from engine.files.encryption import Seal
 
@@ -62,14 +64,15 @@ def claim(
     limit: int,
     lease: timedelta,
     seal: Seal,
-    imported: Mapping[str, bool],
+    registered: Registered,
     channels: Sequence[str],
 ) -> Claim:
     """Take up to `limit` due messages of running runs for `lease`; a second worker gets others.
 
     Messages of a worker that died come back when its lease runs out. Consent, and whether the customer ordered since,
-    are read in the same transaction that leases a message; `imported` is the customers table's consent, for customers
-    the consent log does not hold. Past its `latest_send_at` a message is expired instead of sent.
+    are read in the same transaction that leases a message, for every id of the person; `registered` is what the
+    customers table says, for customers the consent log does not hold. Past its `latest_send_at` a message is expired
+    instead of sent.
     """
     due = (
         select(MessageRow)
@@ -79,7 +82,7 @@ def claim(
         .with_for_update(skip_locked=True, of=MessageRow)  # SQLite ignores it: it has one writer at a time
     )
     rows = list(session.scalars(due))
-    refused = _exits(session, rows) | _refusals(session, rows, imported)
+    refused = _exits(session, rows, registered.people) | _refusals(session, rows, registered)
     ended: dict[str, tuple[str, str]] = {}
     leased: list[MessageRow] = []
     for row in rows:
@@ -189,7 +192,7 @@ def _sendable(channels: Sequence[str]) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _exits(session: Session, rows: Sequence[MessageRow]) -> dict[str, str]:
+def _exits(session: Session, rows: Sequence[MessageRow], people: Identities) -> dict[str, str]:
     """Return the messages whose customers ordered since the decision, where their run ends by that."""
     ending = select(RunRow.id, RunRow.decided_at).where(
         RunRow.id.in_({row.run_id for row in rows}), RunRow.exit_on_order.is_(True)
@@ -197,25 +200,27 @@ def _exits(session: Session, rows: Sequence[MessageRow]) -> dict[str, str]:
     gone: dict[str, str] = {}
     for run_id, decided_at in session.execute(ending):
         own = [row for row in rows if row.run_id == run_id]
-        ordered = ordered_since(session, {row.customer_id: decided_at for row in own})
-        gone |= {row.id: ORDERED_SINCE for row in own if row.customer_id in ordered}
+        ids = people.everyone(row.customer_id for row in own)
+        ordered = ordered_since(session, dict.fromkeys(ids, decided_at))
+        gone |= {row.id: ORDERED_SINCE for row in own if not ordered.isdisjoint(people.ids(row.customer_id))}
     return gone
 
 
-def _refusals(session: Session, rows: Sequence[MessageRow], imported: Mapping[str, bool]) -> dict[str, str]:
+def _refusals(session: Session, rows: Sequence[MessageRow], registered: Registered) -> dict[str, str]:
+    people = registered.people
     stated = {
         channel: consents.latest_consents(
             session,
             channel=consent_of(channel),
-            customer_ids=[row.customer_id for row in rows if row.channel == channel],
+            customer_ids=people.everyone(row.customer_id for row in rows if row.channel == channel),
         )
         for channel in {row.channel for row in rows}
     }
     refused: dict[str, str] = {}
     for row in rows:
         rule: ConsentRule = "explicit" if row.consent == "explicit" else "not_refused"
-        why = consents.consent_refusal(
-            row.customer_id, rule, stated=stated[row.channel], imported=imported.get(row.customer_id)
+        why = consents.person_refusal(
+            people.ids(row.customer_id), rule, stated=stated[row.channel], imported=registered.consents
         )
         if why:
             refused[row.id] = why

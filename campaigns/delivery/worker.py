@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 from campaigns.channels.base import Channel, SendOutcome
 from campaigns.delivery import outbox
 from campaigns.delivery.outbox import Claim, Claimed, Settled
+from campaigns.eligibility.registered import Registered
 from engine.database.session import transaction
 from engine.files.encryption import Seal
 
@@ -48,7 +49,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """Sends messages of the outbox; `imported` returns the customers table's consents as they are now.
+    """Sends messages of the outbox; `registered` returns what the customers table says as it is now.
 
     `lease` must be well above the longest a channel takes for one message.
     """
@@ -56,7 +57,7 @@ class Worker:
     database: Engine
     channels: Mapping[str, Channel]
     seal: Seal
-    imported: Callable[[], Mapping[str, bool]]
+    registered: Callable[[], Registered]
     clock: Callable[[], datetime]
     slots: int = 32
     lease: timedelta = timedelta(seconds=60)
@@ -112,7 +113,7 @@ class Worker:
                 limit=self.slots,
                 lease=self.lease,
                 seal=self.seal,
-                imported=self.imported(),
+                registered=self.registered(),
                 channels=list(self.channels),
             )
 

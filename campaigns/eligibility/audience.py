@@ -11,7 +11,8 @@ from datetime import datetime
 import polars as pl
 
 from campaigns.definition.campaign import Definition
-from engine.customers.consents import consent_refusal
+from campaigns.eligibility.registered import Registered
+from engine.customers.consents import person_refusal
 from engine.experiments.assignment import Arm, assign
 from engine.segments.compile import Clock, expression
 from engine.segments.facts import members, needs_figures_only
@@ -19,6 +20,7 @@ from engine.segments.inputs import SegmentSources
 
 ALREADY_DECIDED = "already_decided"
 NOT_IN_SEGMENT = "not_in_segment"
+SAME_PERSON = "same_person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,30 +57,47 @@ def choose_audience(
     within: pl.DataFrame,
     *,
     stated: Mapping[str, bool],
+    registered: Registered,
     decided: Collection[str],
     global_holdout: float,
 ) -> Audience:
     """Return the audience of those `within` the segment (schema FIGURES); pure, so a plan and its launch cannot differ.
 
     `stated` is the consent log's newest entry per customer, `decided` the ids this campaign decided before: once ever.
+    A person with several ids is decided once, under the id of the latest order, and their refusals and earlier
+    decisions count whatever id they came with; the arm is the person's.
     Arms are drawn after eligibility, so that treated and held-out customers passed the same gates.
     """
+    people = registered.people
     reasons: dict[str, str] = {}
     arms: list[str | None] = []
-    for customer_id, imported in zip(within["customer_id"], within["marketing_consent"], strict=True):
+    used = _ids_in_use(within, registered)
+    for customer_id in within["customer_id"]:
+        ids = people.ids(customer_id)
         why = (
             ALREADY_DECIDED
-            if customer_id in decided
-            else consent_refusal(customer_id, definition.consent, stated=stated, imported=imported)
+            if any(each in decided for each in ids)
+            else person_refusal(ids, definition.consent, stated=stated, imported=registered.consents)
+            or (SAME_PERSON if used.get(ids[0], customer_id) != customer_id else None)
         )
         if why:
             reasons[customer_id] = why
             arms.append(None)
             continue
-        arm = assign(customer_id, campaign_id=definition.id, holdout=definition.holdout, global_holdout=global_holdout)
+        arm = assign(ids[0], campaign_id=definition.id, holdout=definition.holdout, global_holdout=global_holdout)
         arms.append(arm.value)
     eligible = within.with_columns(pl.Series("arm", arms, dtype=pl.String)).drop_nulls("arm").sort("customer_id")
     return Audience(within.height, dict(sorted(Counter(reasons.values()).items())), reasons, eligible)
+
+
+def _ids_in_use(within: pl.DataFrame, registered: Registered) -> Mapping[str, str]:
+    """Return, for each person with several ids, the one in the segment whose latest order is the newest."""
+    several = within.filter(pl.col("customer_id").is_in(list(registered.people.groups)))
+    newest_first = several.sort("days_since_last_order", "customer_id", nulls_last=True)["customer_id"]
+    used: dict[str, str] = {}
+    for customer_id in newest_first:
+        used.setdefault(registered.people.person(customer_id), customer_id)
+    return used
 
 
 def fingerprint(definition: Definition, eligible: pl.DataFrame) -> str:

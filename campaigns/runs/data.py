@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import polars as pl
 from sqlalchemy.orm import Session
@@ -15,7 +14,7 @@ from engine.customers.figures import customer_figures
 from engine.errors import NoHistory
 from engine.files.encryption import Seal, seal_of
 from engine.history.opening import open_history
-from engine.history.tables import read_table, table_file
+from engine.history.tables import read_table
 from engine.segments.inputs import SegmentSources
 from engine.segments.sources import home_segment_sources
 from engine.settings import Settings
@@ -65,26 +64,3 @@ def read_data(settings: Settings) -> CampaignData:
         seal=seal_of(settings),
         segments=lambda session, exact: home_segment_sources(settings, lambda: nullcontext(session), exact=exact),
     )
-
-
-class ImportedConsents:
-    """The customers table's consent per customer, read again whenever the table was replaced by an import."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._file: Path = table_file(settings, "customers")
-        self._seen: tuple[int, int] | None = None
-        self._consents: Mapping[str, bool] = {}
-
-    def current(self) -> Mapping[str, bool]:
-        """Return customer_id -> consent of everyone who was asked."""
-        try:
-            stat = self._file.stat()
-        except FileNotFoundError:
-            return {}
-        stamp = (stat.st_mtime_ns, stat.st_ino)
-        if stamp != self._seen:
-            table = read_table(self._settings, "customers").select("customer_id", "marketing_consent").drop_nulls()
-            self._consents = dict(table.iter_rows())
-            self._seen = stamp
-        return self._consents

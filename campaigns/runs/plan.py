@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from campaigns.channels.registry import consent_of
 from campaigns.definition.campaign import Definition
 from campaigns.eligibility.audience import Audience, choose_audience, fingerprint, in_segment
+from campaigns.eligibility.registered import registered_in
 from campaigns.rewards.coupons import SAMPLE_CODE
 from campaigns.rows import CampaignRow, DecisionRow, PlanRow
 from campaigns.runs.data import CampaignData
@@ -146,6 +147,7 @@ def audience_at(
         definition,
         in_segment(definition, data.figures(at), data.segments(session, exact), at),
         stated=consents.latest_consents(session, channel=consent_of(definition.channel)),
+        registered=registered_in(data.customers, data.seal),
         decided=decided_before(session, definition.id),
         global_holdout=global_holdout,
     )

@@ -13,7 +13,8 @@ from sqlalchemy import Engine
 from campaigns.channels.registry import configured_channels, require_channel
 from campaigns.definition.find import load_definition
 from campaigns.delivery.worker import Worker
-from campaigns.runs.data import ImportedConsents, read_data
+from campaigns.eligibility.registered import RegisteredPeople
+from campaigns.runs.data import read_data
 from campaigns.runs.launch import launch
 from campaigns.runs.plan import make_plan
 from cli.demo.server import Client
@@ -50,7 +51,7 @@ def win_back(engine: Engine, settings: Settings) -> Figures:
         database=engine,
         channels=configured_channels(settings, concurrency=32, timeout_s=10.0),
         seal=seal_of(settings),
-        imported=ImportedConsents(settings).current,
+        registered=RegisteredPeople(settings).current,
         clock=lambda: datetime.now(UTC),
     )
     counts = asyncio.run(_drain(worker))

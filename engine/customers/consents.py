@@ -105,6 +105,23 @@ def consent_refusal(
     return None if consent else "no_consent"
 
 
+def person_refusal(
+    customer_ids: Sequence[str],
+    rule: ConsentRule,
+    *,
+    stated: Mapping[str, bool],
+    imported: Mapping[str, bool],
+) -> Refusal | None:
+    """Return why nothing may be sent to a person with these ids, or None where it may.
+
+    A refusal under any of their ids is theirs; under `explicit` a yes under one of them is enough.
+    """
+    found = {consent_refusal(each, rule, stated=stated, imported=imported.get(each)) for each in customer_ids}
+    if "no_consent" in found:
+        return "no_consent"
+    return None if None in found else "consent_unknown"
+
+
 def _latest(session: Session, *, channel: str, purpose: str, customer_ids: Sequence[str] | None) -> dict[str, bool]:
     newest = (
         select(func.max(ConsentRow.id))

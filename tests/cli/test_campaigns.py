@@ -173,3 +173,40 @@ def test_square_brackets_in_a_message_are_shown_and_not_read_as_markup(
     for words in (("launch", str(file)), ("status", str(file)), ("list",)):
         done = run("campaigns", *words)
         assert done.returncode == 0, done.stderr
+
+
+def test_case_12_one_person_under_two_ids_is_written_to_once_and_a_refusal_holds_for_both(
+    run: Run, settings: Settings, tmp_path: Path
+) -> None:
+    orders, people, file = tmp_path / "orders.csv", tmp_path / "people.csv", tmp_path / "hello.yaml"
+    days = {"till-9": 3, "app-5": 2, "app-6": 5, "web-4": 4, "solo": 1}
+    orders.write_text(
+        "customer_id,ordered_at,item_id,order_amount\n"
+        + "".join(f"{who},2026-10-0{day} 12:00:00,tea,20.00\n" for who, day in days.items()),
+        encoding="utf-8",
+    )
+    people.write_text(
+        "customer_id,name,email,phone,marketing_consent\n"
+        "app-5,Mei,mei@example.com,+15555550111,no\ntill-9,Mei Y.,MEI@example.com,1 555 555 0111,\n"
+        "app-6,Jo,jo@example.com,+15555550112,yes\nweb-4,Jo,,+1 (555) 555-0112,yes\nsolo,Al,al@example.com,,yes\n",
+        encoding="utf-8",
+    )
+    file.write_text(
+        "id: hello\nsegment: {orders: {at_least: 1}}\nholdout: 0\nchannel: recording\nmessage: {en: {body: Hello}}\n",
+        encoding="utf-8",
+    )
+    json_of(run("import", "orders", str(orders), "--json"))
+    json_of(run("import", "customers", str(people), "--json"))
+    persons = json_of(run("customers", "duplicates", "--json"))["persons"]
+    assert persons == [
+        {"customer_ids": ["app-5", "till-9"], "shared": ["email", "phone"]},
+        {"customer_ids": ["app-6", "web-4"], "shared": ["phone"]},
+    ]
+    table = run("customers", "duplicates")
+    assert "app-6, web-4" in table.stdout
+    assert "mei@" not in table.stdout.lower()
+    plan = json_of(run("campaigns", "plan", str(file), "--json", env={"REGULARS_GLOBAL_HOLDOUT": "0"}))
+    assert plan["excluded"] == {"no_consent": 2, "same_person": 1}
+    messages = plan["messages"]
+    assert isinstance(messages, list)
+    assert {"app-6", "solo"} >= {each["customer_id"] for each in messages}

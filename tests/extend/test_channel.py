@@ -22,6 +22,7 @@ from campaigns.channels.registry import (
     require_channel,
 )
 from campaigns.delivery.worker import Worker
+from campaigns.eligibility.registered import Registered
 from campaigns.runs.data import read_data
 from campaigns.runs.launch import launch
 from campaigns.runs.plan import make_plan
@@ -112,7 +113,7 @@ async def test_a_campaign_is_sent_through_it(with_coop: Settings) -> None:
         database=database,
         channels={"pigeon": pigeon},
         seal=seal_of(with_coop),
-        imported=dict,
+        registered=Registered,
         clock=lambda: datetime.now(UTC),
     )
     await worker.run("drain", asyncio.Event())

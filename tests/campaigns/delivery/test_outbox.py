@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,8 +28,9 @@ from campaigns.delivery.outbox import (
     settle,
     waiting,
 )
+from campaigns.eligibility.registered import RegisteredPeople
 from campaigns.rows import CouponRow, MessageRow, RunRow
-from campaigns.runs.data import ImportedConsents, read_data
+from campaigns.runs.data import read_data
 from campaigns.runs.launch import launch
 from campaigns.runs.plan import make_plan
 from campaigns.runs.status import pause_runs, resume_runs, status_of
@@ -38,6 +40,7 @@ from engine.errors import Conflict
 from engine.events.event import Event
 from engine.events.inbox import store
 from engine.files.encryption import seal_of
+from engine.history.tables import upsert_table
 from engine.settings import Settings
 from tests.campaigns.town import settle_town, winback
 
@@ -53,7 +56,7 @@ class Post:
         settle_town(settings, 40, now=NOW)
         self.settings = settings
         self.database: Engine = connect(settings)
-        self.imported = ImportedConsents(settings)
+        self.registered = RegisteredPeople(settings)
         for act in (make_plan, launch):
             with transaction(self.database) as session:
                 act(session, definition, read_data(settings), now=NOW, actor="test", global_holdout=0.0)
@@ -66,7 +69,7 @@ class Post:
                 limit=limit,
                 lease=LEASE,
                 seal=seal_of(self.settings),
-                imported=self.imported.current(),
+                registered=self.registered.current(),
                 channels=channel_names(),
             )
 
@@ -226,6 +229,30 @@ def test_a_refusal_imported_between_launch_and_sending_counts_too(post: Post) ->
     settle_town(post.settings, 40, now=NOW, consents=(False, True))
     found = post.claim(NOW)
     assert (found.dropped, len(found.messages)) == (20, 20)
+
+
+def _same_person(post: Post, *customer_ids: str) -> None:
+    mail = seal_of(post.settings).seal("one@example.com")
+    table = pl.DataFrame({"customer_id": customer_ids, "email": [mail] * len(customer_ids)})
+    upsert_table(post.settings, "customers", table)
+
+
+def test_a_refusal_under_another_id_of_the_person_stops_the_message(post: Post) -> None:
+    _same_person(post, "c0", "till-1")
+    with transaction(post.database) as session:
+        record_consent(session, NOW, customer_id="till-1", granted=False, source="app")
+    found = post.claim(NOW)
+    assert (found.dropped, len(found.messages)) == (1, 39)
+    assert "c0" not in {m.outgoing.customer_id for m in found.messages}
+
+
+def test_an_order_under_another_id_of_the_person_takes_them_out(post: Post) -> None:
+    _same_person(post, "c0", "till-1")
+    order = Event("e1", "order", "till-1", NOW + timedelta(minutes=1), {"order_id": "o1", "items": []})
+    with transaction(post.database) as session:
+        store(session, [order], NOW)
+    found = post.claim(NOW + timedelta(minutes=2))
+    assert (found.dropped, len(found.messages)) == (1, 39)
 
 
 def test_a_refusal_between_two_attempts_stops_the_second(post: Post) -> None:

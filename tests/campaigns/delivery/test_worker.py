@@ -14,7 +14,8 @@ from sqlalchemy import Engine
 
 from campaigns.channels.base import Channel, Outgoing, SendOutcome
 from campaigns.delivery.worker import Counts, Mode, Worker
-from campaigns.runs.data import ImportedConsents, read_data
+from campaigns.eligibility.registered import RegisteredPeople
+from campaigns.runs.data import read_data
 from campaigns.runs.launch import launch
 from campaigns.runs.plan import make_plan
 from engine.database.session import connect, transaction
@@ -68,7 +69,7 @@ async def work(settings: Settings, database: Engine, channel: Channel, mode: Mod
         database=database,
         channels={channel.name: channel},
         seal=seal_of(settings),
-        imported=ImportedConsents(settings).current,
+        registered=RegisteredPeople(settings).current,
         clock=lambda: datetime.now(UTC),
         slots=8,
         lease=timedelta(seconds=5),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import polars as pl
 
 from campaigns.definition.campaign import Definition
-from campaigns.eligibility.audience import ALREADY_DECIDED, Audience, choose_audience, fingerprint
+from campaigns.eligibility.audience import ALREADY_DECIDED, SAME_PERSON, Audience, choose_audience, fingerprint
+from campaigns.eligibility.registered import Registered
+from engine.customers.duplicates import Identities
 from engine.experiments.assignment import Arm
 from tests.campaigns.town import winback
 
@@ -22,12 +24,23 @@ def choose(
     stated: Mapping[str, bool] | None = None,
     decided: Collection[str] = (),
     global_holdout: float = 0.0,
+    same: Sequence[tuple[str, ...]] = (),
+    days: Mapping[str, float] | None = None,
+    outside: Mapping[str, bool] | None = None,
 ) -> Audience:
     within = pl.DataFrame(
-        {"customer_id": list(people), "marketing_consent": list(people.values())},
-        schema={"customer_id": pl.String, "marketing_consent": pl.Boolean},
+        {"customer_id": list(people), "days_since_last_order": [(days or {}).get(each) for each in people]},
+        schema={"customer_id": pl.String, "days_since_last_order": pl.Float64},
     )
-    return choose_audience(definition, within, stated=stated or {}, decided=decided, global_holdout=global_holdout)
+    imported = {each: consent for each, consent in people.items() if consent is not None} | dict(outside or {})
+    return choose_audience(
+        definition,
+        within,
+        stated=stated or {},
+        registered=Registered(imported, Identities({each: ids for ids in same for each in ids})),
+        decided=decided,
+        global_holdout=global_holdout,
+    )
 
 
 def test_who_refused_or_was_decided_before_is_left_out_with_the_reason() -> None:
@@ -67,3 +80,34 @@ def test_the_fingerprint_changes_with_who_is_in_it_and_with_the_definition() -> 
 def test_an_empty_segment_has_an_empty_audience() -> None:
     audience = choose(people={})
     assert (audience.in_segment, audience.eligible.height, audience.excluded) == (0, 0, {})
+
+
+def test_a_person_with_two_ids_is_decided_once_under_the_id_last_ordered_with() -> None:
+    audience = choose(people={"app": None, "web": None}, same=[("app", "web")], days={"app": 90.0, "web": 40.0})
+    assert audience.eligible["customer_id"].to_list() == ["web"]
+    assert audience.reasons == {"app": SAME_PERSON}
+
+
+def test_a_refusal_under_one_id_holds_for_the_person_even_from_outside_the_segment() -> None:
+    assert choose(people={"web": True}, same=[("app", "web")], stated={"app": False}).reasons == {"web": "no_consent"}
+    assert choose(people={"web": True}, same=[("app", "web")], outside={"app": False}).reasons == {"web": "no_consent"}
+
+
+def test_under_explicit_consent_a_yes_under_one_id_is_the_persons() -> None:
+    explicit = replace(EVERYBODY, consent="explicit")
+    assert choose(explicit, people={"web": None}, same=[("app", "web")], outside={"app": True}).eligible.height == 1
+
+
+def test_a_person_decided_under_one_id_is_not_decided_again_under_another() -> None:
+    audience = choose(people={"web": None}, same=[("app", "web")], decided=["app"])
+    assert audience.reasons == {"web": ALREADY_DECIDED}
+
+
+def test_the_arm_is_the_persons_whichever_id_is_written_to() -> None:
+    pairs = [(f"a{i}", f"b{i}") for i in range(300)]
+    arms = []
+    for which in (0, 1):
+        audience = choose(winback(), people={pair[which]: None for pair in pairs}, same=pairs, global_holdout=0.05)
+        arms.append(audience.eligible["arm"].to_list())
+    assert sorted(arms[0]) == sorted(arms[1])
+    assert len(set(arms[0])) > 1

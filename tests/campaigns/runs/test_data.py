@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import polars as pl
 import pytest
 
-from campaigns.runs.data import ImportedConsents, read_data
+from campaigns.runs.data import read_data
 from engine.errors import NoHistory
-from engine.history.tables import upsert_table
 from engine.settings import Settings
 from tests.campaigns.runs.steps import NOW
 from tests.campaigns.town import settle_town
@@ -23,12 +21,3 @@ def test_figures_are_those_of_the_instant_asked_for(settings: Settings) -> None:
     data = read_data(settings)
     assert data.figures(NOW)["orders"].to_list() == [1] * 5
     assert (data.currency, data.offers.height) == ("USD", 0)
-
-
-def test_imported_consents_are_read_again_after_an_import(settings: Settings) -> None:
-    consents = ImportedConsents(settings)
-    assert consents.current() == {}
-    settle_town(settings, 3, now=NOW, consents=(True, None, False))
-    assert consents.current() == {"c0": True, "c2": False}
-    upsert_table(settings, "customers", pl.DataFrame({"customer_id": ["c0"], "marketing_consent": [False]}))
-    assert consents.current() == {"c0": False, "c2": False}
