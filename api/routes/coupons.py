@@ -18,11 +18,11 @@ from api.routes.recommend import as_bytes
 from api.schemas.requests import CouponsRequest, instant_or
 from api.schemas.responses import Coupon, CouponsAnswer, Refused
 from api.serving.state import ServingState
-from campaigns.rewards.coupons import codes_issued_to, open_coupons
+from campaigns.rewards.coupons import codes_issued_to, open_coupons, unused_coupons
 from campaigns.rewards.terms import promised_offers
 from engine.database.session import transaction
 from engine.events.values import check_point
-from engine.history.opening import open_history
+from engine.history.compaction import orders_of_customer
 from engine.history.tables import read_table
 from engine.offers.basket import Basket
 from engine.offers.facts import CustomerFacts, customer_facts
@@ -77,7 +77,7 @@ async def coupons(
         check_instant(live.snapshot.published, at, utc_now())
     language = body.language or (live.snapshot.published.language(body.customer_id) if live.snapshot else "en")
     table = await run_in_threadpool(_table, live)
-    held, facts = await run_in_threadpool(_customer, live, body.customer_id, at, table)
+    held, facts = await run_in_threadpool(_customer, live, body.customer_id, body.context.at and at, table)
     shown = present(
         offers_from(table, currency=live.settings.currency),
         held,
@@ -124,13 +124,16 @@ def _table(live: ServingState) -> pl.DataFrame:
 
 
 def _customer(
-    live: ServingState, customer_id: str, at: datetime, table: pl.DataFrame
+    live: ServingState, customer_id: str, at: datetime | None, table: pl.DataFrame
 ) -> tuple[list[HeldOffer], CustomerFacts]:
-    """Return the offers the customer holds coupons for, less those of unknown terms, and the customer's facts."""
+    """Return the offers of the coupons a customer may still use, less those of unknown terms, and the customer's facts.
+
+    The orders of the inbox count in the very next answer; `at` None is now.
+    """
     with transaction(live.engine) as session:
-        coupons = open_coupons(session, customer_id, at=at)
+        orders, _ = orders_of_customer(session, live.settings, customer_id, before=at)
+        coupons = unused_coupons(open_coupons(session, customer_id, at=at or utc_now()), orders)
         promised = promised_offers(session, coupons, table)
         codes = codes_issued_to(session, customer_id)
     held = [HeldOffer(coupon.code, offer) for coupon, offer in zip(coupons, promised, strict=True) if offer is not None]
-    orders = open_history(live.settings).orders(before=at)
-    return held, customer_facts(orders, customer_id, offer_of_code=codes)
+    return held, customer_facts(orders.lazy(), customer_id, offer_of_code=codes)

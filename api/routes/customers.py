@@ -18,7 +18,7 @@ from api.routes.recommend import as_bytes
 from api.schemas.requests import PRINTABLE
 from api.schemas.responses import CustomerAnswer
 from api.serving.state import ServingState
-from campaigns.rewards.coupons import IssuedCoupon, open_coupons
+from campaigns.rewards.coupons import IssuedCoupon, open_coupons, unused_coupons
 from engine.customers.consents import ANY_CHANNEL
 from engine.customers.overview import CustomerOverview, customer_overview
 from engine.database.session import transaction
@@ -53,9 +53,9 @@ async def customer(
 ) -> Response:
     """Return a customer's figures, groups and why, favourites, latest orders and events, open coupons and consent.
 
-    `figures` count delivered orders of history up to now; `profile` and `why` are of the customer table built last, as
-    of `as_of`, null where it does not hold them; `latest_events` shows what came in since. Contact details stay sealed:
-    `reachable` says only which there are.
+    `figures` count delivered orders up to now, those of the inbox included; `profile` and `why` are of the customer
+    table built last, as of `as_of`, null where it does not hold them; `latest_events` shows what came in since. Contact
+    details stay sealed: `reachable` says only which there are.
     """
     live: ServingState = request.app.state.live
     try:
@@ -70,8 +70,10 @@ async def customer(
 def _whole(live: ServingState, customer_id: str, now: datetime) -> CustomerAnswer | None:
     with transaction(live.engine) as session:
         found = customer_overview(live.settings, session, customer_id, now=now)
-        coupons = open_coupons(session, customer_id, at=now)
-    return None if found is None else customer_body(customer_id, found, coupons)
+        if found is None:
+            return None
+        coupons = unused_coupons(open_coupons(session, customer_id, at=now), found.orders)
+    return customer_body(customer_id, found, coupons)
 
 
 def customer_body(customer_id: str, found: CustomerOverview, coupons: Sequence[IssuedCoupon]) -> CustomerAnswer:

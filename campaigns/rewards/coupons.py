@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
+import polars as pl
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from campaigns.rows import CouponRow
+from engine.events.orders import UNDONE_STATUSES
 from engine.files.encryption import Seal
 from engine.offers.offer import Offer
 
@@ -35,6 +37,7 @@ class IssuedCoupon:
     campaign_id: str
     run_id: int
     terms: Mapping[str, object]
+    issued_at: datetime
     expires_at: datetime
 
 
@@ -92,10 +95,29 @@ def open_coupons(session: Session, customer_id: str, *, at: datetime) -> list[Is
             row.campaign_id,
             row.run_id,
             orjson.loads(row.terms),
+            row.issued_at,
             row.expires_at,
         )
         for row in rows
     ]
+
+
+def unused_coupons(coupons: Iterable[IssuedCoupon], orders: pl.DataFrame) -> list[IssuedCoupon]:
+    """Return the coupons that no order used, in their order; `orders` (schema ORDERS) are the holder's.
+
+    A coupon is good for one order, and one on its way holds it. An order that names the offer instead of a code used
+    the coupon of that offer that was to end soonest of those issued before it.
+    """
+    standing = orders.filter(~pl.col("status").is_in(UNDONE_STATUSES) & pl.col("offer_id").is_not_null())
+    uses = list(standing.sort("ordered_at").select("offer_id", "ordered_at").iter_rows())
+    named = {name for name, _ in uses}
+    held = sorted(coupons, key=lambda each: each.expires_at)
+    used = {each.code for each in held if each.code in named}
+    for name, at in uses:
+        open_then = (c for c in held if c.offer_id == name and c.code not in used and c.issued_at <= at < c.expires_at)
+        if (spent := next(open_then, None)) is not None:
+            used.add(spent.code)
+    return [each for each in held if each.code not in used]
 
 
 def codes_issued_to(session: Session, customer_id: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from engine.customers.profile import customer_profile
 from engine.errors import NotFound
 from engine.events.event import Event
 from engine.events.inbox import events_of
-from engine.history.opening import open_history
+from engine.history.compaction import orders_of_customer
 from engine.history.tables import read_table
 from engine.settings import Settings
 
@@ -31,10 +31,12 @@ FAVOURITES = 5
 class CustomerOverview:
     """One customer as of now; `profile`, `why` and `as_of` are None where the customer table does not hold them.
 
-    `favourites` are pairs of a dish and the number of orders it was in, most first. `consent` is None where nothing is
-    known. `reachable` says which contact details there are, never what they hold.
+    `orders` (schema ORDERS) are all there are, those of the inbox included, newest first. `favourites` are pairs of
+    a dish and the number of orders it was in, most first. `consent` is None where nothing is known. `reachable` says
+    which contact details there are, never what they hold.
     """
 
+    orders: pl.DataFrame
     figures: Mapping[str, object]
     profile: Mapping[str, object] | None
     why: Mapping[str, object] | None
@@ -50,25 +52,26 @@ def customer_overview(
     settings: Settings, session: Session, customer_id: str, *, now: datetime
 ) -> CustomerOverview | None:
     """Return what is known of a customer; None where no order, registration or event names them."""
-    history = open_history(settings)
     own = pl.col("customer_id") == customer_id
     registered = read_table(settings, "customers").filter(own)
-    orders = history.orders().filter(own).sort("ordered_at", descending=True).collect()
+    orders, lines = orders_of_customer(session, settings, customer_id)
+    orders = orders.sort("ordered_at", descending=True)
     events = events_of(session, customer_id, limit=LATEST_EVENTS)
     stated = latest_consents(session, channel=ANY_CHANNEL, customer_ids=[customer_id])
     if registered.is_empty() and orders.is_empty() and not events:
         return None
     profile, why, as_of = _groups(settings, customer_id)
     figures = customer_figures(orders.lazy(), registered, as_of=now)
-    lines = history.lines().filter(own & (pl.col("status") == "delivered")).select("order_id", "item_id").collect()
+    delivered = lines.filter(pl.col("status") == "delivered").select("order_id", "item_id")
     contact = registered.select(*SEALED).row(0, named=True) if registered.height else dict.fromkeys(SEALED)
     row = figures.drop("customer_id").row(0, named=True) if figures.height else {}
     return CustomerOverview(
+        orders=orders,
         figures=row,
         profile=profile,
         why=why,
         as_of=as_of,
-        favourites=most_ordered(lines),
+        favourites=most_ordered(delivered),
         latest_orders=orders.head(LATEST_ORDERS).drop("customer_id", "basket_no").to_dicts(),
         latest_events=events,
         consent=stated.get(customer_id, row.get("marketing_consent")),

@@ -117,13 +117,15 @@ def events_of(session: Session, customer_id: str, *, limit: int) -> list[Event]:
 
 
 def events_of_customers(
-    session: Session, customer_ids: Sequence[str], *, kind: str, after: int, end: int
+    session: Session, customer_ids: Sequence[str], *, types: Sequence[str], end: int | None = None
 ) -> Iterator[Event]:
-    """Yield the customers' events of type `kind` from behind place `after` up to `end`, by the index on customers."""
+    """Yield the customers' events of `types` up to place `end`, in inbox order, by the index on customers."""
     for start in range(0, len(customer_ids), LOOKUP_BATCH):
         chosen = customer_ids[start : start + LOOKUP_BATCH]
-        query = select(EventRow).where(EventRow.customer_id.in_(chosen), EventRow.type == kind)
-        for row in session.scalars(query.where(EventRow.seq > after, EventRow.seq <= end)):
+        query = select(EventRow).where(EventRow.customer_id.in_(chosen), EventRow.type.in_(types))
+        if end is not None:
+            query = query.where(EventRow.seq <= end)
+        for row in session.scalars(query.order_by(EventRow.seq)):
             yield Event(row.event_id, row.type, row.customer_id, row.at, orjson.loads(row.body), row.seq)
 
 

@@ -5,17 +5,20 @@ Appending is idempotent, so a run that dies before it notes how far it came is s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 
 import polars as pl
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from engine.columns import LINES, ORDERS
 from engine.database.session import transaction
 from engine.events.event import Event
 from engine.events.inbox import events_of_customers, last_seq, move_watermark, read_after, watermark
 from engine.events.orders import ABOUT_ORDERS, DELIVERED, last_statuses, order_id_of, placed_and_changed
+from engine.history.merge import merge
 from engine.history.opening import open_history
 from engine.history.protocol import History
 from engine.settings import Settings
@@ -23,6 +26,7 @@ from engine.settings import Settings
 READER = "history"
 BATCH = 100_000
 TYPES = ("order", "order_status", "rating")
+LINE_KEY = ["order_id", "item_id", "line_no"]
 
 
 def compact_inbox(engine: Engine, settings: Settings) -> int:
@@ -43,7 +47,7 @@ def compact_inbox(engine: Engine, settings: Settings) -> int:
             end_of_batch = batch[-1].seq if len(batch) == BATCH else end
             # A status may have arrived before its order, and an older one after a newer.
             customers = sorted({event.customer_id for event in batch if event.type in ABOUT_ORDERS})
-            earlier = list(events_of_customers(session, customers, kind="order_status", after=0, end=done))
+            earlier = list(events_of_customers(session, customers, types=("order_status",), end=done))
         _append(history, batch, earlier, settings.currency)
         with transaction(engine) as session:
             move_watermark(session, READER, end_of_batch)
@@ -51,8 +55,54 @@ def compact_inbox(engine: Engine, settings: Settings) -> int:
     return done
 
 
+def orders_of_customer(
+    session: Session, settings: Settings, customer_id: str, *, before: datetime | None = None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return one customer's orders and lines (schemas ORDERS, LINES) placed before `before`, None for all.
+
+    They are those of history with what the inbox reported since it was last compacted, exactly as compacting it now
+    would leave them.
+    """
+    history = open_history(settings)
+    # Read before history: what is compacted meanwhile is then merged twice, which changes nothing.
+    done = watermark(session, READER)
+    events = list(events_of_customers(session, [customer_id], types=TYPES))
+    own = pl.col("customer_id") == customer_id
+    orders, lines = history.orders(before).filter(own).collect(), history.lines(before).filter(own).collect()
+    fresh = [event for event in events if event.seq > done]
+    if not fresh:
+        return orders, lines
+    earlier = [event for event in events if event.seq <= done and event.type == "order_status"]
+
+    def known(order_ids: list[str]) -> Mapping[str, dict[str, object]]:
+        return {row["order_id"]: row for row in orders.iter_rows(named=True) if row["order_id"] in order_ids}
+
+    new_orders, new_lines = _reported(history, fresh, earlier, settings.currency, known)
+    if before is not None:
+        new_orders, new_lines = (each.filter(pl.col("ordered_at") < before) for each in (new_orders, new_lines))
+    orders, _ = merge(orders, new_orders, ["order_id"], [name for name in ORDERS if name != "order_id"])
+    lines, _ = merge(lines, new_lines, LINE_KEY, [name for name in LINES if name not in LINE_KEY])
+    # Lines have the status of their order, which may have changed since.
+    statuses = orders.select("order_id", _now="status")
+    lines = lines.join(statuses, on="order_id", how="left").with_columns(status=pl.coalesce("_now", "status"))
+    return orders, lines.select(list(LINES))
+
+
 def _append(history: History, events: Sequence[Event], earlier: Sequence[Event], currency: str) -> None:
     """Append what `events` report; `earlier` are the statuses that the same customers' orders had before."""
+    orders, lines = _reported(history, events, earlier, currency, lambda ids: _known(history, ids))
+    if not orders.is_empty():
+        history.append(orders, lines)
+
+
+def _reported(
+    history: History,
+    events: Sequence[Event],
+    earlier: Sequence[Event],
+    currency: str,
+    known_among: Callable[[list[str]], Mapping[str, dict[str, object]]],
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return orders and lines as `events` leave them, but for those whose ids history holds for others."""
     placed, changed = placed_and_changed(events)
     changes = {order_id: dict(each) for order_id, each in changed.items()}
     about = {order_id_of(event) for event in events if event.type in ABOUT_ORDERS}
@@ -61,15 +111,14 @@ def _append(history: History, events: Sequence[Event], earlier: Sequence[Event],
             changes.setdefault(order_id, {})["status"] = status
     orders = {order_id: order_row(event, currency) | changes.get(order_id, {}) for order_id, event in placed.items()}
     lines = {order_id: line_rows(event) for order_id, event in placed.items()}
-    known = _known(history, [order_id for order_id in changes if order_id not in orders])
+    known = known_among([order_id for order_id in changes if order_id not in orders])
     for order_id, row in known.items():
         orders[order_id] = row | changes[order_id]
     new = pl.DataFrame(list(orders.values()), schema=ORDERS, orient="row") if orders else pl.DataFrame(schema=ORDERS)
     conflicting = _conflicting(history, new)
     new = new.filter(~pl.col("order_id").is_in(conflicting))
     rows = [line for order_id, own in lines.items() if order_id not in conflicting for line in own]
-    if not new.is_empty():
-        history.append(new, pl.DataFrame(rows, schema=LINES, orient="row") if rows else pl.DataFrame(schema=LINES))
+    return new, pl.DataFrame(rows, schema=LINES, orient="row") if rows else pl.DataFrame(schema=LINES)
 
 
 def order_row(event: Event, currency: str) -> dict[str, object]:

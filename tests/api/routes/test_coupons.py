@@ -57,10 +57,16 @@ def test_reasons_read_chinese_for_a_chinese_reader(app: App) -> None:
     assert coupons(app, "c002", basket_cents=1500)["not_yet"][0]["reason"]["text"] == "再加 $5 立减 $5"
 
 
+def refresh(app: App) -> None:
+    assert app.client.portal is not None
+    app.client.portal.call(cast(FastAPI, app.client.app).state.live.refresh)
+
+
 def hold(monkeypatch: pytest.MonkeyPatch, offer: Offer, *, customer: str = "c001") -> datetime:
     """Let a customer hold a coupon ABCD-EFGH of `offer`; return when it ends."""
-    ends = datetime.now(UTC) + timedelta(days=3)
-    held = {customer: [IssuedCoupon("ABCD-EFGH", offer.offer_id, customer, "winback", 1, offer.to_terms(), ends)]}
+    now = datetime.now(UTC)
+    ends = now + timedelta(days=3)
+    held = {customer: [IssuedCoupon("ABCD-EFGH", offer.offer_id, customer, "winback", 1, offer.to_terms(), now, ends)]}
     monkeypatch.setattr("api.routes.coupons.open_coupons", lambda _session, customer, **_: held.get(customer, []))
     codes = {"ABCD-EFGH": offer.offer_id}
     monkeypatch.setattr("api.routes.coupons.codes_issued_to", lambda _session, _customer: codes)
@@ -92,17 +98,56 @@ def test_a_coupon_keeps_every_bound_of_its_offer(
     assert {each["offer_id"]: each["reason"]["code"] for each in answer["not_yet"]}["secret"] == code
 
 
-def test_a_used_code_counts_against_its_offers_limit(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    hold(monkeypatch, replace(COME_BACK, max_per_customer=1))
-    assert "secret" in ids(coupons(app, basket_cents=1500)["items"])
+def order(app: App, order_id: str, customer: str = "c001", **properties: object) -> None:
     dishes = [{"item_id": "d01", "quantity": 1, "unit_price_cents": 1500}]
-    used = {"order_id": "u1", "offer_id": "ABCD-EFGH", "discount_cents": 900, "items": dishes}
-    app.tell({"event_id": "u1", "type": "order", "customer_id": "c001", "properties": used})
+    told = {"order_id": order_id, "items": dishes} | properties
+    app.tell({"event_id": order_id, "type": "order", "customer_id": customer, "properties": told})
+
+
+def compact(app: App) -> None:
     engine = connect(app.settings)
     compact_inbox(engine, app.settings)
     engine.dispose()
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+@pytest.mark.parametrize("limit", [1, None])
+@pytest.mark.parametrize("named", ["ABCD-EFGH", "secret"])
+def test_case_11_a_used_coupon_is_not_offered_again_in_the_very_next_answer(
+    app: App, monkeypatch: pytest.MonkeyPatch, compacted: bool, limit: int | None, named: str
+) -> None:
+    hold(monkeypatch, replace(COME_BACK, max_per_customer=limit))
+    assert "secret" in ids(coupons(app, basket_cents=1500)["items"])
+    order(app, "u1", offer_id=named, discount_cents=900)
+    if compacted:
+        compact(app)
     answer = coupons(app, basket_cents=1500)
     assert "secret" not in ids(answer["items"]) + ids(answer["not_yet"])
+
+
+@pytest.mark.parametrize("status", [None, "placed", "delivered"])
+def test_case_10_an_offer_used_now_is_not_offered_in_the_very_next_answer(app: App, status: str | None) -> None:
+    once = {"offer_id": "once", "kind": "amount", "amount_cents": 500, "max_per_customer": 1}
+    fill(app.settings, "offers", OFFERS, [once, {"offer_id": "welcome", "kind": "percent", "percent": 10.0,
+                                                "audience": "first_order"}])  # fmt: skip
+    refresh(app)
+    assert {"once", "welcome"} <= set(ids(coupons(app, "newcomer", basket_cents=1500)["items"]))
+    order(app, "n1", "newcomer", offer_id="once", **({"status": status} if status else {}))
+    assert not {"once", "welcome"} & set(ids(coupons(app, "newcomer", basket_cents=1500)["items"]))
+
+
+def test_a_cancelled_order_gives_back_what_it_used_at_once(app: App) -> None:
+    order(app, "n1", "newcomer", status="placed")
+    assert "welcome" not in ids(coupons(app, "newcomer", basket_cents=1500)["items"])
+    told = {"order_id": "n1", "status": "cancelled"}
+    app.tell({"event_id": "n2", "type": "order_status", "customer_id": "newcomer", "properties": told})
+    assert "welcome" in ids(coupons(app, "newcomer", basket_cents=1500)["items"])
+
+
+def test_an_order_is_not_held_against_a_question_about_an_earlier_instant(app: App) -> None:
+    order(app, "n1", "newcomer")
+    then = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    assert "welcome" in ids(coupons(app, "newcomer", basket_cents=1500, context={"at": then})["items"])
 
 
 def test_the_limit_cuts_the_list(app: App) -> None:
@@ -111,7 +156,6 @@ def test_the_limit_cuts_the_list(app: App) -> None:
 
 def test_free_delivery_of_a_free_delivery_promises_no_saving(app: App) -> None:
     fill(app.settings, "offers", OFFERS, [{"offer_id": "ride", "kind": "free_delivery"}])
-    assert app.client.portal is not None
-    app.client.portal.call(cast(FastAPI, app.client.app).state.live.refresh)
+    refresh(app)
     found = {item["offer_id"]: item for item in coupons(app, basket_cents=1500)["items"]}
     assert found["ride"]["reason"] == {"code": "yours", "text": "Yours to use"}

@@ -22,6 +22,21 @@ def test_one_answer_shows_a_customer_whole(app: App) -> None:
     assert found["coupons"] == []
 
 
+def test_case_10_an_order_told_a_moment_ago_counts_in_the_very_next_answer(app: App) -> None:
+    before = app.client.get("/v1/customers/c001").json()
+    told = {"order_id": "now", "items": [{"item_id": "d07", "unit_price_cents": 900}]}
+    app.tell({"event_id": "e1", "type": "order", "customer_id": "c001", "properties": told})
+    after = app.client.get("/v1/customers/c001").json()
+    assert after["figures"]["orders"] == before["figures"]["orders"] + 1
+    assert after["figures"]["revenue_cents"] == before["figures"]["revenue_cents"] + 900
+    assert after["latest_orders"][0]["order_id"] == "now"
+    told = {"order_id": "now", "status": "cancelled"}
+    app.tell({"event_id": "e2", "type": "order_status", "customer_id": "c001", "properties": told})
+    undone = app.client.get("/v1/customers/c001").json()
+    assert undone["figures"]["orders"] == before["figures"]["orders"]
+    assert undone["favourites"] == before["favourites"]
+
+
 def test_contact_details_stay_sealed(app: App) -> None:
     seal = seal_of(app.settings)
     row = {"customer_id": "c009", "phone": seal.seal("+15551234567"), "name": seal.seal("Ann")}

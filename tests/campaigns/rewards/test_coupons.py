@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
-from campaigns.rewards.coupons import ALPHABET, code_key, draw_code, expiry, open_coupons
+from campaigns.rewards.coupons import (
+    ALPHABET,
+    IssuedCoupon,
+    code_key,
+    draw_code,
+    expiry,
+    open_coupons,
+    unused_coupons,
+)
 from campaigns.rows import CouponRow
 from campaigns.runs.data import read_data
 from campaigns.runs.launch import launch
 from campaigns.runs.plan import make_plan
+from engine.columns import ORDERS
 from engine.database.session import connect, transaction
 from engine.files.encryption import seal_of
 from engine.offers.kinds.amount import Amount
@@ -105,3 +115,37 @@ def test_a_customer_holds_a_coupon_from_issue_to_its_end(database: Engine) -> No
         row.state = "revoked"
         session.flush()
         assert open_coupons(session, row.customer_id, at=NOW) == []
+
+
+def coupon(code: str, *, offer: str = "five", day: int = 0, days: int = 7) -> IssuedCoupon:
+    issued = NOW + timedelta(days=day)
+    return IssuedCoupon(code, offer, "mei", "winback", 1, {}, issued, issued + timedelta(days=days))
+
+
+def uses(*named: tuple[str, float, str]) -> pl.DataFrame:
+    rows = [
+        {"order_id": str(i), "offer_id": offer, "ordered_at": NOW + timedelta(days=day), "status": status}
+        for i, (offer, day, status) in enumerate(named)
+    ]
+    return pl.DataFrame([{name: row.get(name) for name in ORDERS} for row in rows], schema=ORDERS)
+
+
+def unused(coupons: Sequence[IssuedCoupon], *named: tuple[str, float, str]) -> list[str]:
+    return [each.code for each in unused_coupons(coupons, uses(*named))]
+
+
+def test_a_coupon_is_good_for_one_order_even_one_on_its_way() -> None:
+    assert unused([coupon("A"), coupon("B")], ("A", 1, "placed")) == ["B"]
+
+
+def test_an_order_that_came_to_nothing_gives_the_coupon_back() -> None:
+    assert unused([coupon("A")], ("A", 1, "cancelled")) == ["A"]
+
+
+def test_an_order_that_names_the_offer_used_the_coupon_that_was_to_end_first() -> None:
+    assert unused([coupon("late", days=9), coupon("soon", days=3)], ("five", 1, "delivered")) == ["late"]
+    assert unused([coupon("A")], ("other", 1, "delivered")) == ["A"]
+
+
+def test_an_order_from_before_the_issue_used_nothing_of_it() -> None:
+    assert unused([coupon("A")], ("five", -1, "delivered")) == ["A"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import polars as pl
@@ -56,7 +56,7 @@ OLD_TERMS = {
 
 
 def coupon(terms: dict[str, object]) -> IssuedCoupon:
-    return IssuedCoupon("ABCD", "bound", "c1", "gift", 1, terms, ENDS)
+    return IssuedCoupon("ABCD", "bound", "c1", "gift", 1, terms, ENDS - timedelta(days=9), ENDS)
 
 
 def test_a_coupon_promises_its_offer_until_the_coupon_ends() -> None:

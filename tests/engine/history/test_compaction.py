@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
+from engine.database.session import transaction
 from engine.events.event import Event
-from engine.history.compaction import compact_inbox
+from engine.history.compaction import compact_inbox, orders_of_customer
 from engine.history.opening import open_history
 from engine.settings import Settings
 from tests.inbox import NOW, Home, put, reported
@@ -116,3 +119,41 @@ def test_the_last_status_by_instant_holds_however_reports_arrive(
             compact_inbox(database, settings)
     compact_inbox(database, settings)
     assert orders_of(settings)["o1"]["status"] == status
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_one_customers_orders_are_what_compacting_now_would_leave(inbox_home: Home, seed: int) -> None:
+    settings, database = inbox_home
+    draw = random.Random(seed)
+    statuses = ["placed", "delivered", "cancelled", "refunded"]
+    for number in range(40):
+        who = draw.choice(["ann", "ann", "bob"])
+        order = {"order_id": f"{who}-{draw.randrange(4)}"}
+        kind = draw.choice(["order", "order", "order_status", "rating"])
+        told: dict[str, object]
+        if kind == "order":
+            told = order | {"items": [{"item_id": draw.choice("abc"), "unit_price_cents": draw.randrange(900)}]}
+            told |= {"status": draw.choice(statuses)} if draw.random() < 0.5 else {}
+        else:
+            told = order | ({"status": draw.choice(statuses)} if kind == "order_status" else {"rating": 4})
+        put(database, Event(f"e{number}", kind, who, NOW + timedelta(minutes=draw.randrange(60)), told))
+        if draw.random() < 0.1:
+            compact_inbox(database, settings)
+    with transaction(database) as session:
+        fresh = {who: orders_of_customer(session, settings, who) for who in ("ann", "bob", "nobody")}
+    compact_inbox(database, settings)
+    history = open_history(settings)
+    with transaction(database) as session:
+        for who, (orders, lines) in fresh.items():
+            own = pl.col("customer_id") == who
+            assert_frame_equal(orders, history.orders().filter(own).collect(), check_row_order=False)
+            assert_frame_equal(lines, history.lines().filter(own).collect(), check_row_order=False)
+            assert_frame_equal(orders, orders_of_customer(session, settings, who)[0], check_row_order=False)
+
+
+def test_orders_before_an_instant_leave_out_what_was_reported_later(inbox_home: Home) -> None:
+    settings, database = inbox_home
+    put(database, reported(1), reported(5))
+    with transaction(database) as session:
+        orders, lines = orders_of_customer(session, settings, "ann", before=NOW + timedelta(minutes=3))
+    assert orders["order_id"].to_list() == lines["order_id"].to_list() == ["o1"]

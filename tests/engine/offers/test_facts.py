@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
+import pytest
 
 from engine.columns import ORDERS
 from engine.offers.facts import LATEST, CustomerFacts, customer_facts
@@ -26,8 +27,18 @@ def test_a_customer_without_orders_has_no_usual_order() -> None:
     assert facts({"customer_id": "bo", "order_cents": 900}) == CustomerFacts(customer_id="mei", orders=0)
 
 
-def test_only_delivered_orders_count() -> None:
+def test_orders_that_stand_count() -> None:
     assert facts({"order_cents": 900}, {"order_cents": 100, "status": "cancelled"}).orders == 1
+
+
+def test_an_order_on_its_way_holds_what_it_used_and_is_not_yet_usual() -> None:
+    found = facts({"order_cents": 100, "status": "placed", "offer_id": "five"})
+    assert (found.orders, found.usual_basket_cents, found.redemptions_by_offer) == (1, None, {"five": 1})
+
+
+@pytest.mark.parametrize("status", ["cancelled", "rejected", "refunded"])
+def test_an_order_that_came_to_nothing_gives_back_what_it_used(status: str) -> None:
+    assert facts({"status": status, "offer_id": "five"}) == CustomerFacts(customer_id="mei", orders=0)
 
 
 def test_the_usual_order_is_the_median_of_dishes_before_discounts_and_without_the_fee() -> None:
