@@ -120,6 +120,7 @@ def _print(summary: ImportSummary) -> None:
             "first ordered at": summary.first_ordered_at,
             "last ordered at": summary.last_ordered_at,
         }
+    facts.update({f"learned for this home: {name}": what for name, what in summary.home.items()})
     facts.update({f"looked up in {name}": f"{n:,} rows" for name, n in summary.lookups.items()})
     if summary.ignored_columns:
         facts["ignored columns"] = ", ".join(summary.ignored_columns)

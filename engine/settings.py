@@ -9,11 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import orjson
+
+from engine.clock import zone_exists
 from engine.errors import InputError
 
 DEFAULT_HOME = "./regulars-home"
+ASSUMED_CURRENCY = "USD"
+ASSUMED_TIMEZONE = "UTC"
+# What the home itself remembers from its first imports (`engine.imports.home`).
+HOME_FILE = "home.json"
 PROTECTED_GROUPS = "history,orders,recency,value,lifecycle,zone"
 
 
@@ -25,7 +31,8 @@ def _env(name: str, about: str, default: str) -> Any:
 class Settings:
     """What an operator may set; every field names its environment variable.
 
-    `database_url` None means SQLite in the home folder; `redis_url` None means the in-process store.
+    `database_url` None means SQLite in the home folder; `redis_url` None means the in-process store. `assumed` names
+    those of `currency` and `timezone` that nobody ever said: neither the environment nor the home's first imports.
     """
 
     home: Path = _env("REGULARS_HOME", "Folder with history, artifacts and the default database.", DEFAULT_HOME)
@@ -35,8 +42,16 @@ class Settings:
     redis_url: str | None = _env(
         "REGULARS_REDIS_URL", "Redis or Valkey URL for the online state.", "in-process store, one worker"
     )
-    currency: str = _env("REGULARS_CURRENCY", "ISO 4217 code used where an import names none.", "USD")
-    timezone: str = _env("REGULARS_TIMEZONE", "IANA zone used where neither map nor row names one.", "UTC")
+    currency: str = _env(
+        "REGULARS_CURRENCY",
+        "ISO 4217 code that campaigns and offers count in, and imports that name none.",
+        f"what the first import says (home.json), else {ASSUMED_CURRENCY}",
+    )
+    timezone: str = _env(
+        "REGULARS_TIMEZONE",
+        "IANA zone in which days are cut, and in which local times are read that name none.",
+        f"what the first import says (home.json), else {ASSUMED_TIMEZONE}",
+    )
     secret_key: str | None = _env(
         "REGULARS_SECRET_KEY",
         "Base64 of 32 bytes that seals personal data at rest.",
@@ -58,6 +73,7 @@ class Settings:
         PROTECTED_GROUPS,
     )
     log_level: str = _env("REGULARS_LOG_LEVEL", "debug, info, warning or error; logs go to stderr.", "info")
+    assumed: frozenset[str] = frozenset()
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str], *, home: Path | None = None) -> Settings:
@@ -69,13 +85,11 @@ class Settings:
         def read(name: str, default: str | None = None) -> str | None:
             return env.get(name, "").strip() or default
 
-        zone = read("REGULARS_TIMEZONE", "UTC") or "UTC"
-        try:
-            ZoneInfo(zone)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise InputError(
-                f"{zone!r} is not an IANA time zone such as Asia/Shanghai", where="REGULARS_TIMEZONE"
-            ) from error
+        folder = home or Path(read("REGULARS_HOME", DEFAULT_HOME) or DEFAULT_HOME)
+        remembered = read_home_file(folder)
+        zone = read("REGULARS_TIMEZONE") or remembered.get("timezone")
+        if zone is not None and not zone_exists(zone):
+            raise InputError(f"{zone!r} is not an IANA time zone such as Asia/Shanghai", where="REGULARS_TIMEZONE")
         private = (read("REGULARS_ALLOW_PRIVATE_ADDRESSES", "false") or "").lower()
         if private not in {"true", "false", "1", "0", "yes", "no"}:
             raise InputError(f"{private!r} is neither true nor false", where="REGULARS_ALLOW_PRIVATE_ADDRESSES")
@@ -85,15 +99,16 @@ class Settings:
                 f"{level!r} is no log level; use debug, info, warning or error", where="REGULARS_LOG_LEVEL"
             )
         protected = read("REGULARS_PROTECTED_GROUPS", PROTECTED_GROUPS) or PROTECTED_GROUPS
-        currency = (read("REGULARS_CURRENCY", "USD") or "").upper()
-        if len(currency) != 3 or not currency.isalpha():
+        currency = (read("REGULARS_CURRENCY") or remembered.get("currency") or "").upper()
+        if currency and (len(currency) != 3 or not currency.isalpha()):
             raise InputError(f"{currency!r} is not a three-letter currency code", where="REGULARS_CURRENCY")
         return cls(
-            home=home or Path(read("REGULARS_HOME", DEFAULT_HOME) or DEFAULT_HOME),
+            home=folder,
             database_url=read("REGULARS_DATABASE_URL"),
             redis_url=read("REGULARS_REDIS_URL"),
-            currency=currency,
-            timezone=zone,
+            currency=currency or ASSUMED_CURRENCY,
+            timezone=zone or ASSUMED_TIMEZONE,
+            assumed=frozenset(name for name, said in (("currency", currency), ("timezone", zone)) if not said),
             secret_key=read("REGULARS_SECRET_KEY"),
             webhook_url=read("REGULARS_WEBHOOK_URL"),
             webhook_secret=read("REGULARS_WEBHOOK_SECRET"),
@@ -128,6 +143,27 @@ class Settings:
         return self.home / "outbox" / "recording.ndjson"
 
 
+def read_home_file(home: Path) -> Mapping[str, str]:
+    """Return the `currency` and `timezone` the home remembers; empty before its first import.
+
+    Raises InputError when `home.json` is not what an import wrote.
+    """
+    path = home / HOME_FILE
+    try:
+        found = orjson.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except orjson.JSONDecodeError as error:
+        raise InputError(
+            "is not JSON; restore it from a backup, or remove it and import again", where=str(path)
+        ) from error
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise InputError("must hold texts by name; restore it from a backup, or remove it", where=str(path))
+    return found
+
+
 def describe_settings() -> list[tuple[str, str, str]]:
     """Return (environment variable, default, meaning) of every setting, for the reference."""
-    return [(f.metadata["env"], f.metadata["default"], f.metadata["about"]) for f in fields(Settings)]
+    return [
+        (f.metadata["env"], f.metadata["default"], f.metadata["about"]) for f in fields(Settings) if "env" in f.metadata
+    ]

@@ -76,6 +76,7 @@ async def coupons(
     if live.snapshot is not None and body.context.at is not None:
         check_instant(live.snapshot.published, at, utc_now())
     language = body.language or (live.snapshot.published.language(body.customer_id) if live.snapshot else "en")
+    home = live.settings.timezone
     table = await run_in_threadpool(_table, live)
     held, facts = await run_in_threadpool(_customer, live, body.customer_id, body.context.at and at, table)
     shown = present(
@@ -86,6 +87,7 @@ async def coupons(
         at=at,
         zone=body.context.zone,
         vendor_id=body.context.vendor_id,
+        timezone=live.snapshot.published.timezone(body.customer_id, home) if live.snapshot else home,
         language=language,
         limit=body.limit,
     )

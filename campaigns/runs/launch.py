@@ -83,6 +83,7 @@ def launch(
     """
     # Launches of one campaign wait for each other, so that no customer is decided twice.
     session.scalar(select(CampaignRow.id).where(CampaignRow.id == definition.id).with_for_update())
+    _refuse_other_currency(definition, data)
     plan = _plan_to_launch(session, definition, now, plan_hash)
     at = plan.as_of if plan.as_of_given else now
     audience = audience_at(session, definition, data, at, global_holdout=global_holdout, exact=plan.as_of_given)
@@ -126,6 +127,19 @@ def launch(
     )
     audit.record(session, now, actor=actor, action="campaign.launch", target=definition.id, detail=launched.as_json())
     return launched
+
+
+def _refuse_other_currency(definition: Definition, data: CampaignData) -> None:
+    """Raise Conflict where most orders are in another currency than the home's: "$5 off" to who pays in yuan."""
+    named = pl.col("currency")
+    counts = data.orders.select(named).drop_nulls().group_by(named).len().sort("len", "currency", descending=True)
+    most = counts.head(1).collect()["currency"]
+    if len(most) and most[0] != data.currency:
+        raise Conflict(
+            f"most orders are in {most[0]} but this home counts in {data.currency}; set REGULARS_CURRENCY={most[0]}, "
+            "look at the definition's amounts, plan and launch again",
+            where=f"campaign {definition.id}",
+        )
 
 
 def _plan_to_launch(session: Session, definition: Definition, now: datetime, plan_hash: str | None) -> PlanRow:

@@ -25,6 +25,7 @@ from campaigns.rewards.coupons import SAMPLE_CODE
 from campaigns.rows import CampaignRow, DecisionRow, PlanRow
 from campaigns.runs.data import CampaignData
 from campaigns.runs.render import Rendered, Renderer
+from engine.clock import last_day_text
 from engine.customers import consents
 from engine.database import audit
 from engine.errors import BadDefinition
@@ -172,9 +173,9 @@ def offer_of(definition: Definition, data: CampaignData, now: datetime) -> Offer
         return None
     offer = definition.offer.resolve(data.offers, currency=data.currency)
     if offer.valid_until is not None and offer.valid_until <= now:
+        day = last_day_text(offer.valid_until, data.timezone)
         raise BadDefinition(
-            f"offer {offer.offer_id!r} ended on {offer.valid_until:%Y-%m-%d}; choose one that still holds",
-            where="offer.offer_id",
+            f"offer {offer.offer_id!r} ended on {day}; choose one that still holds", where="offer.offer_id"
         )
     return offer
 

@@ -16,7 +16,7 @@ from campaigns.runs.data import read_data
 from campaigns.runs.launch import launch as launch_plan
 from campaigns.runs.plan import make_plan
 from cli.app import app
-from cli.campaigns.opened import campaign_session, instant_of
+from cli.campaigns.opened import campaign_session, moment_of
 from cli.campaigns.show import _reasons, show_plan, show_report
 from cli.output import (
     HomeOption,
@@ -29,6 +29,7 @@ from cli.output import (
     print_table,
     settings_for,
 )
+from engine.clock import minute_text
 from engine.history.opening import open_history
 from engine.history.tables import read_table
 from engine.segments.library import segment_lookup
@@ -46,7 +47,7 @@ Target = Annotated[
 Known = Annotated[str, typer.Argument(help="A campaign's id, or the YAML file (or ready name) that defines it.")]
 AtOption = Annotated[
     str | None,
-    typer.Option("--at", help="Read the data as of this instant, such as 2026-03-01T00:00:00Z; default now."),
+    typer.Option("--at", help="Read the data as of a date (its whole day counts) or an instant; default now."),
 ]
 
 
@@ -83,14 +84,14 @@ def plan(target: Target, at: AtOption = None, home: HomeOption = None, json: Jso
     Example: [bold]regulars campaigns plan dormant_winback[/bold]
     """
     settings = settings_for(home)
-    as_of = instant_of(at)
+    as_of = moment_of(at, settings.timezone)
     with campaign_session(settings, fresh=True) as session:
         definition = find_definition(session, target, currency=settings.currency)
         made = make_plan(session, definition, read_data(settings), now=datetime.now(UTC), actor=actor(), as_of=as_of)
     if json:
         print_json(made.as_json())
     else:
-        show_plan(made)
+        show_plan(made, settings.timezone)
 
 
 @campaigns.command()
@@ -142,7 +143,7 @@ def status(target: Known, home: HomeOption = None, json: JsonOption = False) -> 
             [
                 str(run.run_id),
                 f"{run.state}: {run.pause_reason}" if run.pause_reason else run.state,
-                f"{run.launched_at:%Y-%m-%d %H:%M}",
+                minute_text(run.launched_at, settings.timezone),
                 _reasons(run.decisions),
                 _reasons(run.messages),
                 escape(_reasons(run.reasons)),
@@ -168,7 +169,7 @@ def report(target: Known, home: HomeOption = None, json: JsonOption = False) -> 
         print_json({"campaign": campaign_id, "runs": [run.as_json() for run in found]})
         return
     for run in found:
-        show_report(campaign_id, run)
+        show_report(campaign_id, run, settings.timezone)
     if not found:
         out.print(f"{campaign_id} was planned but never launched")
 

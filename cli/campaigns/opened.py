@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from engine.customers.moment import read_moment
 from engine.database.session import connect, transaction
-from engine.errors import InputError
 from engine.history.compaction import compact_inbox
 from engine.settings import Settings
 
@@ -27,11 +27,6 @@ def campaign_session(settings: Settings, *, fresh: bool = False) -> Iterator[Ses
         database.dispose()
 
 
-def instant_of(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(f"{text!r} is no instant such as 2026-03-01T00:00:00Z", where="--at") from error
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+def moment_of(text: str | None, zone: str) -> datetime | None:
+    """Return the end of a date, or an instant, as `--as-of` reads them; None without a text."""
+    return None if text is None else read_moment(text, zone, where="--at").at

@@ -9,16 +9,17 @@ from rich.markup import escape
 from campaigns.results import report as reports
 from campaigns.runs.plan import CampaignPlan
 from cli.output import err, print_facts, print_table
+from engine.clock import day_text, minute_text
 from engine.experiments.statistics import Difference, NotEnoughData
 from engine.money import money_text
 
 
-def show_plan(made: CampaignPlan) -> None:
+def show_plan(made: CampaignPlan, zone: str) -> None:
     for warning in made.warnings:
         err.print(f"warning: {warning}", markup=False)
     ceiling = made.cost_ceiling_cents
     print_facts(
-        f"{escape(made.name)} ({made.campaign}) as of {made.as_of:%Y-%m-%d %H:%M} UTC; nothing was sent",
+        f"{escape(made.name)} ({made.campaign}) as of {minute_text(made.as_of, zone)}; nothing was sent",
         {
             "in the segment": made.audience,
             "left out": _reasons(made.excluded),
@@ -41,9 +42,10 @@ def show_plan(made: CampaignPlan) -> None:
     )
 
 
-def show_report(campaign_id: str, run: reports.RunReport) -> None:
+def show_report(campaign_id: str, run: reports.RunReport, zone: str) -> None:
+    since, until = day_text(run.decided_at, zone), day_text(run.window_ends_at, zone)
     print_table(
-        f"{campaign_id}, run {run.run_id}: orders from {run.decided_at:%Y-%m-%d} to {run.window_ends_at:%Y-%m-%d}"
+        f"{campaign_id}, run {run.run_id}: orders from {since} to {until}"
         + (" (still open)" if run.window_open else ""),
         ["arm", "customers", "orders", "revenue", "orders each", "revenue each"],
         (

@@ -20,7 +20,8 @@ from cli.output import (
     settings_for,
 )
 from cli.segments.opened import opened_segment, segment_session, text_of
-from cli.segments.show import MOST_IDS, explanation_lines, instant_text, print_change, print_preview
+from cli.segments.show import MOST_IDS, explanation_lines, print_change, print_preview
+from engine.clock import minute_text
 from engine.errors import BadRequest
 from engine.files.yaml import write_yaml
 
@@ -80,7 +81,7 @@ def count(
 
     with opened_segment(target, home, as_of, with_) as opened:
         found = previews.count_members(opened.rule, opened.sources(), opened.at)
-    said = f"{found:,} customers in {target} as of {instant_text(opened.at)}"
+    said = f"{found:,} customers in {target} as of {minute_text(opened.at, opened.settings.timezone)}"
     print_outcome({"segment": target, "as_of": opened.at, "customers": found}, said, json=json)
 
 
@@ -106,7 +107,7 @@ def preview(
     if json:
         print_json({"segment": target, **found.as_json()})
         return
-    print_preview(target, found)
+    print_preview(target, found, opened.settings.timezone)
 
 
 @segments.command()
@@ -131,7 +132,7 @@ def explain(
                     "explained": found.as_json()})  # fmt: skip
         return
     answer = "is" if found.matched else "is not"
-    out.print(f"{customer} {answer} in {target} as of {instant_text(opened.at)}", markup=False)
+    out.print(f"{customer} {answer} in {target} as of {minute_text(opened.at, opened.settings.timezone)}", markup=False)
     for line in explanation_lines(found, 1):
         out.print(line, markup=False)
 
@@ -232,7 +233,7 @@ def diff(
     if json:
         print_json({"segment": target, **facts, "came": found.came, "left": found.left})
         return
-    print_change(target, found, earlier, opened.at)
+    print_change(target, found, earlier, opened.at, opened.settings.timezone)
 
 
 @segments.command()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from cli.output import out, print_facts, print_table
+from engine.clock import minute_text
 
 if TYPE_CHECKING:
     from engine.segments.explain import ExplainedRule
@@ -36,12 +37,8 @@ def some_ids(ids: list[str]) -> str:
     return ", ".join(ids[:MOST_IDS]) + (" ..." if len(ids) > MOST_IDS else "") if ids else "nobody"
 
 
-def instant_text(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"
-
-
-def print_preview(target: str, found: SegmentPreview) -> None:
-    out.print(f"{found.customers:,} customers in {target} as of {instant_text(found.as_of)}", markup=False)
+def print_preview(target: str, found: SegmentPreview, zone: str) -> None:
+    out.print(f"{found.customers:,} customers in {target} as of {minute_text(found.as_of, zone)}", markup=False)
     print_table(
         "Reach",
         ["channel", "has an address", "has not refused", "agreed"],
@@ -55,12 +52,12 @@ def print_preview(target: str, found: SegmentPreview) -> None:
     )
 
 
-def print_change(target: str, found: MembershipChange, since: datetime, until: datetime) -> None:
+def print_change(target: str, found: MembershipChange, since: datetime, until: datetime, zone: str) -> None:
     print_facts(
         target,
         {
-            f"in it on {instant_text(since)}": found.before,
-            f"in it on {instant_text(until)}": found.after,
+            f"in it on {minute_text(since, zone)}": found.before,
+            f"in it on {minute_text(until, zone)}": found.after,
             "came": f"{len(found.came):,} ({some_ids(found.came)})",
             "left": f"{len(found.left):,} ({some_ids(found.left)})",
         },

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import polars as pl
 
+from engine.clock import day_text
 from engine.customers.config import CustomerConfig
 
 CustomerRow = Mapping[str, Any]
@@ -17,6 +17,7 @@ def explain_groups(
     row: CustomerRow, table: pl.DataFrame, facts: Mapping[str, Any], config: CustomerConfig
 ) -> dict[str, str]:
     """Return a sentence for each group the customer is in; `table` has everyone's `orders`, `tier_value`."""
+    zone = str(facts["timezone"])
     if row["orders"] == 0:
         found = {"lifecycle": "prospect: no delivered order by then"}
         if row["prospect_rank"] is not None:
@@ -28,14 +29,15 @@ def explain_groups(
         "rfm_group": _rfm(row, facts, config),
         "tier": _tier(row, table, config),
         "abcd": _abcd(row, config),
-        "lifecycle": _lifecycle(row, config),
+        "lifecycle": _lifecycle(row, config, zone),
     }
     if row["p_no_order"] is not None:
         found["p_no_order"] = _chance(row, facts)
     if row["unhappy_at"] is not None:
         valuable = "and worth much" if row["unhappy_valuable"] else "but not lately, or not among the most valuable"
         found["unhappy_valuable"] = (
-            f"made unhappy on {_day(row['unhappy_at'])} (complaint, low rating or answer, or refund), {valuable}"
+            f"made unhappy on {day_text(row['unhappy_at'], zone)} (complaint, low rating or answer, or refund), "
+            f"{valuable}"
         )
     if row["natural_group"] is not None:
         found["natural_group"] = f"nearest to the group “{row['natural_group']}”"
@@ -74,17 +76,17 @@ def _abcd(row: CustomerRow, config: CustomerConfig) -> str:
     return f"{row['abcd']}: {meaning[row['abcd']]}"
 
 
-def _lifecycle(row: CustomerRow, config: CustomerConfig) -> str:
-    last = f"last order {_day(row['last_order_at'])}"
+def _lifecycle(row: CustomerRow, config: CustomerConfig, zone: str) -> str:
+    last = f"last order {day_text(row['last_order_at'], zone)}"
     dates = (
-        f"slowing from {_day(row['slowing_at'])}, likely lapsed from {_day(row['likely_lapsed_at'])}, "
-        f"lapsed from {_day(row['lapsed_at'])}"
+        f"slowing from {day_text(row['slowing_at'], zone)}, "
+        f"likely lapsed from {day_text(row['likely_lapsed_at'], zone)}, lapsed from {day_text(row['lapsed_at'], zone)}"
     )
     own = (
         "no gap of their own yet" if row["own_gap_days"] is None else f"own gaps {row['own_gap_days']:.1f} days on mean"
     )
     if row["lifecycle"] == "new":
-        return f"new: first order {_day(row['first_order_at'])}, less than {config.cadence.new_days} days ago"
+        return f"new: first order {day_text(row['first_order_at'], zone)}, less than {config.cadence.new_days} days ago"
     back = ", which ended a lapse" if row["lifecycle"] == "won_back" else ""
     return f"{row['lifecycle']}: {last}{back}; {dates} ({own}, typical {row['cadence_days']:.1f})"
 
@@ -97,7 +99,3 @@ def _chance(row: CustomerRow, facts: Mapping[str, Any]) -> str:
 
 def _list(values: list[float]) -> str:
     return ", ".join(f"{value:g}" for value in values)
-
-
-def _day(at: datetime) -> str:
-    return at.date().isoformat()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from dataclasses import replace as replace_fields
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from engine.errors import BadFile
 from engine.files.atomic import replace
 from engine.files.encryption import Seal, seal_of
 from engine.imports import fields
+from engine.imports.home import home_lesson
 from engine.imports.mapped import split_lookups, unmatched
 from engine.imports.mapping import ImportKind, ImportMap
 from engine.imports.opened import OpenedFile, open_files
@@ -42,8 +44,9 @@ class ImportSummary:
     """What an import did: read = accepted + quarantined + duplicates over all files; updated is part of accepted.
 
     `orders`, `lines`, `customers` and the instants are of the sound rows, duplicates included. `lookups` are files that
-    only lent columns: their rows are not counted as read. `reasons` counts quarantined rows by stable code;
-    `unreadable_cells` counts, by column and code, cells that could not be read in customers kept without them.
+    only lent columns: their rows are not counted as read. `home` is what the home learned of its currency and zone.
+    `reasons` counts quarantined rows by stable code; `unreadable_cells` counts, by column and code, cells that could
+    not be read in customers kept without them.
     """
 
     kind: str
@@ -63,6 +66,7 @@ class ImportSummary:
     unreadable_cells: dict[str, dict[str, int]]
     quarantine_files: tuple[str, ...]
     ignored_columns: tuple[str, ...]
+    home: dict[str, str]
     warnings: tuple[str, ...]
 
     def as_dict(self) -> dict[str, object]:
@@ -101,6 +105,9 @@ def import_files(
     opened = open_files(row_paths, kind, mapping, lookups, warnings, progress)
     if not any(file.height + file.broken.height for file in opened):
         raise BadFile("has no rows", where=", ".join(str(path) for path in row_paths))
+    lesson = home_lesson(settings, kind, mapping, opened)
+    settings = lesson.settings(settings)
+    warnings.extend(lesson.warnings)
     if kind == "orders":
         outcome = import_orders(opened, mapping, settings, now, progress, warnings)
     else:
@@ -122,7 +129,8 @@ def import_files(
             f"see {summary.quarantine_files[0]}",
             where=", ".join(str(path) for path in row_paths),
         )
-    return summary
+    lesson.keep(settings)
+    return replace_fields(summary, home=dict(lesson.learned))
 
 
 def _summary(
@@ -179,6 +187,7 @@ def _summary(
         unreadable_cells=_by_column(outcome.cells),
         quarantine_files=tuple(str(path) for path in quarantines if path is not None),
         ignored_columns=tuple(dict.fromkeys(name for part in parts for name in part.ignored_columns)),
+        home={},
         warnings=tuple(warnings),
     )
 

@@ -79,16 +79,25 @@ def present(
     at: datetime,
     zone: str | None,
     vendor_id: str | None,
+    timezone: str,
     language: str,
     limit: int,
 ) -> ShownOffers:
-    """Qualify, rank and word offers for a customer; a held offer replaces the one of `offers` it was issued from."""
+    """Qualify, rank and word offers for a customer, days on the clock of `timezone`; a held offer replaces the one of
+    `offers` it was issued from.
+    """
     own = frozenset(each.offer.offer_id for each in held)
     open_to_all = [offer for offer in offers if offer.offer_id not in own]
     codes = [None] * len(open_to_all) + [each.code for each in held]
     facts = replace(facts, issued_offer_ids=own)
     judged = qualify(
-        [*open_to_all, *(each.offer for each in held)], facts, basket, at=at, zone=zone, vendor_id=vendor_id
+        [*open_to_all, *(each.offer for each in held)],
+        facts,
+        basket,
+        at=at,
+        zone=zone,
+        vendor_id=vendor_id,
+        timezone=timezone,
     )
     code_of = {id(each): code for each, code in zip(judged, codes, strict=True)}
     ranked = rank((each for each in judged if isinstance(each, Qualified)), facts, basket)[:limit]

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from engine.clock import day_text, last_day_text
 from engine.money import money_text
 from engine.offers.basket import Basket
 from engine.offers.facts import CustomerFacts
@@ -56,14 +57,16 @@ def qualify(
     at: datetime,
     zone: str | None,
     vendor_id: str | None,
+    timezone: str,
 ) -> list[Qualified | NotQualified]:
     """Judge every offer by ALL its predicates; the first that fails, in the order below, is the reason.
 
-    Validity, zone, vendor, audience, redemptions, minimum spend. A `zone` or `vendor_id` of None is not known yet: an
-    offer bound to zones or vendors still qualifies, as it may be used once one is chosen. Without a basket the
-    minimum spend is not judged.
+    Days are those of the clock of `timezone`. Validity, zone, vendor, audience, redemptions, minimum spend. A `zone` or
+    `vendor_id` of None is not known yet: an offer bound to zones or vendors still qualifies, as it may be used once one
+    is chosen. Without a basket the minimum spend is not judged.
     """
-    return [_judge(offer, customer, basket, at=at, zone=zone, vendor_id=vendor_id) for offer in offers]
+    where = {"zone": zone, "vendor_id": vendor_id}
+    return [_judge(offer, customer, basket, at=at, **where, timezone=timezone) for offer in offers]
 
 
 def rank(qualified: Iterable[Qualified], customer: CustomerFacts, basket: Basket | None = None) -> list[Qualified]:
@@ -84,9 +87,10 @@ def _judge(
     at: datetime,
     zone: str | None,
     vendor_id: str | None,
+    timezone: str,
 ) -> Qualified | NotQualified:
     reason = (
-        _outside_validity(offer, at)
+        _outside_validity(offer, at, timezone)
         or _outside_place(offer, zone, vendor_id)
         or _outside_audience(offer, customer)
         or _used_up(offer, customer)
@@ -101,12 +105,12 @@ def _judge(
     return Qualified(offer, saving_on(offer, basket))
 
 
-def _outside_validity(offer: Offer, at: datetime) -> RefusalReason | None:
+def _outside_validity(offer: Offer, at: datetime, timezone: str) -> RefusalReason | None:
     if offer.valid_from is not None and at < offer.valid_from:
-        day = f"{offer.valid_from:%Y-%m-%d}"
+        day = day_text(offer.valid_from, timezone)
         return RefusalReason("not_yet_valid", f"starts on {day}", f"{day} 起可用")
     if offer.valid_until is not None and at >= offer.valid_until:
-        day = f"{offer.valid_until:%Y-%m-%d}"
+        day = last_day_text(offer.valid_until, timezone)
         return RefusalReason("expired", f"ended on {day}", f"已于 {day} 结束")
     return None
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from engine.clock import minute_text
 from engine.errors import NotFound
 from engine.segments.compile import bucket_column, expression, measure_column
 from engine.segments.facts import IS_REGISTERED, REGISTERED, gather
@@ -58,7 +59,8 @@ def explain_membership(rule: Rule, sources: SegmentSources, as_of: datetime, cus
     frame = found.frame.with_columns(expression(node, found.clock).alias(f"node:{i}") for i, node in enumerate(nodes))
     row = frame.collect().row(0, named=True)
     if not (_registered(row, as_of) or is_known(sources, as_of, customer_id)):
-        raise NotFound(f"nobody is known as {customer_id!r} as of {as_of:%Y-%m-%d %H:%M} UTC", where="customer_id")
+        moment = minute_text(as_of, sources.zone)
+        raise NotFound(f"nobody is known as {customer_id!r} as of {moment}", where="customer_id")
     numbers = iter(range(len(nodes)))
     return _explained(rule, row, numbers)
 

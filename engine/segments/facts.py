@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
 
+from engine.clock import zone_exists
 from engine.customers.figures import FIGURES, figures_query
 from engine.experiments.assignment import bucket
 from engine.segments.compile import (
@@ -97,15 +97,7 @@ def _zones(leaves: Sequence[Rule], measures: Iterable[Measure], sources: Segment
     if not local and not any(isinstance(e, Clause) and e.operator == "anniversary_within_days" for e in leaves):
         return (sources.zone,)
     found = sources.customers.select(pl.col("timezone").unique()).collect()["timezone"].drop_nulls().sort()
-    return (sources.zone, *(zone for zone in found if zone != sources.zone and _is_zone(zone)))
-
-
-def _is_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True
+    return (sources.zone, *(zone for zone in found if zone != sources.zone and zone_exists(zone)))
 
 
 def _population(

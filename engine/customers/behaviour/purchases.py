@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from engine.clock import zone_exists
 from engine.columns import UTC_INSTANT, minor_digits
 from engine.customers.moment import Moment, local_time
 
@@ -24,10 +25,11 @@ REFUNDED_STATUSES = ("rejected", "refunded")
 class Purchases:
     """Everyone known at `moment`, and their orders sorted by customer, then time.
 
-    `ids` is sorted; `orders` has customer (place in `ids`), at (UTC), second, day (since 1970), hour and weekday
-    (1-7) local, cents (null unknown), discount (cents), vendor_id, zone, payment_method, rating. `refunds` has
-    customer and at of refunded or rejected orders; `corrections` customer, at and cents (below zero) of delivered ones
-    that only take money back. `unclear` counts orders of another currency than most: their amounts are unknown.
+    `ids` is sorted; `orders` has customer (place in `ids`), at (UTC), second, day (since 1970) in the moment's zone,
+    hour and weekday (1-7) on the customer's own clock where it is known, cents (null unknown), discount (cents),
+    vendor_id, zone, payment_method, rating. `refunds` has customer and at of refunded or rejected orders; `corrections`
+    customer, at and cents (below zero) of delivered ones that only take money back. `unclear` counts orders of another
+    currency than most: their amounts are unknown.
     """
 
     moment: Moment
@@ -132,13 +134,14 @@ def read_purchases(orders: pl.LazyFrame, customers: pl.DataFrame, moment: Moment
     frame = (
         delivered.filter(~back.fill_null(False))
         .drop("refunded", "currency")
-        .with_columns(local_time("at", moment.zone).alias("local"), pl.col("at").dt.epoch("s").alias("second"))
         .with_columns(
-            pl.col("local").cast(pl.Date).cast(pl.Int32).alias("day"),
-            pl.col("local").dt.hour().alias("hour"),
-            pl.col("local").dt.weekday().alias("weekday"),
+            local_time("at", moment.zone).cast(pl.Date).cast(pl.Int32).alias("day"),
+            pl.col("at").dt.epoch("s").alias("second"),
+            local_time("at", moment.zone).alias("own"),
         )
-        .drop("local")
+        .pipe(_on_own_clocks, customers, ids)
+        .with_columns(pl.col("own").dt.hour().alias("hour"), pl.col("own").dt.weekday().alias("weekday"))
+        .drop("own")
     )
     # One whole number sorts several times faster than two columns; cents and vendor make equal seconds repeatable.
     key = (pl.col("customer").cast(pl.Int64) * 2**34 + pl.col("second")).alias("key")
@@ -162,6 +165,17 @@ def order_days(purchases: Purchases, *, count: str = "day") -> OrderDays:
     value[np.add.reduceat(known.astype(np.int64), where) == 0] = np.nan
     share = np.add.reduceat(discounted, where) / np.diff(np.append(where, len(day)))
     return order_days_of(customer[where], day[where], value, share, purchases.n)
+
+
+def _on_own_clocks(frame: pl.DataFrame, customers: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
+    """Return the frame with `own` on the clock of each customer whose zone the customers table names."""
+    known = customers.select("customer_id", "timezone").drop_nulls().unique("customer_id", keep="last")
+    for (zone,), there in known.group_by("timezone"):
+        if zone_exists(str(zone)):
+            places = ids.search_sorted(there["customer_id"].filter(there["customer_id"].is_in(ids.implode())))
+            own = pl.when(pl.col("customer").is_in(places.implode())).then(local_time("at", str(zone)))
+            frame = frame.with_columns(own.otherwise("own").alias("own"))
+    return frame
 
 
 def _one_currency(frame: pl.DataFrame) -> tuple[pl.DataFrame, str | None, int]:

@@ -149,6 +149,10 @@ class PublishedModel:
         row = self.row_of(customer_id)
         return LANGUAGES[max(self.languages[row], 0)] if row >= 0 else LANGUAGES[0]
 
+    def timezone(self, customer_id: str | None, default: str) -> str:
+        """Return the IANA zone of the customers table at training time; `default` where it is unknown."""
+        return self.extras.clocks.zone_info(self.row_of(customer_id), default).key
+
     def place(self, zone: str | None, vendor: str | None, latitude: float | None, longitude: float | None) -> Place:
         """Number a request's place; what we do not know becomes unknown."""
         return Place(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import orjson
+import polars as pl
 import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import IntegrityError
@@ -13,11 +15,13 @@ from sqlalchemy.exc import IntegrityError
 from campaigns.definition.campaign import parse
 from campaigns.rewards.coupons import ALPHABET
 from campaigns.rows import CouponRow, DecisionRow, MessageRow, RunRow
+from engine.columns import LINES
 from engine.customers.consents import record_consent
 from engine.database.audit import AuditRow
 from engine.database.session import transaction
 from engine.errors import Conflict
 from engine.files.encryption import seal_of
+from engine.history.opening import open_history
 from engine.settings import Settings
 from tests.campaigns.runs.steps import NOW, count, launched, planned
 from tests.campaigns.town import order_rows, winback
@@ -55,6 +59,23 @@ def test_a_launch_writes_decisions_for_all_and_messages_and_coupons_for_the_trea
         assert "Name" not in message.body
         # 1 March 20:00 in Shanghai and seven days: to the end of 8 March there.
         assert coupons[message.id].expires_at == datetime(2026, 3, 8, 16, tzinfo=UTC)
+
+
+def test_nothing_is_launched_where_orders_are_in_another_currency(database: Engine, town: Settings) -> None:
+    """531 customers who pay in yuan were offered five dollars off."""
+    foreign = replace(town, currency="CNY")
+    planned(database, foreign, winback(currency="CNY"))
+    with pytest.raises(Conflict, match="most orders are in USD but this home counts in CNY; set REGULARS_CURRENCY=USD"):
+        launched(database, foreign, winback(currency="CNY"))
+    assert count(database, RunRow) == 0
+
+
+def test_a_few_foreign_orders_stop_nothing(database: Engine, town: Settings) -> None:
+    row = open_history(town).orders().collect().head(1)
+    far = row.with_columns(order_id=pl.lit("abroad"), currency=pl.lit("EUR"), customer_id=pl.lit("guest"))
+    open_history(town).append(far, pl.DataFrame(schema=LINES))
+    assert planned(database, town, winback()).warnings
+    assert launched(database, town, winback()).decisions == 161
 
 
 def test_a_launch_without_a_plan_says_to_plan_first(database: Engine, town: Settings) -> None:

@@ -20,6 +20,7 @@ ROW = {
 }  # fmt: skip
 EVERYONE = pl.DataFrame({"orders": [0, 1, 3, 5], "tier_value": [None, 5.0, 20.0, 30.0]})
 FACTS = {
+    "timezone": "UTC",
     "cut_points": {"recency_days": [-90.0, -60.0, -30.0, -5.0], "frequency": [1.0, 2.0, 3.0, 4.0],
                    "monetary": [10.0, 20.0, 30.0, 40.0]},
     "horizon_days": 90, "return_model": None,
@@ -74,3 +75,9 @@ def test_a_prospect_has_a_rank_and_no_other_group() -> None:
         "prospect_rank": "1 of 1 prospects, by likeness to the best",
     }
     assert explained(orders=0) == {"lifecycle": "prospect: no delivered order by then"}
+
+
+def test_days_are_those_of_the_zone_the_table_was_built_in() -> None:
+    late = {"lifecycle": "new", "first_order_at": datetime(2026, 2, 1, 18, tzinfo=UTC)}
+    facts = {**FACTS, "timezone": "Asia/Shanghai"}
+    assert "first order 2026-02-02" in explain_groups({**ROW, **late}, EVERYONE, facts, CustomerConfig())["lifecycle"]

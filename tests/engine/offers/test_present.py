@@ -28,7 +28,9 @@ def show(
     language: str = "en",
     limit: int = 9,
 ) -> ShownOffers:
-    return present(offers, held, facts, basket, at=NOW, zone="z1", vendor_id="v1", language=language, limit=limit)
+    return present(
+        offers, held, facts, basket, at=NOW, zone="z1", vendor_id="v1", timezone="UTC", language=language, limit=limit
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,3 +81,16 @@ def test_what_a_customer_cannot_change_is_left_out() -> None:
 def test_the_limit_keeps_the_best() -> None:
     (item,) = show(RIDE, FIVE, basket=Basket(3000, 200), limit=1).items
     assert item.offer_id == "five"
+
+
+@pytest.mark.parametrize(
+    ("timezone", "starts"), [("Asia/Shanghai", "2026-03-08"), ("UTC", "2026-03-07"), ("America/New_York", "2026-03-07")]
+)
+def test_days_are_those_of_the_readers_clock(timezone: str, starts: str) -> None:
+    """Midnight of the 8th in Shanghai is still the 7th in Greenwich."""
+    later = replace(FIVE, valid_from=datetime(2026, 3, 7, 16, tzinfo=UTC))
+    for language, sentence in (("en", f"starts on {starts}"), ("zh", f"{starts} 起可用")):
+        shown = present(
+            [later], (), MEI, None, at=NOW, zone=None, vendor_id=None, timezone=timezone, language=language, limit=9
+        )
+        assert shown.not_yet[0].reason.text == sentence

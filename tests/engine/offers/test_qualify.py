@@ -25,7 +25,7 @@ FIVE_OFF = Offer(offer_id="five", discount=Amount(500), currency="USD", min_spen
 def judge(
     offer: Offer, customer: CustomerFacts = MEI, basket: Basket | None = Basket(3000)
 ) -> Qualified | NotQualified:
-    (found,) = qualify([offer], customer, basket, at=NOW, zone="north", vendor_id="v1")
+    (found,) = qualify([offer], customer, basket, at=NOW, zone="north", vendor_id="v1", timezone="UTC")
     return found
 
 
@@ -106,7 +106,7 @@ def test_adding_the_shortfall_makes_it_qualify(items: int) -> None:
 
 def test_a_zone_nobody_named_yet_refuses_nothing() -> None:
     offer = replace(FIVE_OFF, zones=frozenset({"south"}), vendor_ids=frozenset({"v9"}))
-    (found,) = qualify([offer], MEI, None, at=NOW, zone=None, vendor_id=None)
+    (found,) = qualify([offer], MEI, None, at=NOW, zone=None, vendor_id=None, timezone="UTC")
     assert found == Qualified(offer, None)
 
 

@@ -146,3 +146,22 @@ def test_arrays_equal_a_plain_reading_of_the_orders(rows: list[tuple[str, int, i
         assert known.x[i] == len(days) - 1
         assert known.tx_days[i] == max(days) - min(days)
         assert known.t_days[i] == at.day - min(days)
+
+
+def test_hours_and_weekdays_are_on_the_customers_own_clock_and_days_on_the_companys() -> None:
+    """Lunch in Shanghai is not late at night because the company counts in UTC; 20:00 UTC on Sunday is Monday there."""
+    noon, evening = datetime(2026, 2, 3, 4, tzinfo=UTC), datetime(2026, 2, 1, 20, tzinfo=UTC)
+    frame = orders(
+        *(order(who, 0, ordered_at=at, order_id=f"{who}{at.hour}") for who in "abc" for at in (noon, evening))
+    )
+    people = customers(
+        {"customer_id": "a", "timezone": "Asia/Shanghai"},
+        {"customer_id": "b", "timezone": "Nowhere/Land"},
+        {"customer_id": "stranger", "timezone": "Asia/Tokyo"},
+    )
+    found = read_purchases(frame.lazy(), people, NOW)
+    assert found.ids.to_list() == ["a", "b", "c", "stranger"]
+    by_customer = found.orders.sort("customer", "second").select("customer", "hour", "weekday", "day").rows()
+    days = [day for *_, day in by_customer]
+    assert [row[:3] for row in by_customer] == [(0, 4, 1), (0, 12, 2), (1, 20, 7), (1, 4, 2), (2, 20, 7), (2, 4, 2)]
+    assert days == [days[0], days[1]] * 3
