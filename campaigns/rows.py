@@ -30,6 +30,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from engine.database.session import Base
 from engine.database.types import BIG_KEY, Instant
+from engine.language import LONGEST_TAG
 
 
 class CampaignRow(Base):
@@ -115,7 +116,8 @@ class MessageRow(Base):
     step: Mapped[str] = mapped_column(String(80))
     customer_id: Mapped[str] = mapped_column(String(200))
     channel: Mapped[str] = mapped_column(String(40))
-    language: Mapped[str] = mapped_column(String(8))
+    # SQLite keeps text of any length under any declared one, so there the column stays as release 0.1 made it.
+    language: Mapped[str] = mapped_column(String(LONGEST_TAG).with_variant(String(8), "sqlite"))
     consent: Mapped[str] = mapped_column(String(20))
     body: Mapped[str] = mapped_column(Text())
     due_at: Mapped[datetime] = mapped_column(Instant())

@@ -12,9 +12,9 @@ import typer
 from cli.app import app
 from cli.judged import HorizonOption, SeedOption, days_of, print_quality
 from cli.output import HomeOption, JsonOption, out, print_facts, print_json, print_table, progress, settings_of_home
-from engine.columns import LANGUAGES
 from engine.database.session import connect
 from engine.errors import InputError
+from engine.language import LANGUAGES
 from engine.settings import Settings
 
 

@@ -84,7 +84,7 @@ LINES = _schema(LINE_COLUMNS)
 CUSTOMER_COLUMNS = (
     Column("customer_id", pl.String, "As orders name them.", True),
     Column("name", pl.String, "Sealed (encrypted) at rest."),
-    Column("language", pl.String, "en or zh."),
+    Column("language", pl.String, "BCP 47 tag, such as en, zh-CN or pt-BR."),
     Column("timezone", pl.String, "IANA zone."),
     Column("zone", pl.String, "Home delivery zone."),
     Column("birthday", pl.Date, "Day of birth."),
@@ -156,7 +156,6 @@ OFFER_COLUMNS = (
 OFFERS = _schema(OFFER_COLUMNS)
 
 STATUSES = ("placed", "delivered", "cancelled", "rejected", "refunded")
-LANGUAGES = ("en", "zh")
 DAY_S = 86_400
 KM_PER_DEGREE = 111.2
 

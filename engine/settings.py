@@ -14,6 +14,7 @@ import orjson
 
 from engine.clock import zone_exists
 from engine.errors import InputError
+from engine.language import LANGUAGES
 
 DEFAULT_HOME = "./regulars-home"
 ASSUMED_CURRENCY = "USD"
@@ -51,6 +52,11 @@ class Settings:
         "REGULARS_TIMEZONE",
         "IANA zone in which days are cut, and in which local times are read that name none.",
         f"what the first import says (home.json), else {ASSUMED_TIMEZONE}",
+    )
+    language: str = _env(
+        "REGULARS_LANGUAGE",
+        "Language of answers and messages for who has no text in their own: en or zh.",
+        LANGUAGES[0],
     )
     secret_key: str | None = _env(
         "REGULARS_SECRET_KEY",
@@ -93,6 +99,9 @@ class Settings:
         private = (read("REGULARS_ALLOW_PRIVATE_ADDRESSES", "false") or "").lower()
         if private not in {"true", "false", "1", "0", "yes", "no"}:
             raise InputError(f"{private!r} is neither true nor false", where="REGULARS_ALLOW_PRIVATE_ADDRESSES")
+        language = (read("REGULARS_LANGUAGE", LANGUAGES[0]) or "").lower()
+        if language not in LANGUAGES:
+            raise InputError(f"{language!r} is neither {' nor '.join(LANGUAGES)}", where="REGULARS_LANGUAGE")
         level = (read("REGULARS_LOG_LEVEL", "info") or "").lower()
         if level not in {"debug", "info", "warning", "error"}:
             raise InputError(
@@ -109,6 +118,7 @@ class Settings:
             currency=currency or ASSUMED_CURRENCY,
             timezone=zone or ASSUMED_TIMEZONE,
             assumed=frozenset(name for name, said in (("currency", currency), ("timezone", zone)) if not said),
+            language=language,
             secret_key=read("REGULARS_SECRET_KEY"),
             webhook_url=read("REGULARS_WEBHOOK_URL"),
             webhook_secret=read("REGULARS_WEBHOOK_SECRET"),

@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # A loose file is a room of its own.
 FLOORS: Mapping[str, Sequence[set[str]]] = {
     "engine": (
-        {"errors", "columns", "charts", "clock"},
+        {"errors", "columns", "charts", "clock", "language"},
         {"settings", "money", "runtime"},
         {"ids", "files"},
         {"artifact", "database"},

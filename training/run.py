@@ -17,13 +17,14 @@ import numpy.typing as npt
 import polars as pl
 
 from engine.artifact import activate, live_version, manifest_of, prune, write
-from engine.columns import DAY_S, LANGUAGES
+from engine.columns import DAY_S
 from engine.customers.config import read_customer_config
 from engine.errors import CandidateRefused, Conflict, RegularsError
 from engine.history.dayparts import Dayparts
 from engine.history.opening import open_history
 from engine.history.tables import read_table
 from engine.ids import IdMap
+from engine.language import LANGUAGES
 from engine.models.content import Content
 from engine.models.together import Together
 from engine.recommend.published.extras import Clocks, Extras, RegisteredCustomers, VendorShares
@@ -74,7 +75,7 @@ def load_training_set(settings: Settings) -> TrainingSet:
         data.baskets,
         timezone=_usual_timezone(settings) if timed else "",
         dayparts=read_customer_config(None, home=settings.home).dayparts,
-        language=_numbered(own["language"], pl.Series(LANGUAGES)).astype(np.int8),
+        language=_languages(own["language"]),
         referrer=_others(own["referred_by"], data.customers),
     )
     return replace(data, baskets=baskets)
@@ -278,13 +279,18 @@ def _first_ordered(data: TrainingSet) -> npt.NDArray[np.int64]:
     return first
 
 
+def _languages(tags: pl.Series) -> npt.NDArray[np.int8]:
+    """Return the number in LANGUAGES of each tag's language; -1 for others, of which nothing is learned."""
+    return _numbered(tags.str.split("-").list.first(), pl.Series(LANGUAGES)).astype(np.int8)
+
+
 def _cards(settings: Settings, data: TrainingSet) -> RegisteredCustomers:
     """Return what is known of registered customers who have not ordered."""
     table = read_table(settings, "customers").select("customer_id", "language", "zone", "referred_by")
     newcomers = table.join(pl.DataFrame({"customer_id": data.customers}), on="customer_id", how="anti")
     return RegisteredCustomers(
         IdMap.of(newcomers["customer_id"].to_list()),
-        _numbered(newcomers["language"], pl.Series(LANGUAGES)).astype(np.int8),
+        _languages(newcomers["language"]),
         _numbered(newcomers["zone"], data.zones),
         _numbered(newcomers["referred_by"], data.customers),
     )

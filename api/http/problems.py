@@ -54,7 +54,7 @@ SAID: Mapping[str | None, str] = {
     "model_attributes_type": "expected a JSON object, sent with the header content-type: application/json",
     PRINTABLE: "holds a control character, such as a line break, which no id or word has",
     REQUEST_ID: "expected 1 to 64 of the letters A to Z, digits, and _ . : -",
-    LANGUAGE: "expected en or zh",
+    LANGUAGE: "expected a language tag such as en, zh-CN or pt-BR",
 }
 
 

@@ -24,6 +24,7 @@ from engine.database.session import transaction
 from engine.events.values import check_point
 from engine.history.compaction import orders_of_customer
 from engine.history.tables import read_table
+from engine.language import text_language
 from engine.offers.basket import Basket
 from engine.offers.facts import CustomerFacts, customer_facts
 from engine.offers.present import HeldOffer, ShownOffers, present
@@ -75,8 +76,10 @@ async def coupons(
     at = instant_or(body.context.at, utc_now())
     if live.snapshot is not None and body.context.at is not None:
         check_instant(live.snapshot.published, at, utc_now())
-    language = body.language or (live.snapshot.published.language(body.customer_id) if live.snapshot else "en")
-    home = live.settings.timezone
+    home, language = live.settings.timezone, live.settings.language
+    if live.snapshot:
+        language = live.snapshot.published.language(body.customer_id, language)
+    language = text_language(body.language, language)
     table = await run_in_threadpool(_table, live)
     held, facts = await run_in_threadpool(_customer, live, body.customer_id, body.context.at and at, table)
     shown = present(

@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from engine.errors import BadRequest
+from engine.language import LONGEST_TAG, TAG
 from engine.recommend.options import ListOptions
 
 MOST_DISHES = 100
@@ -33,12 +34,16 @@ MOST_WORDS = 40
 
 PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 REQUEST_ID = r"^[A-Za-z0-9_.:-]{1,64}$"
-LANGUAGE = r"^(en|zh)$"
+LANGUAGE = TAG
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)]
 Ids = Annotated[list[Id], Field(max_length=MOST_IDS)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=PRINTABLE)]
 RequestId = Annotated[str, StringConstraints(pattern=REQUEST_ID)]
-Language = Annotated[str, StringConstraints(pattern=LANGUAGE)]
+Language = Annotated[str, StringConstraints(pattern=LANGUAGE, max_length=LONGEST_TAG)]
+LANGUAGE_ABOUT = (
+    "A BCP 47 tag. Sentences are in English for en-*, in Chinese for zh-*; for others, and where the customer's own is "
+    "missing too, in the home's (REGULARS_LANGUAGE)."
+)
 # The first and last years have instants that are of another era elsewhere on earth.
 ISO = re.compile(r"(?!0000|0001|9999)\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 
@@ -123,7 +128,7 @@ class ListRequest(Shape):
     context: ListContext = Field(default_factory=lambda: ListContext.model_validate({}))
     exclude: Ids = Field(default_factory=list, description="Dishes never to show.")
     candidates: Ids | None = Field(None, description="Rank only these; missing means every dish.")
-    language: Language | None = Field(None, description="en or zh; missing means the customer's, else en.")
+    language: Language | None = Field(None, description=LANGUAGE_ABOUT)
     explain: StrictBool = Field(
         False, description="Also say how each dish came to its place and what filters took away."
     )
@@ -223,7 +228,7 @@ class CouponsRequest(Shape):
     context: Context = Field(default_factory=lambda: Context.model_validate({}))
     basket_cents: StrictInt | None = Field(None, ge=0, le=10**10, description="Minor units; missing means no cart yet.")
     delivery_fee_cents: StrictInt | None = Field(None, ge=0, le=10**8)
-    language: Language | None = None
+    language: Language | None = Field(None, description=LANGUAGE_ABOUT)
 
 
 class EventShape(Shape):

@@ -98,7 +98,8 @@ class SnapshotRefresher:
                 published = open_published(artifact, pause=aside or no_pause)
             pause = no_pause if current is None else yield_gil
             items, vendors = read_table(self.settings, "items"), read_table(self.settings, "vendors")
-            catalog = catalog_of(published, items, vendors, timezone=self.settings.timezone, pause=pause)
+            home = self.settings
+            catalog = catalog_of(published, items, vendors, timezone=home.timezone, language=home.language, pause=pause)
             pause()
             fresh = ServingSnapshot(
                 published, catalog, read_table(self.settings, "offers"), read_options(self.settings.home)
@@ -149,7 +150,7 @@ def compile_ahead(settings: Settings) -> None:
             return
         published = open_published(load(folder, version, verify=False))
         items, vendors = read_table(settings, "items"), read_table(settings, "vendors")
-        catalog = catalog_of(published, items, vendors, timezone=settings.timezone)
+        catalog = catalog_of(published, items, vendors, timezone=settings.timezone, language=settings.language)
         warm_up(ServingSnapshot(published, catalog, read_table(settings, "offers"), read_options(settings.home)))
         kept.write_text(release, encoding="utf-8")
 

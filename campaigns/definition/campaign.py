@@ -13,10 +13,10 @@ import orjson
 from campaigns.channels.registry import channel_names
 from campaigns.definition.offer_terms import OfferTerms, parse_terms
 from campaigns.definition.template import Template, compile_template
-from engine.columns import LANGUAGES
 from engine.customers.consents import ConsentRule
 from engine.errors import BadDefinition, did_you_mean
 from engine.files.yaml import parse_yaml
+from engine.language import LANGUAGES, is_tag, nearest_tag, plain_tag
 from engine.segments.library import inline_segments, segment_lookup
 from engine.segments.parse import Lookup, parse_rule
 from engine.segments.rule import InSegment, Rule, walk
@@ -68,10 +68,10 @@ class Definition:
     source: str
     hash: str
 
-    def message_in(self, language: str | None) -> tuple[str, Message]:
-        """Return the language a customer is written to and its message: their own, or English."""
-        chosen = language if language in self.messages else "en"
-        return str(chosen), self.messages[str(chosen)]
+    def message_in(self, language: str | None, home: str) -> tuple[str, Message]:
+        """Return the language a customer is written to and its message: the nearest to theirs, else to the home's."""
+        chosen = nearest_tag(language, self.messages, home)
+        return chosen, self.messages[chosen]
 
 
 def parse(text: str, *, currency: str, lookup: Lookup | None = None) -> Definition:
@@ -136,11 +136,18 @@ def _truth_or_none(value: object, where: str) -> bool | None:
 
 def _messages(tree: object, *, has_offer: bool) -> dict[str, Message]:
     if not isinstance(tree, Mapping):
-        raise BadDefinition("expected `en:` and `zh:` with a `body:` each", where="message")
-    _refuse_unknown(tree, LANGUAGES, "message.")
-    if "en" not in tree:
-        raise BadDefinition("missing; English is what everyone without a language gets", where="message.en")
-    return {str(language): _message(inner, f"message.{language}", has_offer) for language, inner in tree.items()}
+        raise BadDefinition("expected languages such as `en:` and `zh:` with a `body:` each", where="message")
+    if not tree:
+        raise BadDefinition("expected a text in at least one language, such as `en:`", where="message")
+    found: dict[str, Message] = {}
+    for language, inner in tree.items():
+        where = f"message.{language}"
+        if not isinstance(language, str) or not is_tag(language):
+            raise BadDefinition("is no language tag such as en, zh-CN or pt-BR", where=where)
+        if plain_tag(language) in found:
+            raise BadDefinition(f"is {plain_tag(language)} again; keep one", where=where)
+        found[plain_tag(language)] = _message(inner, where, has_offer)
+    return found
 
 
 def _message(tree: object, where: str, has_offer: bool) -> Message:

@@ -8,8 +8,8 @@ from typing import cast
 
 import polars as pl
 
-from engine.columns import LANGUAGES
 from engine.errors import BadDefinition, did_you_mean
+from engine.language import LANGUAGES
 from engine.offers.kinds.discount import kind_named
 from engine.offers.kinds.fields import amount_of
 from engine.offers.offer import Offer

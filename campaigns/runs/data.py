@@ -34,6 +34,7 @@ class CampaignData:
     offers: pl.DataFrame
     currency: str
     timezone: str
+    language: str
     seal: Seal
     segments: Callable[[Session, bool], SegmentSources]
 
@@ -61,6 +62,7 @@ def read_data(settings: Settings) -> CampaignData:
         offers=read_table(settings, "offers"),
         currency=settings.currency,
         timezone=settings.timezone,
+        language=settings.language,
         seal=seal_of(settings),
         segments=lambda session, exact: home_segment_sources(settings, lambda: nullcontext(session), exact=exact),
     )

@@ -30,6 +30,7 @@ from engine.customers import consents
 from engine.database import audit
 from engine.errors import BadDefinition
 from engine.experiments.assignment import GLOBAL_HOLDOUT, Arm, bucket
+from engine.language import primary
 from engine.offers.offer import Offer
 
 PREVIEWS = 20
@@ -133,7 +134,7 @@ def make_plan(
         currency=offer.currency if offer else data.currency,
         channel=definition.channel,
         messages=_previews(Renderer(definition, data, offer, now), audience, at),
-        warnings=_warnings(data),
+        warnings=(*_foreign_currency(data), *_no_home_text(definition, data)),
     )
 
 
@@ -180,7 +181,17 @@ def offer_of(definition: Definition, data: CampaignData, now: datetime) -> Offer
     return offer
 
 
-def _warnings(data: CampaignData) -> tuple[str, ...]:
+def _no_home_text(definition: Definition, data: CampaignData) -> tuple[str, ...]:
+    chosen, _ = definition.message_in(None, data.language)
+    if primary(chosen) == data.language:
+        return ()
+    return (
+        f"there is no text in the home's language {data.language}, so who has no language with a text gets {chosen}; "
+        f"write one under message.{data.language}, or set REGULARS_LANGUAGE",
+    )
+
+
+def _foreign_currency(data: CampaignData) -> tuple[str, ...]:
     found = data.orders.select(pl.col("currency").drop_nulls().unique()).collect()["currency"].sort()
     foreign = [each for each in found if each != data.currency]
     if not foreign:

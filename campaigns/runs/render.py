@@ -13,6 +13,7 @@ from campaigns.definition.template import TemplateValues
 from campaigns.rewards.coupons import expiry
 from campaigns.runs.data import CampaignData
 from engine.customers.behaviour.favourites import favourite_items
+from engine.language import text_language
 from engine.money import money_text
 from engine.offers.offer import Offer
 
@@ -67,10 +68,10 @@ class Renderer:
             yield Recipient(customer_id, row, known, favourite, favourite_zh)
 
     def render(self, person: Recipient, *, code: str) -> Rendered:
-        """Return the message of one customer, in their language or English."""
+        """Return the message of one customer, in their language or the nearest there is."""
         customer_id = person.customer_id
-        language, message = self._definition.message_in(_text(person.figures["language"]))
-        expires_at, values = self._values(person, language, code)
+        language, message = self._definition.message_in(_text(person.figures["language"]), self._data.language)
+        expires_at, values = self._values(person, text_language(language, self._data.language), code)
         title = message.title.render(values) if message.title else None
         return Rendered(customer_id, language, title, message.body.render(values), expires_at)
 

@@ -56,21 +56,22 @@ def open_home(
     from engine.errors import BadRequest  # noqa: PLC0415
     from engine.events.values import check_point  # noqa: PLC0415
     from engine.history.tables import read_table  # noqa: PLC0415
+    from engine.language import is_tag  # noqa: PLC0415
     from engine.recommend.catalog.catalog import catalog_of  # noqa: PLC0415
     from engine.recommend.options import read_options  # noqa: PLC0415
     from engine.recommend.published.model import open_published  # noqa: PLC0415
     from engine.recommend.request import DishRequest, check_instant  # noqa: PLC0415
 
     settings = settings_for(home)
-    if language not in {None, "en", "zh"}:
-        raise BadRequest(f"{language!r} is neither en nor zh", where="--language")
+    if language is not None and not is_tag(language):
+        raise BadRequest(f"{language!r} is no language tag such as en, zh-CN or pt-BR", where="--language")
     check_point(context.get("latitude"), context.get("longitude"))
     version = live_version(settings.artifacts_folder)
     if version is None:
         raise NotFound("nothing has been trained yet; run `regulars train`", where=str(settings.home))
     published = open_published(load(settings.artifacts_folder, version))
     items, vendors_ = read_table(settings, "items"), read_table(settings, "vendors")
-    catalog = catalog_of(published, items, vendors_, timezone=settings.timezone)
+    catalog = catalog_of(published, items, vendors_, timezone=settings.timezone, language=settings.language)
     now = datetime.now(UTC)
     asked_at = now if at is None else read_moment(at, settings.timezone, where="--at").at
     notes = () if at is None else check_instant(published, asked_at, now)

@@ -49,7 +49,10 @@ Clicked = Annotated[
 
 
 Language = Annotated[
-    str | None, typer.Option("--language", help="en or zh; default the customer's.", show_default=False)
+    str | None,
+    typer.Option(
+        "--language", help="A tag such as en or zh-CN; default the customer's, else the home's.", show_default=False
+    ),
 ]
 
 

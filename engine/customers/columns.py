@@ -101,7 +101,7 @@ FIGURE_COLUMNS = declare_columns(
              "Discount affinity: share of orders with a discount. It shows who used one, never what it caused."),
     _history("zone", pl.String, "zone", "orders, customers",
              "Zone of the latest order that names one, else the home zone."),
-    _registration("language", pl.String, "en, zh", "As registered."),
+    _registration("language", pl.String, "BCP 47 tag", "As registered; zh in a segment takes in zh-CN and zh-Hant."),
     _registration("timezone", pl.String, "IANA zone", "As registered."),
     _registration("birthday", pl.Date, "date", "As registered."),
     _registration("registered_at", UTC_INSTANT, "instant", "When the customer signed up."),

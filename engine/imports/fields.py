@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from engine.columns import LANGUAGES, STATUSES, UTC_INSTANT, minor_digits
+from engine.columns import STATUSES, UTC_INSTANT, minor_digits
 
 REASONS: Mapping[str, str] = {
     "malformed_row": "the row cannot be split into the file's columns",
@@ -29,7 +29,8 @@ REASONS: Mapping[str, str] = {
     "negative_amount": "an amount of money is negative",
     "amount_too_large": "a figure is too large to be meant",
     "unknown_status": f"the status is none of {', '.join(STATUSES)}; translate it under `values` in the map",
-    "unknown_word": f"a word is none its column knows (language {' or '.join(LANGUAGES)}; kind or audience of offers)",
+    "unknown_word": "a word is none its column knows (kind or audience of offers)",
+    "bad_language": "the language is not a tag such as en, zh-CN or pt-BR",
     "rating_out_of_range": "the rating is outside 1 to 5",
     "position_out_of_range": "latitude is outside -90 to 90 or longitude outside -180 to 180",
     "percent_out_of_range": "the percentage is not above 0 and at most 100",

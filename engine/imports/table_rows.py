@@ -8,18 +8,19 @@ from datetime import datetime
 
 import polars as pl
 
-from engine.columns import LANGUAGES, SEALED, UTC_INSTANT
+from engine.columns import SEALED, UTC_INSTANT
 from engine.files.encryption import seal_of
 from engine.history.tables import TABLE_KEYS, TABLE_SCHEMAS, TableName, upsert_rows
 from engine.imports import fields
 from engine.imports.mapped import MappedFile
 from engine.imports.mapping import ImportMap, is_currency, is_zone
 from engine.imports.orders import NO_CELLS, OUTCOMES, Outcome, Progress
+from engine.language import is_tag, plain_tag
 from engine.offers.kinds.discount import OFFER_KINDS
 from engine.offers.offer import AUDIENCES
 from engine.settings import Settings
 
-WORDS: Mapping[str, Collection[str]] = {"language": LANGUAGES, "kind": OFFER_KINDS.keys(), "audience": AUDIENCES}
+WORDS: Mapping[str, Collection[str]] = {"kind": OFFER_KINDS.keys(), "audience": AUDIENCES}
 CONSENT = "marketing_consent"
 PATTERNS = {
     "opens": r"^([01]\d|2[0-3]):[0-5]\d$",
@@ -165,6 +166,10 @@ def _cell(
         return fields.number(cells, refusals)
     # Ids and phone numbers must not carry the .0 of a column that a tool took for numbers.
     words = fields.identifier(cells) if name.endswith("_id") or cells.dtype.is_numeric() else fields.text(cells)
+    if name == "language":
+        tags = {word: plain_tag(word) for word in words.unique().drop_nulls().to_list() if is_tag(word)}
+        refusals.add(words.is_not_null() & ~words.is_in(list(tags)).fill_null(value=True), "bad_language")
+        words = words.replace(tags)
     if name in WORDS:
         words = words.str.to_lowercase()
         refusals.add(words.is_not_null() & ~words.is_in(list(WORDS[name])).fill_null(value=True), "unknown_word")

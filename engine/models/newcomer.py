@@ -9,8 +9,8 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from engine.columns import LANGUAGES
 from engine.errors import NoHistory
+from engine.language import LANGUAGES
 from engine.models.arrays import Arrays, FloatArray, IntArray, read_only
 from engine.models.base import Recommender, Tunable
 from engine.models.baskets import Baskets, user_items

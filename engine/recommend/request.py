@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from engine.columns import LANGUAGES
 from engine.errors import BadRequest
 from engine.events.event import Event
+from engine.language import LANGUAGES, text_language
 from engine.models.arrays import IntArray
 from engine.models.query import Place, Query
 from engine.recommend.catalog.catalog import Catalog
@@ -131,14 +131,15 @@ def build_request(
     clicked = known("context.clicked", request.clicked)
     return RankingContext(
         published, catalog, request, fresh, query, limits, apply(catalog, limits), clicked, unknown,
-        request.language or LANGUAGES[max(spoken, 0)],
+        text_language(request.language, LANGUAGES[spoken] if spoken >= 0 else catalog.language),
         _notes(published, catalog, request, query, unknown),
     )  # fmt: skip
 
 
 def _spoken(published: PublishedModel, request: DishRequest) -> int:
     """Return the number of their language: as the customers table had it at training time, or as asked; -1 unknown."""
-    asked = LANGUAGES.index(request.language) if request.language in LANGUAGES else -1
+    tongue = text_language(request.language, "")
+    asked = LANGUAGES.index(tongue) if tongue else -1
     if request.customer_id is None:
         return asked
     row, cards = published.row_of(request.customer_id), published.extras.cards

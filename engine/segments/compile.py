@@ -16,6 +16,7 @@ import polars as pl
 
 from engine.columns import UTC_INSTANT
 from engine.history.dayparts import Dayparts
+from engine.language import plain_tag
 from engine.segments.fields import SEGMENT_FIELDS, ValueKind
 from engine.segments.properties import BY_MENU, SEGMENT_EVENTS
 from engine.segments.rule import All, AnyOf, Clause, EventClause, InSegment, Measure, Not, Rule, Sample, Value
@@ -58,6 +59,9 @@ def expression(rule: Rule, clock: Clock) -> pl.Expr:
             return pl.col(bucket_column(salt)).is_between(start, end, closed="left")
         case EventClause(measure, operator, value):
             return comparison(pl.col(measure_column(measure)), measure.kind, operator, value, clock)
+        case Clause("language", "equals" | "in" | "not_in" as operator, value):
+            spoken = _speaks_one_of(pl.col("language"), value if isinstance(value, tuple) else (value,))
+            return (~spoken if operator == "not_in" else spoken).fill_null(False)
         case Clause(name, operator, value):
             field = SEGMENT_FIELDS[name]
             return comparison(pl.col(field.column), field.kind, operator, value, clock)
@@ -222,6 +226,12 @@ def anniversaries(today: date, days: int) -> list[int]:
         if (day.month, day.day) == (2, 28) and (day + timedelta(days=1)).day == 1:
             found.add(229)
     return sorted(found)
+
+
+def _speaks_one_of(column: pl.Expr, tags: tuple[object, ...]) -> pl.Expr:
+    """Return whether the tag in `column` is one of `tags` or begins with it: zh takes in zh-Hant-TW."""
+    plain = [plain_tag(str(each)) for each in tags]
+    return reduce(lambda a, b: a | b, ((column == each) | column.str.starts_with(f"{each}-") for each in plain))
 
 
 def _is_one_of(column: pl.Expr, kind: ValueKind, values: tuple[object, ...]) -> pl.Expr:

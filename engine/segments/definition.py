@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from engine.columns import LANGUAGES
 from engine.errors import BadDefinition, did_you_mean
 from engine.files.yaml import parse_yaml
+from engine.language import LANGUAGES
 
 READY_SEGMENTS = Path(__file__).parent / "ready"
 MAX_BYTES = 256 * 1024

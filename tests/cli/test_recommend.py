@@ -116,7 +116,7 @@ def test_people_are_told_what_a_dish_is_made_of_and_why_the_list_is_short(ask: C
         (["dishes", "--limit", "101"], "error[bad_usage]"),
         (["dishes", "--at", "yesterday"], "--at: 'yesterday' is neither a date"),
         (["dishes", "--at", "1999-01-01"], "lies before the first order we know"),
-        (["dishes", "--language", "fr"], "--language"),
+        (["dishes", "--language", "french"], "--language"),
         (["for-segment", "dormnt"], "did you mean 'dormant'"),
         (["addons", "c001"], "--cart"),
     ],

@@ -180,7 +180,11 @@ def write_lists(
     one_blas_thread()
     published = open_published(load(settings.artifacts_folder, recipe.version))
     catalog = catalog_of(
-        published, read_table(settings, "items"), read_table(settings, "vendors"), timezone=settings.timezone
+        published,
+        read_table(settings, "items"),
+        read_table(settings, "vendors"),
+        timezone=settings.timezone,
+        language=settings.language,
     )
     folder = file.with_name(f".{file.name}.parts")
     with locked(folder, wait_s=0):

@@ -18,6 +18,7 @@ import polars as pl
 
 from engine.artifact import Pause, no_pause
 from engine.ids import IdMap
+from engine.language import LANGUAGES
 from engine.recommend.catalog.diets import ALLERGENS, DIETS, NOTHING, allergens_in, plain_words
 from engine.recommend.published.model import PublishedModel
 
@@ -136,6 +137,7 @@ class Catalog:
     vendors: list[Vendor | None]
     zones: frozenset[str] = field(default_factory=frozenset)
     timezone: str = "UTC"
+    language: str = LANGUAGES[0]
     labels: Labels = field(default_factory=lambda: Labels({}, {}, np.zeros(0, bool)))
     groups: Mapping[str, IntArray] = field(default_factory=dict)
     places: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
@@ -201,11 +203,17 @@ class Catalog:
 
 
 def catalog_of(
-    published: PublishedModel, items: pl.DataFrame, vendors: pl.DataFrame, *, timezone: str, pause: Pause = no_pause
+    published: PublishedModel,
+    items: pl.DataFrame,
+    vendors: pl.DataFrame,
+    *,
+    timezone: str,
+    language: str = LANGUAGES[0],
+    pause: Pause = no_pause,
 ) -> Catalog:
     """Return the catalogue of a version: `build_catalog`, with what its orders say of who cooks what."""
     sold = Sold(published.vendor_item_start, published.vendor_items, published.vendors)
-    return build_catalog(published.items, items, vendors, timezone=timezone, pause=pause, sold=sold)
+    return build_catalog(published.items, items, vendors, timezone=timezone, language=language, pause=pause, sold=sold)
 
 
 def build_catalog(
@@ -214,10 +222,12 @@ def build_catalog(
     vendors: pl.DataFrame,
     *,
     timezone: str,
+    language: str = LANGUAGES[0],
     pause: Pause = no_pause,
     sold: Sold | None = None,
 ) -> Catalog:
-    """Align the tables with the artifact's item columns; `timezone` holds where a vendor names none.
+    """Align the tables with the artifact's item columns; `timezone` holds where a vendor names none, `language` for who
+    has no text.
 
     A dish the items table gives to nobody is cooked by the one vendor that ever `sold` it, where there is one and a
     table describes it. `pause` is called every few milliseconds of work, for a thread beside others that must not wait
@@ -255,6 +265,7 @@ def build_catalog(
         vendors=[opened.get(vendor) for vendor in vendor_ids],
         zones=frozenset(zone for vendor in opened.values() if vendor.zones for zone in vendor.zones),
         timezone=timezone,
+        language=language,
         labels=labels,
         groups=groups,
         places=places,

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.artifact import Artifact, Pause, no_pause
-from engine.columns import LANGUAGES
 from engine.errors import ArtifactBroken
 from engine.events.event import Event
 from engine.events.orders import ordered_items, standing_orders
 from engine.history.dayparts import Dayparts
 from engine.ids import IdMap
+from engine.language import LANGUAGES
 from engine.models.arrays import IntArray, LongArray
 from engine.models.base import Neighbours, Recommender
 from engine.models.baskets import Baskets
@@ -144,10 +144,10 @@ class PublishedModel:
             self._last[0] = (customer_id, row)
         return row
 
-    def language(self, customer_id: str | None) -> str:
-        """Return the language of the customers table at training time; `en` where it is unknown."""
+    def language(self, customer_id: str | None, default: str) -> str:
+        """Return which of LANGUAGES the customers table had at training time; `default` where it is another or none."""
         row = self.row_of(customer_id)
-        return LANGUAGES[max(self.languages[row], 0)] if row >= 0 else LANGUAGES[0]
+        return LANGUAGES[self.languages[row]] if row >= 0 and self.languages[row] >= 0 else default
 
     def timezone(self, customer_id: str | None, default: str) -> str:
         """Return the IANA zone of the customers table at training time; `default` where it is unknown."""

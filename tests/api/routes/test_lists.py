@@ -51,7 +51,7 @@ def test_every_list_answers_with_reasons_in_both_languages(standing: App, route:
         ({"context": {"at": "2999-01-01T00:00:00Z", "cart": ["d05"]}}, "context.at"),
         ({"context": {"at": "1970-01-01T00:00:00Z", "cart": ["d05"]}}, "context.at"),
         ({"context": {"diets": ["vegn"], "cart": ["d05"]}}, "context.diets[0]"),
-        ({"language": "fr"}, "language"),
+        ({"language": "french"}, "language"),
         ({"nonsense": 1}, "nonsense"),
     ],
 )

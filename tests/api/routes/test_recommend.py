@@ -76,6 +76,16 @@ def test_the_customers_language_words_the_reasons_unless_the_request_says_otherw
 
 
 @pytest.mark.parametrize(
+    ("tag", "customer", "words"),
+    [("zh-Hant-TW", "c001", "您"), ("en-GB", "c002", "You"), ("de", "c002", "您"), ("de", "c001", "You")],
+)
+def test_regional_tags_get_their_languages_words_and_others_the_customers(
+    app: App, tag: str, customer: str, words: str
+) -> None:
+    assert words in app.dishes(customer, limit=1, language=tag)["items"][0]["reason"]["text"]
+
+
+@pytest.mark.parametrize(
     ("body", "field"),
     [
         ({"limit": 0}, "limit"),
@@ -100,7 +110,7 @@ def test_the_customers_language_words_the_reasons_unless_the_request_says_otherw
         ({"lists": {"most_per_vender": 1}}, "lists.most_per_vender"),
         ({"exclude": ["x" * 1_000_000]}, "exclude[0]"),
         ({"request_id": "no blanks"}, "request_id"),
-        ({"language": "fr"}, "language"),
+        ({"language": "french"}, "language"),
         ({"customer": "c001"}, "customer"),
     ],
 )

@@ -57,7 +57,7 @@ def test_the_hash_changes_with_any_field_and_not_with_layout() -> None:
         ("kind: amount, amount: 5", "kind: amount", "offer.amount: missing"),
         ("valid_days: 7", "valid_days: 0", "offer.valid_days: expected whole days"),
         ("valid_days: 7", "valid_day: 7", "offer.valid_day: unknown field; did you mean 'valid_days'?"),
-        ("  en:", "  fr:", "message.fr: unknown field"),
+        ("  en:", "  french:", "message.french: is no language tag"),
         ("body: \"{{ offer.amount }}", "body: \"{{ offer.amout }}", "message.en.body: unknown variable 'offer.amout'"),
         ("title:", "titel:", "message.en.titel: unknown field"),
     ],
@@ -85,3 +85,24 @@ def test_broken_yaml_is_one_line_with_its_place(text: str, message: str) -> None
 def test_a_message_that_refers_to_itself_is_refused() -> None:
     text = "id: a\nsegment: &s {all: [*s]}\nmessage: {en: x}\nchannel: recording"
     assert refusal(text) == "segment.all[0]: nested without end"
+
+
+def test_a_message_may_be_in_any_language_and_the_nearest_is_sent() -> None:
+    many = parse(
+        "id: hello\nsegment: {orders: {at_least: 1}}\nchannel: recording\n"
+        "message: {zh_TW: {body: a}, de: {body: b}, pt-BR: {body: c}}\n",
+        currency="USD",
+    )
+    assert sorted(many.messages) == ["de", "pt-BR", "zh-TW"]
+    assert [many.message_in(tag, "zh")[0] for tag in ("de-AT", "pt", "zh-Hant", "fr", None)] == [
+        "de", "pt-BR", "zh-TW", "zh-TW", "zh-TW"
+    ]  # fmt: skip
+    assert many.message_in("fr", "en")[0] == "de"
+
+
+def test_one_language_in_two_spellings_is_refused() -> None:
+    with pytest.raises(BadDefinition, match="is zh-CN again; keep one"):
+        parse(
+            "id: hello\nsegment: {orders: {at_least: 1}}\nchannel: recording\nmessage: {zh_CN: a, zh-CN: b}\n",
+            currency="USD",
+        )

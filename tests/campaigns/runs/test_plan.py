@@ -5,15 +5,19 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import polars as pl
 import pytest
 from sqlalchemy import Engine
 
 from campaigns.definition.campaign import parse
 from campaigns.rows import CouponRow, DecisionRow
+from campaigns.runs.data import read_data
+from campaigns.runs.render import Rendered, Renderer
 from engine.errors import BadDefinition
 from engine.experiments.assignment import Arm, assign
+from engine.history.tables import upsert_table
 from engine.settings import Settings
-from tests.campaigns.runs.steps import count, planned
+from tests.campaigns.runs.steps import NOW, count, planned
 from tests.campaigns.town import winback
 
 
@@ -60,3 +64,30 @@ def test_an_offer_that_is_not_imported_or_has_ended_is_refused(database: Engine,
     )
     with pytest.raises(BadDefinition, match="no offer 'summer' is imported"):
         planned(database, town, parse(tree, currency="USD"))
+
+
+def test_a_definition_without_a_text_in_the_homes_language_is_warned_of(database: Engine, town: Settings) -> None:
+    assert planned(database, town, winback()).warnings == ()
+    german = replace(winback(), messages={"de": winback().messages["en"]})
+    (warning,) = planned(database, town, german).warnings
+    assert "no text in the home's language en, so who has no language with a text gets de" in warning
+    assert {each.language for each in planned(database, town, german).messages} == {"de"}
+
+
+def test_who_has_no_text_is_written_to_in_the_homes_language(town: Settings) -> None:
+    table = pl.DataFrame({"customer_id": ["c0", "c1"], "language": ["de", "zh-Hant-TW"]})
+    upsert_table(town, "customers", table)
+    chinese = {each.customer_id: each.language for each in _all(replace(town, language="zh"))}
+    english = {each.customer_id: each.language for each in _all(town)}
+    assert (chinese.get("c0", "zh"), english.get("c0", "en")) == ("zh", "en")
+    assert chinese.get("c1", "zh") == english.get("c1", "zh") == "zh"
+
+
+def _all(town: Settings) -> list[Rendered]:
+    data = read_data(town)
+    plain = parse(
+        "id: hello\nsegment: {orders: {at_least: 1}}\nchannel: recording\nmessage: {en: Hello, zh: 您好}\n",
+        currency="USD",
+    )
+    renderer = Renderer(plain, data, None, NOW)
+    return [renderer.render(each, code="X") for each in renderer.recipients(data.figures(NOW), as_of=NOW)]

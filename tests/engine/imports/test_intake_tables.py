@@ -114,7 +114,7 @@ def test_a_row_that_cannot_be_used_is_quarantined(
         ("birthday", "15/03/1990", "unreadable_value"),
         ("birthday", "0000-00-00", "unreadable_value"),
         ("birthday", "2090-01-01", "instant_in_future"),
-        ("language", "de", "unknown_word"),
+        ("language", "german", "bad_language"),
         ("timezone", "Eastern Time (US & Canada)", "bad_timezone"),
         ("registered_at", "03/15/2024", "unreadable_instant"),
     ],
@@ -172,3 +172,9 @@ def test_a_missing_id_column_or_no_row_at_all_is_told(settings: Settings, tmp_pa
         load(settings, tmp_path, "items", "dish,price\nsoup,1\n")
     with pytest.raises(BadFile, match="has no rows"):
         load(settings, tmp_path, "items", "item_id,price\n")
+
+
+def test_any_language_tag_is_kept_in_the_usual_spelling(settings: Settings, tmp_path: Path) -> None:
+    load(settings, tmp_path, "customers", "customer_id,language\na,zh_CN\nb,de\nc,ZH-hant-tw\nd,EN\n")
+    table = read_table(settings, "customers").sort("customer_id")
+    assert table["language"].to_list() == ["zh-CN", "de", "zh-Hant-TW", "en"]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.columns import LANGUAGES
+from engine.language import LANGUAGES
 from engine.models.base import Recommender
 from engine.models.board import Board
 from engine.models.newcomer import PopularByLanguage, Referral

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from engine.artifact import load
-from engine.columns import CUSTOMERS, LANGUAGES
+from engine.columns import CUSTOMERS
 from engine.history.opening import open_history
 from engine.history.tables import read_table, upsert_table
+from engine.language import LANGUAGES
 from engine.models.query import Place, Query
 from engine.recommend.catalog.catalog import build_catalog
 from engine.recommend.published.extras import Extras

@@ -9,7 +9,7 @@ import pytest
 
 from engine.segments.compile import Clock, anniversaries, comparison, earliest_instant, expression, measure_column
 from engine.segments.fields import ValueKind
-from engine.segments.rule import All, AnyOf, Measure, Value, Window
+from engine.segments.rule import All, AnyOf, Clause, Measure, Value, Window
 from tests.engine.segments.given import rule_of
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -83,3 +83,16 @@ def test_the_earliest_instant_is_the_later_of_both_bounds() -> None:
 def test_equal_measures_share_a_column_and_others_do_not() -> None:
     one, same, other = (Measure("count", "order", (), Window(last_days=days)) for days in (30, 30, 31))
     assert measure_column(one) == measure_column(same) != measure_column(other)
+
+
+def test_a_language_takes_in_its_regional_tags_and_no_other_language() -> None:
+    spoken = pl.DataFrame({"language": ["zh", "zh-Hant-TW", "zho", "en-GB", None]})
+
+    def found(operator: str, value: Value) -> list[bool]:
+        rule = Clause("language", operator, value)
+        return spoken.select(expression(rule, CLOCK)).to_series().to_list()
+
+    assert found("equals", "zh") == [True, True, False, False, False]
+    assert found("equals", "zh_hant") == [False, True, False, False, False]
+    assert found("in", ("zh", "en")) == [True, True, False, True, False]
+    assert found("not_in", ("zh",)) == [False, False, True, True, False]

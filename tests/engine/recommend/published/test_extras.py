@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 
 from engine.artifact import activate, load, write
-from engine.columns import CUSTOMERS, ITEMS, LANGUAGES
+from engine.columns import CUSTOMERS, ITEMS
 from engine.history.tables import upsert_table
+from engine.language import LANGUAGES
 from engine.recommend.published.extras import Extras, newest
 from engine.settings import Settings
 from tests.baskets import learned_from
