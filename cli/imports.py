@@ -122,6 +122,8 @@ def _print(summary: ImportSummary) -> None:
         }
     facts.update({f"learned for this home: {name}": what for name, what in summary.home.items()})
     facts.update({f"looked up in {name}": f"{n:,} rows" for name, n in summary.lookups.items()})
+    if summary.left_out:
+        facts["left out by the map's where"] = f"{summary.left_out:,} rows"
     if summary.ignored_columns:
         facts["ignored columns"] = ", ".join(summary.ignored_columns)
     for path in summary.quarantine_files:

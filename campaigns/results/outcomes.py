@@ -81,7 +81,10 @@ def outcomes_of(session: Session, run_id: int, orders: pl.LazyFrame, *, window_d
         own.filter((pl.col("status") == "delivered") & (pl.col("after") > 0) & (pl.col("after") <= window_days * a_day))
         .with_columns(day=((pl.col("after") - 1) // a_day + 1).cast(pl.Int64))
         .group_by("customer_id", "day")
-        .agg(orders=pl.len().cast(pl.Int64), revenue_cents=pl.col("order_cents").sum())
+        .agg(
+            orders=(~(pl.col("order_cents") < 0).fill_null(False)).sum().cast(pl.Int64),
+            revenue_cents=pl.col("order_cents").sum(),
+        )
         .collect()
     )
     earlier = pl.col("after") > -90 * a_day

@@ -33,13 +33,15 @@ def figures_query(orders: pl.LazyFrame, customers: pl.LazyFrame, *, as_of: datet
     """
     counted = orders.filter((pl.col("status") == "delivered") & (pl.col("ordered_at") <= as_of))
     known_amounts = pl.col("order_cents").count()
+    # A delivered amount below zero takes money back and is no order.
+    order = ~(pl.col("order_cents") < 0).fill_null(False)
     figures = counted.group_by("customer_id").agg(
-        pl.len().cast(pl.Int64).alias("orders"),
+        order.sum().cast(pl.Int64).alias("orders"),
         pl.when(known_amounts > 0).then(pl.col("order_cents").sum()).alias("revenue_cents"),
-        pl.col("order_cents").mean().alias("average_order_cents"),
-        pl.col("ordered_at").min().alias("first_order_at"),
-        pl.col("ordered_at").max().alias("last_order_at"),
-        (pl.col("discount_cents").fill_null(0) > 0).mean().alias("discounted_orders"),
+        pl.col("order_cents").filter(order).mean().alias("average_order_cents"),
+        pl.col("ordered_at").filter(order).min().alias("first_order_at"),
+        pl.col("ordered_at").filter(order).max().alias("last_order_at"),
+        (pl.col("discount_cents").fill_null(0) > 0).filter(order).mean().alias("discounted_orders"),
         pl.col("zone").sort_by("ordered_at", "order_id").drop_nulls().last().alias("order_zone"),
     )
     joined = figures.join(

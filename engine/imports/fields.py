@@ -9,6 +9,9 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from engine.columns import STATUSES, UTC_INSTANT, minor_digits
+from engine.imports.instants import DateOrder, read_clocks
+from engine.imports.numbers import POINT, Marks, ToldMarks, read_figures
+from engine.imports.zones import zone_named
 
 REASONS: Mapping[str, str] = {
     "malformed_row": "the row cannot be split into the file's columns",
@@ -20,12 +23,17 @@ REASONS: Mapping[str, str] = {
     "bad_id": "an id is longer than 200 characters or holds control characters",
     "unreadable_instant": "an instant is not a date or time such as 2024-09-01 12:30:00",
     "unreadable_number": "a figure is not a number such as 12.50",
+    "ambiguous_number": "one mark before three digits may group thousands or be the decimal mark; write `decimal` or "
+    "`thousands` in the map",
+    "ambiguous_date": "day and month cannot be told apart in this column; write `date_order: day` or `month` in the "
+    "map",
+    "rounded_id": "a spreadsheet rounded the id; export the column as text",
     "unreadable_value": "a value is not of its column's kind (true or false, a day, a time HH:MM, a weekday 1 to 7)",
     "instant_in_future": "the instant is more than a day in the future",
-    "instant_too_old": "the instant lies before 1970",
-    "bad_timezone": "the time zone is not an IANA name such as Asia/Shanghai",
+    "instant_too_old": "the instant lies before 1990, as an unset clock's does",
+    "bad_timezone": "the time zone is no name of IANA (Asia/Shanghai), Windows or Rails",
     "bad_currency": "the currency is not a three-letter code",
-    "non_positive_quantity": "the quantity is zero or negative",
+    "non_positive_quantity": "the quantity is zero",
     "negative_amount": "an amount of money is negative",
     "amount_too_large": "a figure is too large to be meant",
     "unknown_status": f"the status is none of {', '.join(STATUSES)}; translate it under `values` in the map",
@@ -43,23 +51,33 @@ REASONS: Mapping[str, str] = {
 CODES = list(REASONS)
 LONGEST_ID = 200
 LARGEST = 1e13  # cents, portions: beyond it somebody mistook an id for a figure
-FIRST_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST_INSTANT = datetime(1990, 1, 1, tzinfo=UTC)
+ZERO_WIDTH = r"[\x{200B}-\x{200F}\x{2060}\x{FEFF}\x{00AD}]"
+ODD_ID = r"""^['=]|[^\x00-\x7F]"""
 BASKET_ZERO = datetime(2000, 1, 3, tzinfo=UTC)  # a Monday, so that basket days fall on whole weeks
 FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y%m%d")
 
 
 class Refusals:
-    """The reason each row is refused, the first found; null where it is not."""
+    """The reason each row is refused, the first found, and the column it is about; null where it is not."""
 
     def __init__(self, height: int) -> None:
         self.codes = pl.Series([None], dtype=pl.UInt8).new_from_index(0, height)
+        self.columns = pl.Series([None], dtype=pl.String).new_from_index(0, height)
+        self.said: dict[str, str] = {}
 
-    def add(self, mask: pl.Series, code: str) -> None:
-        """Refuse the rows where `mask` is true with the stable `code`."""
-        mask = mask.fill_null(value=False)
+    def add(self, mask: pl.Series, code: str, column: str | None = None) -> None:
+        """Refuse the rows where `mask` is true with the stable `code`; `column` is ours, None for the whole row."""
+        mask = mask.fill_null(value=False) & self.codes.is_null()
         if mask.any():
             number = pl.Series([CODES.index(code)], dtype=pl.UInt8)
-            self.codes = number.new_from_index(0, len(mask)).zip_with(mask & self.codes.is_null(), self.codes)
+            self.codes = number.new_from_index(0, len(mask)).zip_with(mask, self.codes)
+            if column is not None:
+                self.columns = pl.Series([column]).new_from_index(0, len(mask)).zip_with(mask, self.columns)
+
+    def say(self, column: str, how: str) -> None:
+        """Keep how a column was read, for the import's summary."""
+        self.said.setdefault(column, how)
 
     @property
     def accepted(self) -> pl.Series:
@@ -76,12 +94,24 @@ def text(cells: pl.Series) -> pl.Series:
 
 
 def identifier(cells: pl.Series) -> pl.Series:
-    """Return ids as text; a whole number loses the `.0` some tools add."""
+    """Return ids as text; a whole number loses the `.0` some tools add.
+
+    Zero-width signs, full-width letters, a leading apostrophe and `="c1"`, as spreadsheets have it, are the plain id.
+    """
     if cells.dtype.is_float():
         cells = cells.fill_nan(None)
         whole = (cells == cells.round(0)) & (cells.abs() < 2**53)
         return cells.cast(pl.Int64, strict=False).cast(pl.String).zip_with(whole.fill_null(value=False), text(cells))
-    return text(cells).str.replace(r"^(-?\d+)\.0+$", "$1")
+    words = text(cells)
+    if words.str.contains(ODD_ID).any():
+        words = words.str.normalize("NFKC").str.replace_all(ZERO_WIDTH, "").str.replace(r'^="(.*)"$', "$1")
+        words = text(words.str.strip_prefix("'"))
+    return words.str.replace(r"^(-?\d+)\.0+$", "$1")
+
+
+def rounded_identifier(ids: pl.Series) -> pl.Series:
+    """True where a spreadsheet wrote a long number as 1.23457E+11: its digits are lost."""
+    return ids.str.contains(r"^\d([.,]\d+)?[eE]\+\d+$")
 
 
 def bad_identifier(ids: pl.Series) -> pl.Series:
@@ -89,16 +119,35 @@ def bad_identifier(ids: pl.Series) -> pl.Series:
     return (ids.str.len_chars() > LONGEST_ID) | ids.str.contains(r"\p{Cc}")
 
 
-def number(cells: pl.Series, refusals: Refusals) -> pl.Series:
-    """Return Float64; empty and NaN cells of a numeric column are null, unreadable text refuses its row."""
+def number(
+    cells: pl.Series,
+    refusals: Refusals,
+    column: str,
+    marks: Marks | None = None,
+    *,
+    three_is_decimal: bool = False,
+    told: ToldMarks | None = None,
+) -> pl.Series:
+    """Return Float64; empty and NaN cells of a numeric column are null, a cell that is no figure refuses its row.
+
+    `marks` None finds the decimal mark out from the whole column, or has it `told` (`engine.imports.numbers`).
+    """
     if cells.dtype == pl.String:
         words = text(cells)
-        figures = words.cast(pl.Float64, strict=False)
-        refusals.add(words.is_not_null() & ~figures.is_finite().fill_null(value=False), "unreadable_number")
+        if marks is None and not words.str.contains(r"[^\d-]").any():
+            figures = words.cast(pl.Float64, strict=False)
+            refusals.add(words.is_not_null() & figures.is_null(), "unreadable_number", column)
+        else:
+            found = read_figures(words, marks, three_is_decimal=three_is_decimal, told=told)
+            refusals.add(found.ambiguous, "ambiguous_number", column)
+            refusals.add(found.unreadable, "unreadable_number", column)
+            figures = found.values
+            if marks is None and found.marks not in {None, POINT}:
+                refusals.say(column, f"{column}: read like {found.marks.text()}; say `decimal` in the map if not")
     else:
         figures = cells.cast(pl.Float64, strict=False).fill_nan(None)
-        refusals.add(figures.is_infinite() | (figures.is_null() & _given(cells)), "unreadable_number")
-    refusals.add(figures.abs() > LARGEST, "amount_too_large")
+        refusals.add(figures.is_infinite() | (figures.is_null() & _given(cells)), "unreadable_number", column)
+    refusals.add(figures.abs() > LARGEST, "amount_too_large", column)
     return figures
 
 
@@ -118,10 +167,22 @@ def minor_units_per_major(currencies: pl.Series) -> pl.Series:
     return currencies.replace_strict(names, [10.0 ** minor_digits(name) for name in names], return_dtype=pl.Float64)
 
 
-def instant(cells: pl.Series, zones: pl.Series, refusals: Refusals, *, pattern: str | None = None) -> pl.Series:
+def instant(
+    cells: pl.Series,
+    zones: pl.Series,
+    refusals: Refusals,
+    column: str,
+    now: datetime,
+    *,
+    pattern: str | None = None,
+    order: DateOrder | None = None,
+    told: DateOrder | None = None,
+) -> pl.Series:
     """Return UTC instants; cells without an offset are local to `zones`, days alone are local midnight.
 
-    A local time the clocks skipped moves forward by the gap; one that happened twice is the earlier.
+    A local time the clocks skipped moves forward by the gap; one that happened twice is the earlier. `order` None
+    finds out from the whole column whether the day or the month comes first, or has it `told`
+    (`engine.imports.instants`).
     """
     if cells.dtype == pl.Datetime and getattr(cells.dtype, "time_zone", None):
         return cells.dt.convert_time_zone("UTC").cast(UTC_INSTANT)
@@ -139,7 +200,16 @@ def instant(cells: pl.Series, zones: pl.Series, refusals: Refusals, *, pattern: 
         left = found.is_null() & words.is_not_null()
         if left.any():
             found = found.zip_with(~left, _from_epoch(words.set(~left, None)))
-    refusals.add(words.is_not_null() & found.is_null(), "unreadable_instant")
+            left = found.is_null() & words.is_not_null()
+        if left.any():
+            clocks = read_clocks(words.set(~left, None), now, order or told)
+            refusals.add(clocks.ambiguous, "ambiguous_date", column)
+            absolute = (clocks.local - clocks.shift).dt.replace_time_zone("UTC")
+            other = absolute.zip_with(clocks.shift.is_not_null(), _from_local(clocks.local, zones))
+            found = found.zip_with(~left, other)
+            if order is None and clocks.order is not None:
+                refusals.say(column, f"{column}: read with the {clocks.order} first, as the column shows")
+    refusals.add(words.is_not_null() & found.is_null(), "unreadable_instant", column)
     return found
 
 
@@ -188,10 +258,10 @@ def _from_local(naive: pl.Series, zones: pl.Series) -> pl.Series:
     return found
 
 
-def refuse_odd_instants(instants: pl.Series, now: datetime, refusals: Refusals) -> None:
-    """Refuse instants before 1970 and more than a day after `now`."""
-    refusals.add(instants > now + timedelta(days=1), "instant_in_future")
-    refusals.add(instants < FIRST_INSTANT, "instant_too_old")
+def refuse_odd_instants(instants: pl.Series, now: datetime, refusals: Refusals, column: str) -> None:
+    """Refuse instants before 1990 and more than a day after `now`."""
+    refusals.add(instants > now + timedelta(days=1), "instant_in_future", column)
+    refusals.add(instants < FIRST_INSTANT, "instant_too_old", column)
 
 
 def position(latitude: pl.Series, longitude: pl.Series) -> pl.Series:
@@ -199,21 +269,35 @@ def position(latitude: pl.Series, longitude: pl.Series) -> pl.Series:
     return (latitude.abs() > 90).fill_null(value=False) | (longitude.abs() > 180).fill_null(value=False)
 
 
-def truth(cells: pl.Series, refusals: Refusals) -> pl.Series:
+def truth(cells: pl.Series, refusals: Refusals, column: str) -> pl.Series:
     """Return Boolean; yes/no, true/false, 1/0 and y/n are read."""
     if cells.dtype == pl.Boolean:
         return cells
     words = identifier(cells).str.to_lowercase()
-    yes, no = words.is_in(["true", "yes", "y", "1", "t"]), words.is_in(["false", "no", "n", "0", "f"])
-    refusals.add(words.is_not_null() & ~yes & ~no, "unreadable_value")
+    yes, no = words.is_in(["true", "yes", "y", "1", "t", "是"]), words.is_in(["false", "no", "n", "0", "f", "否"])
+    refusals.add(words.is_not_null() & ~yes & ~no, "unreadable_value", column)
     return yes.set(~yes & ~no, None)
 
 
-def day(cells: pl.Series, refusals: Refusals) -> pl.Series:
-    """Return Date from days or instants."""
+def day(cells: pl.Series, refusals: Refusals, column: str, now: datetime, order: DateOrder | None = None) -> pl.Series:
+    """Return Date from days or instants, written as `instant` reads them."""
     if cells.dtype.is_temporal():
         return cells.cast(pl.Date)
     words = text(cells)
     days = words.str.replace_all("/", "-", literal=True).str.head(10).str.to_date("%Y-%m-%d", strict=False)
-    refusals.add(words.is_not_null() & days.is_null(), "unreadable_value")
+    left = days.is_null() & words.is_not_null()
+    if left.any():
+        clocks = read_clocks(words.set(~left, None), now, order)
+        refusals.add(clocks.ambiguous, "ambiguous_date", column)
+        days = days.zip_with(~left, clocks.local.cast(pl.Date))
+    refusals.add(words.is_not_null() & days.is_null(), "unreadable_value", column)
     return days
+
+
+def time_zone(cells: pl.Series, refusals: Refusals, column: str) -> pl.Series:
+    """Return IANA names; those of Windows and Rails are translated, others refuse their row."""
+    words = text(cells)
+    names = {word: zone_named(word) for word in words.unique().drop_nulls().to_list()}
+    unknown = words.is_in([word for word, zone in names.items() if zone is None])
+    refusals.add(unknown, "bad_timezone", column)
+    return words.replace({word: zone for word, zone in names.items() if zone}).set(unknown.fill_null(value=False), None)

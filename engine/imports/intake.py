@@ -16,7 +16,7 @@ from engine.files.atomic import replace
 from engine.files.encryption import Seal, seal_of
 from engine.imports import fields
 from engine.imports.home import home_lesson
-from engine.imports.mapped import split_lookups, unmatched
+from engine.imports.mapped import MappedFile, split_lookups, unmatched
 from engine.imports.mapping import ImportKind, ImportMap
 from engine.imports.opened import OpenedFile, open_files
 from engine.imports.orders import Outcome, Progress, import_orders
@@ -27,7 +27,10 @@ from engine.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class FileSummary:
-    """What became of one file's rows: read = accepted + quarantined + duplicates; updated is part of accepted."""
+    """What became of one file's rows: read = accepted + quarantined + duplicates; updated is part of accepted.
+
+    `left_out` counts rows that the map's `where` did not choose; they are not read.
+    """
 
     file: str
     read: int
@@ -35,6 +38,7 @@ class FileSummary:
     quarantined: int
     duplicates: int
     updated: int
+    left_out: int
     quarantine_file: str | None
     ignored_columns: tuple[str, ...]
 
@@ -55,6 +59,7 @@ class ImportSummary:
     quarantined: int
     duplicates: int
     updated: int
+    left_out: int
     orders: int
     lines: int
     customers: int
@@ -114,8 +119,10 @@ def import_files(
         outcome = import_table(kind, [file.load() for file in opened], mapping, settings, now, progress)
     warnings.extend(unmatched([file.head for file in opened], mapping, kind))
     seal = seal_of(settings) if kind == "customers" else None
-    left_out = outcome.rows.filter(pl.col("_code").is_not_null()).select("_file", "_row", "_code", _column=pl.lit(None))
-    listed = pl.concat([left_out, outcome.cells.select(left_out.columns)], how="vertical_relaxed")
+    left_out = outcome.rows.filter(pl.col("_code").is_not_null())
+    left_out = left_out.select("_file", "_row", "_code", "_about", _column=pl.lit(None))
+    cells = outcome.cells.with_columns(_about="_column").select(left_out.columns)
+    listed = pl.concat([left_out, cells], how="vertical_relaxed")
     refused = listed.sort("_file", "_row", "_column")
     quarantines = [
         _quarantine(file, refused.filter(pl.col("_file") == i), kind, settings, now, seal)
@@ -165,6 +172,7 @@ def _summary(
                 quarantined=by_file.get((i, "refused"), 0) + file.broken.height,
                 duplicates=by_file.get((i, "duplicate"), 0),
                 updated=updated,
+                left_out=file.head.left_out,
                 quarantine_file=None if quarantines[i] is None else str(quarantines[i]),
                 ignored_columns=file.head.ignored,
             )
@@ -176,6 +184,7 @@ def _summary(
         quarantined=sum(part.quarantined for part in parts),
         duplicates=sum(part.duplicates for part in parts),
         updated=sum(part.updated for part in parts),
+        left_out=sum(part.left_out for part in parts),
         orders=outcome.orders,
         lines=outcome.lines,
         customers=outcome.customers,
@@ -199,6 +208,22 @@ def _by_column(cells: pl.DataFrame) -> dict[str, dict[str, int]]:
     return found
 
 
+def _found_in(file: MappedFile, original: pl.DataFrame, about: pl.Series) -> pl.Series:
+    """Return ` (price: "12,3,4")`: the column a reason is about and the row's cell in it, null where it is of the row.
+
+    Cells of sealed columns are not shown.
+    """
+    found = pl.Series([None], dtype=pl.String).new_from_index(0, len(about))
+    for ours in about.drop_nulls().unique():
+        their = file.taken.get(ours) or file.taken.get(ours.removesuffix("_cents"))
+        if their is None:
+            continue
+        cell = original[their].cast(pl.String) if their in original.columns and ours not in SEALED else None
+        shown = f" ({their})" if cell is None else pl.format(' ({}: "{}")', pl.lit(their), pl.lit(cell).fill_null(""))
+        found = pl.select(pl.when(pl.lit(about) == ours).then(shown).otherwise(pl.lit(found))).to_series()
+    return found
+
+
 def _quarantine(
     opened: OpenedFile, refused: pl.DataFrame, kind: ImportKind, settings: Settings, now: datetime, seal: Seal | None
 ) -> Path | None:
@@ -214,6 +239,7 @@ def _quarantine(
     code = refused["_code"].cast(pl.Int64)
     written = original.drop(LINE).with_columns(
         _reason=code.replace_strict(range(len(fields.CODES)), fields.CODES, return_dtype=pl.String),
+        _found=_found_in(file, original, refused["_about"]),
         _file=pl.lit(file.source.path.name),
         _line=original[LINE],
     )
@@ -226,11 +252,14 @@ def _quarantine(
         # Whatever else a customers file holds may be personal too, a row that could not be split included.
         named = {their for ours, their in file.taken.items() if ours not in SEALED}
         secret = [
-            name for name in written.columns if name not in {*named, "_reason", "_file", "_line", "_kept_without"}
+            name
+            for name in written.columns
+            if name not in {*named, "_reason", "_found", "_file", "_line", "_kept_without"}
         ]
         written = written.with_columns(seal.seal_column(written[name].cast(pl.String)).alias(name) for name in secret)
     sentences = [f"{code}: {sentence}" for code, sentence in fields.REASONS.items()]
-    written = written.with_columns(pl.col("_reason").replace_strict(fields.CODES, sentences))
+    reason = pl.col("_reason").replace_strict(fields.CODES, sentences)
+    written = written.with_columns(_reason=pl.concat_str(reason, pl.col("_found").fill_null(""))).drop("_found")
     folder = settings.quarantine_folder
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{now:%Y%m%dT%H%M%SZ}-{kind}-{file.source.path.name}"

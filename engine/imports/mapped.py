@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from fnmatch import fnmatch
 from pathlib import Path
@@ -12,8 +12,14 @@ import polars as pl
 
 from engine.errors import BadColumns
 from engine.imports.fields import identifier, text
+from engine.imports.instants import DateOrder
 from engine.imports.mapping import ImportKind, ImportMap, Join, names_of, plain_name
+from engine.imports.numbers import ToldMarks
 from engine.imports.source import LINE, Source
+
+# What programs and people write where there is nothing, in lower case.
+NOTHING = ("null", "\\n", "nan", "none", "nil", "-", "--", "#n/a", "n/a", "(null)", "<null>", "#null!", "无", "空")
+SAYS_NONE = frozenset({"allergens", "diets"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +27,8 @@ class MappedFile:
     """One file seen through the map: our plain names to their cells.
 
     `own` are the names the file itself fills (not constants), `minor` those in minor units whatever the map says,
-    `brought` those a look-up table filled, `taken` their columns by our name.
+    `brought` those a look-up table filled, `taken` their columns by our name. `left_out` rows the map's `where` did not
+    choose. Of a piece, `told_marks` and `told_order` are what the whole columns tell of figures and dates.
     """
 
     source: Source
@@ -31,6 +38,9 @@ class MappedFile:
     brought: frozenset[str]
     taken: Mapping[str, str]
     ignored: tuple[str, ...]
+    left_out: int = 0
+    told_marks: Mapping[str, ToldMarks] = field(default_factory=dict)
+    told_order: DateOrder | None = None
 
     @property
     def height(self) -> int:
@@ -69,7 +79,7 @@ def apply_map(
     source: Source, kind: ImportKind, mapping: ImportMap, lookups: Sequence[tuple[Join, Source]], warnings: list[str]
 ) -> MappedFile:
     """Join the look-ups to a file's rows and name its columns; without a map the file's own names are ours."""
-    rows = source.rows
+    rows, left_out = _chosen(source, mapping)
     brought: set[str] = set()
     for join, lookup in lookups:
         if all(name in rows.columns for name in join.on):
@@ -91,23 +101,57 @@ def apply_map(
     words = {plain_name(kind, ours)[0]: pairs for ours, pairs in mapping.values.items()}
     constants = {plain_name(kind, ours): value for ours, value in mapping.constants.items()}
     minor |= {plain for (plain, is_minor) in constants if is_minor and plain not in taken}
-    cells = {plain: rows[their] for plain, their in taken.items()}
+    cells = {plain: _without_nothing(plain, rows[their], mapping.empty) for plain, their in taken.items()}
     for plain, pairs in words.items():
         if plain in cells:
             cells[plain] = identifier(cells[plain]).replace(dict(pairs))
     for (plain, _), value in constants.items():
         constant = pl.Series([value], dtype=pl.String).new_from_index(0, rows.height)
         cells[plain] = text(cells[plain]).fill_null(value) if plain in cells else constant
-    used = set(taken.values()) | {name for join, _ in lookups for name in join.on}
+    for ours in mapping.fold_case:
+        plain = plain_name(kind, ours)[0]
+        if plain in cells:
+            cells[plain] = text(cells[plain]).str.to_lowercase()
+    used = set(taken.values()) | set(mapping.where) | {name for join, _ in lookups for name in join.on}
     return MappedFile(
-        source=source,
+        source=source if rows.height == source.rows.height else replace(source, rows=rows.select(source.rows.columns)),
         cells=cells,
         own=frozenset(taken),
         minor=frozenset(minor),
         brought=frozenset(plain for plain, their in taken.items() if their in brought),
         taken=taken,
+        left_out=left_out,
         ignored=tuple(name for name in source.columns if name not in used),
     )
+
+
+def _chosen(source: Source, mapping: ImportMap) -> tuple[pl.DataFrame, int]:
+    """Return the rows the map's `where` chooses, and how many it does not.
+
+    Raises BadColumns for a column the file does not have.
+    """
+    rows = source.rows
+    for column, choice in mapping.where.items():
+        if column not in source.columns:
+            raise BadColumns(
+                f"column {column!r} of the map's `where` is missing; it has {', '.join(source.columns)}",
+                where=str(source.path),
+            )
+        one_of = text(rows[column].cast(pl.String)).is_in(list(choice.values)).fill_null(value=False)
+        rows = rows.filter(~one_of if choice.inverted else one_of)
+    return rows, source.rows.height - rows.height
+
+
+def _without_nothing(name: str, cells: pl.Series, empty: tuple[str, ...] | None) -> pl.Series:
+    """Return text cells with words for nothing made null; `none` in a list of allergens or diets says something."""
+    if cells.dtype != pl.String:
+        return cells
+    words = NOTHING if empty is None else empty
+    if empty is None and name in SAYS_NONE:
+        words = tuple(word for word in words if word != "none")
+    bare = cells.str.strip_chars()
+    nothing = bare.str.to_lowercase().is_in(list(words)) if empty is None else bare.is_in(list(words))
+    return cells.set(nothing.fill_null(value=False), None) if nothing.any() else cells
 
 
 def unmatched(files: Sequence[MappedFile], mapping: ImportMap, kind: ImportKind) -> list[str]:

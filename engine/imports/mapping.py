@@ -5,26 +5,47 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Literal
-from zoneinfo import ZoneInfo
-
-import polars as pl
 
 from engine.errors import BadDefinition, MissingFile, did_you_mean
 from engine.files.yaml import read_yaml
 from engine.history.tables import TABLE_SCHEMAS
+from engine.imports.instants import DateOrder
+from engine.imports.numbers import Marks
+from engine.imports.zones import zone_named
 
 ImportKind = Literal["orders", "customers", "items", "vendors", "offers"]
-ORDER_MONEY = ("unit_price", "line_amount", "line_discount", "order_amount", "discount", "delivery_fee")
+ORDER_MONEY = (
+    "unit_price", "line_amount", "line_discount", "order_amount", "discount", "delivery_fee", "refunded_amount",
+)  # fmt: skip
 ORDER_NAMES = (
-    "order_id", "customer_id", "ordered_at", "basket_no", "item_id", "quantity", "vendor_id", "zone", "channel",
-    "payment_method", "offer_id", "status", "rating", "latitude", "longitude", "currency", "timezone", *ORDER_MONEY,
+    "order_id", "customer_id", "ordered_at", "ordered_time", "basket_no", "item_id", "quantity", "vendor_id", "zone",
+    "channel", "payment_method", "offer_id", "status", "rating", "latitude", "longitude", "currency", "timezone",
+    *ORDER_MONEY,
 )  # fmt: skip
 # What canonical tables call a figure where the import's own name differs.
 CENTS_ALIASES = {"order_cents": "order_amount", "line_cents": "line_amount"}
-CLAUSES = ("columns", "constants", "values", "timezone", "currency", "money", "encoding", "instant_format", "joins")
+CLAUSES = (
+    "columns",
+    "constants",
+    "values",
+    "timezone",
+    "currency",
+    "money",
+    "encoding",
+    "instant_format",
+    "joins",
+    "decimal",
+    "thousands",
+    "date_order",
+    "empty",
+    "where",
+    "fold_case",
+)
+ORDERS_OF_DATES: Mapping[str, DateOrder] = {"day": "day", "month": "month"}
+# How YAML users spell a mark that is hard to see.
+MARK_WORDS = {"point": ".", "dot": ".", "comma": ",", "none": "", "space": " ", "apostrophe": "'"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +61,19 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class RowChoice:
+    """Which rows of a file count, by a cell of theirs: those with one of `values`, or with `inverted` all others."""
+
+    values: tuple[str, ...]
+    inverted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ImportMap:
     """How to read foreign files; names are ours, columns are theirs, and None leaves the settings' default.
 
-    `values` turns their words into ours before a column is read; `constants` fill what is missing or empty.
+    `values` turns their words into ours before a column is read; `constants` fill what is missing or empty. `empty` are
+    words that say nothing, None the usual ones; `where` names their columns; `fold_case` ours, read without case.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -55,6 +85,11 @@ class ImportMap:
     encoding: str = "utf-8"
     instant_format: str | None = None
     joins: tuple[Join, ...] = ()
+    marks: Marks | None = None
+    date_order: DateOrder | None = None
+    empty: tuple[str, ...] | None = None
+    where: Mapping[str, RowChoice] = field(default_factory=dict)
+    fold_case: tuple[str, ...] = ()
 
 
 def names_of(kind: ImportKind) -> tuple[str, ...]:
@@ -92,7 +127,7 @@ def parse_map(document: object, kind: ImportKind, *, where: str) -> ImportMap:
     for key in clauses:
         if key not in CLAUSES:
             raise BadDefinition(f"unknown clause {key!r}{did_you_mean(key, CLAUSES)}", where=where)
-    columns = _texts(clauses.get("columns"), f"{where}: columns")
+    columns = _texts(_split_instant(clauses.get("columns")), f"{where}: columns")
     constants = _texts(clauses.get("constants"), f"{where}: constants")
     values = {
         name: _texts(words, f"{where}: values.{name}")
@@ -113,22 +148,78 @@ def parse_map(document: object, kind: ImportKind, *, where: str) -> ImportMap:
         encoding=_encoding(clauses.get("encoding"), f"{where}: encoding"),
         instant_format=_optional_text(clauses.get("instant_format"), f"{where}: instant_format"),
         joins=_joins(clauses.get("joins"), f"{where}: joins"),
+        marks=_marks(clauses, where),
+        date_order=_date_order(clauses.get("date_order"), f"{where}: date_order"),
+        empty=_words(clauses["empty"], f"{where}: empty") if "empty" in clauses else None,
+        where=_choices(clauses.get("where"), f"{where}: where"),
+        fold_case=_fold_case(clauses.get("fold_case"), kind, f"{where}: fold_case"),
     )
-
-
-def is_zone(name: str) -> bool:
-    """Say whether `name` is an IANA time zone, known to Python and to the table library alike."""
-    try:
-        ZoneInfo(name)
-        pl.Series([datetime(2000, 1, 1)]).dt.replace_time_zone(name)  # noqa: DTZ001 (the zone is what is tried)
-    except (KeyError, ValueError, OSError, pl.exceptions.PolarsError):
-        return False
-    return True
 
 
 def is_currency(code: str) -> bool:
     """Say whether `code` looks like an ISO 4217 code."""
     return len(code) == 3 and code.isascii() and code.isalpha() and code.isupper()
+
+
+def _split_instant(columns: object) -> object:
+    """Return the columns with `ordered_at: [Date, Time]` written as the two names it stands for."""
+    if isinstance(columns, dict) and isinstance(pair := columns.get("ordered_at"), list) and len(pair) == 2:
+        return columns | {"ordered_at": pair[0], "ordered_time": pair[1]}
+    return columns
+
+
+def _marks(clauses: Mapping[str, object], where: str) -> Marks | None:
+    found: dict[str, str | None] = {}
+    for name in ("decimal", "thousands"):
+        word = _optional_text(clauses.get(name), f"{where}: {name}")
+        sign = None if word is None else MARK_WORDS.get(word.lower(), word)
+        if sign is not None and sign not in (".", ",", "", " ", "'"):
+            raise BadDefinition(f"{word!r} is neither a point, a comma, a space nor none", where=f"{where}: {name}")
+        found[name] = sign
+    decimal, thousands = found["decimal"], found["thousands"]
+    if decimal is None and thousands is None:
+        return None
+    if decimal is not None and decimal == thousands:
+        raise BadDefinition("is the thousands mark too; keep one", where=f"{where}: decimal")
+    if decimal is None:
+        decimal = "." if thousands != "." else ","
+    if thousands is None:
+        thousands = "," if decimal == "." else "."
+    # Spaces and apostrophes between groups are read with any marks.
+    return Marks(decimal or None, thousands if thousands in (".", ",") else None)
+
+
+def _date_order(value: object, where: str) -> DateOrder | None:
+    word = _optional_text(value, where)
+    if word is None:
+        return None
+    if word in ORDERS_OF_DATES:
+        return ORDERS_OF_DATES[word]
+    raise BadDefinition(f"{word!r} is neither day nor month: what comes first", where=where)
+
+
+def _words(value: object, where: str) -> tuple[str, ...]:
+    return _text_list(value, where) if value else ()
+
+
+def _choices(value: object, where: str) -> dict[str, RowChoice]:
+    found = {}
+    for column, given in _mapping(value or {}, where).items():
+        here = f"{where}.{column}"
+        inverted = isinstance(given, dict)
+        if isinstance(given, dict) and list(given) != ["not"]:
+            raise BadDefinition("expected a value, a list of values, or {not: [values]}", where=here)
+        values = given["not"] if isinstance(given, dict) else given
+        found[column] = RowChoice(
+            _text_list(str(values) if isinstance(values, int | float) else values, here), inverted
+        )
+    return found
+
+
+def _fold_case(value: object, kind: ImportKind, where: str) -> tuple[str, ...]:
+    names = _words(value, where)
+    _check_names(names, kind, where)
+    return names
 
 
 def _check_names(names: Iterable[str], kind: ImportKind, where: str) -> None:
@@ -198,9 +289,12 @@ def _text_list(value: object, where: str) -> tuple[str, ...]:
 
 def _zone(value: object, where: str) -> str | None:
     name = _optional_text(value, where)
-    if name is not None and not is_zone(name):
+    if name is None:
+        return None
+    zone = zone_named(name)
+    if zone is None:
         raise BadDefinition(f"{name!r} is not an IANA time zone such as Asia/Shanghai", where=where)
-    return name
+    return zone
 
 
 def _currency(value: object, where: str) -> str | None:

@@ -31,7 +31,8 @@ AT_ONCE = 3_000_000
 class Outcome:
     """What became of each row, and what the usable ones hold.
 
-    `rows` has _file, _row, _code (the reason's number in `fields.CODES`, null where not refused) and outcome. `cells`
+    `rows` has _file, _row, _code (the reason's number in `fields.CODES`, null where not refused), _about (the column of
+    ours the reason is about, null for the row as a whole) and outcome. `cells`
     has _file, _row, _column and _code of the cells that could not be read in rows that were kept without them.
     """
 
@@ -68,7 +69,7 @@ def import_orders(
     def tables() -> Iterator[pl.DataFrame]:
         for i, file in enumerate(files):
             progress(f"Reading {file.name}", i, len(files))
-            for first, piece in in_slices(file.load(), grains[i], AT_ONCE):
+            for first, piece in in_slices(file.load(), grains[i], AT_ONCE, now):
                 rows = read_rows(piece, i, grains[i], mapping, settings, now, warnings)
                 yield rows.with_columns(pl.col("_row") + first) if first else rows
 
@@ -248,7 +249,7 @@ def _outcomes(
         "_at",
         _line=pl.when("first").then(line_changes.cast(pl.String).gather(line_rows["at"])).otherwise(pl.lit("repeat")),
     )
-    rows = rows.select("_file", "_row", "_code", "_grain", "order_id").with_row_index("_at")
+    rows = rows.select("_file", "_row", "_code", "_about", "_grain", "order_id").with_row_index("_at")
     rows = rows.join(of_line, on="_at", how="left", maintain_order="left")
     rows = rows.join(order_changes, on="order_id", how="left", maintain_order="left")
     first = pl.col("order_id").is_first_distinct()
@@ -265,7 +266,7 @@ def _outcomes(
     )
     names = {"new": "accepted", "updated": "updated", "same": "duplicate", "repeat": "duplicate"}
     outcome = pl.when(pl.col("_code").is_not_null()).then(pl.lit("refused")).otherwise(of_row.replace(names))
-    return rows.select("_file", "_row", "_code", outcome=outcome.cast(OUTCOMES))
+    return rows.select("_file", "_row", "_code", "_about", outcome=outcome.cast(OUTCOMES))
 
 
 def _no_orders() -> pl.DataFrame:

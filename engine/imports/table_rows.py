@@ -13,7 +13,7 @@ from engine.files.encryption import seal_of
 from engine.history.tables import TABLE_KEYS, TABLE_SCHEMAS, TableName, upsert_rows
 from engine.imports import fields
 from engine.imports.mapped import MappedFile
-from engine.imports.mapping import ImportMap, is_currency, is_zone
+from engine.imports.mapping import ImportMap, is_currency
 from engine.imports.orders import NO_CELLS, OUTCOMES, Outcome, Progress
 from engine.language import is_tag, plain_tag
 from engine.offers.kinds.discount import OFFER_KINDS
@@ -68,9 +68,11 @@ def import_table(
     progress(f"Writing {kind}", 1, 1)
     names = {"new": "accepted", "updated": "updated", "same": "duplicate"}
     outcome = sound.select("_at", outcome=changes.cast(pl.String).replace(names))
-    rows = rows.select("_at", "_file", "_row", "_code").join(outcome, on="_at", how="left", maintain_order="left")
+    rows = rows.select("_at", "_file", "_row", "_code", "_about").join(
+        outcome, on="_at", how="left", maintain_order="left"
+    )
     return Outcome(
-        rows=rows.select("_file", "_row", "_code", pl.col("outcome").fill_null("refused").cast(OUTCOMES)),
+        rows=rows.select("_file", "_row", "_code", "_about", pl.col("outcome").fill_null("refused").cast(OUTCOMES)),
         customers=table[TABLE_KEYS[kind]].n_unique() if kind == "customers" else 0,
         cells=pl.concat(unreadable),
     )
@@ -98,24 +100,29 @@ def _read_rows(
         elif name.endswith("_cents"):
             read[name] = _money(file, plain, mapping, settings, of_column[name])
         else:
-            read[name] = _cell(name, dtype, file.cells[plain], zone, of_column[name])
+            read[name] = _cell(name, dtype, file.cells[plain], zone, of_column[name], mapping, now)
     key = TABLE_KEYS[kind]
-    refusals.add(read[key].is_null(), "missing_customer_id" if kind == "customers" else "missing_id")
+    refusals.add(read[key].is_null(), "missing_customer_id" if kind == "customers" else "missing_id", key)
     for name in ("customer_id", "item_id", "vendor_id", "offer_id"):
         if name in read:
             refused = refusals if name == key else of_column[name]
-            refused.add(fields.bad_identifier(read[name]), "bad_id")
+            refused.add(fields.bad_identifier(read[name]), "bad_id", name)
+            if name != "item_id":
+                refused.add(fields.rounded_identifier(read[name]), "rounded_id", name)
     if kind == "offers":
         _check_offer(read, mapping, settings, refusals)
     if "birthday" in read:
-        of_column["birthday"].add(read["birthday"] > now.date(), "instant_in_future")
+        of_column["birthday"].add(read["birthday"] > now.date(), "instant_in_future", "birthday")
     if "latitude" in read:
-        of_column["latitude"].add(fields.position(read["latitude"], read["longitude"]), "position_out_of_range")
+        of_column["latitude"].add(
+            fields.position(read["latitude"], read["longitude"]), "position_out_of_range", "latitude"
+        )
     cells = _without_unreadable(read, of_column, refusals, number) if kind == "customers" else NO_CELLS
     rows = pl.DataFrame(read).select(
         pl.lit(number, pl.UInt32).alias("_file"),
         pl.int_range(pl.len(), dtype=pl.UInt32).alias("_row"),
         refusals.codes.alias("_code"),
+        refusals.columns.alias("_about"),
         *(pl.col(name).cast(dtype) for name, dtype in TABLE_SCHEMAS[kind].items()),
     )
     return rows, cells
@@ -149,50 +156,57 @@ def _without_unreadable(
 
 
 def _cell(
-    name: str, dtype: pl.DataType | type[pl.DataType], cells: pl.Series, zone: str, refusals: fields.Refusals
+    name: str,
+    dtype: pl.DataType | type[pl.DataType],
+    cells: pl.Series,
+    zone: str,
+    refusals: fields.Refusals,
+    mapping: ImportMap,
+    now: datetime,
 ) -> pl.Series:
     if dtype == pl.Boolean:
-        return fields.truth(cells, refusals)
+        return fields.truth(cells, refusals, name)
     if dtype == pl.Date:
-        return fields.day(cells, refusals)
+        return fields.day(cells, refusals, name, now, mapping.date_order)
     if dtype == UTC_INSTANT:
         zones = pl.Series([zone], dtype=pl.String).new_from_index(0, len(cells))
-        return fields.instant(cells, zones, refusals)
+        return fields.instant(cells, zones, refusals, name, now, order=mapping.date_order)
     if dtype == pl.Int64:
-        figures = fields.number(cells, refusals)
-        refusals.add((figures < 0) | (figures != figures.round(0)), "unreadable_number")
+        figures = fields.number(cells, refusals, name, mapping.marks)
+        refusals.add((figures < 0) | (figures != figures.round(0)), "unreadable_number", name)
         return figures.cast(pl.Int64, strict=False)
     if dtype == pl.Float64:
-        return fields.number(cells, refusals)
+        return fields.number(cells, refusals, name, mapping.marks, three_is_decimal=True)
     # Ids and phone numbers must not carry the .0 of a column that a tool took for numbers.
     words = fields.identifier(cells) if name.endswith("_id") or cells.dtype.is_numeric() else fields.text(cells)
     if name == "language":
         tags = {word: plain_tag(word) for word in words.unique().drop_nulls().to_list() if is_tag(word)}
-        refusals.add(words.is_not_null() & ~words.is_in(list(tags)).fill_null(value=True), "bad_language")
+        refusals.add(words.is_not_null() & ~words.is_in(list(tags)).fill_null(value=True), "bad_language", name)
         words = words.replace(tags)
     if name in WORDS:
         words = words.str.to_lowercase()
-        refusals.add(words.is_not_null() & ~words.is_in(list(WORDS[name])).fill_null(value=True), "unknown_word")
+        refusals.add(words.is_not_null() & ~words.is_in(list(WORDS[name])).fill_null(value=True), "unknown_word", name)
     if name in PATTERNS:
         if name != "closed_weekdays":
             words = words.str.replace(r"^(\d):", "0$1:").str.replace(r"^(\d\d:\d\d):\d\d.*$", "$1")
-        refusals.add(~words.str.contains(PATTERNS[name]), "unreadable_value")
+        refusals.add(~words.str.contains(PATTERNS[name]), "unreadable_value", name)
     if name == "timezone":
-        unknown = [zone for zone in words.unique().drop_nulls().to_list() if not is_zone(zone)]
-        refusals.add(words.is_in(unknown), "bad_timezone")
+        words = fields.time_zone(words, refusals, name)
     return words
 
 
 def _money(
     file: MappedFile, plain: str, mapping: ImportMap, settings: Settings, refusals: fields.Refusals
 ) -> pl.Series:
-    figures = fields.number(file.cells[plain], refusals)
+    scale = fields.minor_units_per_major(_currencies(file, mapping, settings))
+    thirds = bool((scale == 1000).all()) and file.height > 0
+    figures = fields.number(file.cells[plain], refusals, plain, mapping.marks, three_is_decimal=thirds)
     if plain != "margin":
         # A dish may be sold below its cost; nothing else is negative.
-        refusals.add(figures < 0, "negative_amount")
+        refusals.add(figures < 0, "negative_amount", plain)
     if mapping.money_minor or plain in file.minor:
         return fields.whole(figures)
-    return fields.whole(figures * fields.minor_units_per_major(_currencies(file, mapping, settings)))
+    return fields.whole(figures * scale)
 
 
 def _currencies(file: MappedFile, mapping: ImportMap, settings: Settings) -> pl.Series:

@@ -39,6 +39,7 @@ def customer_facts(orders: pl.LazyFrame, customer_id: str, *, offer_of_code: Map
     """
     standing = (
         orders.filter((pl.col("customer_id") == customer_id) & ~pl.col("status").is_in(UNDONE_STATUSES))
+        .filter(~(pl.col("order_cents") < 0).fill_null(False))
         .select("ordered_at", "order_cents", "discount_cents", "delivery_fee_cents", "offer_id", "status")
         .sort("ordered_at")
         .collect()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -36,17 +37,21 @@ def read_future(path: Path, data: TrainingSet, *, timezone: str) -> list[Target]
 
 
 def _rows(path: Path, rows: pl.DataFrame, timezone: str) -> pl.DataFrame:
+    now = datetime.now(UTC)
     refusals = Refusals(rows.height)
     zones = pl.Series([timezone]).new_from_index(0, rows.height)
     columns = {
         "customer_id": identifier(rows["customer_id"]),
         "item_id": identifier(rows["item_id"]),
-        "ordered_at": instant(rows["ordered_at"], zones, refusals) if "ordered_at" in rows.columns else None,
+        "ordered_at": instant(rows["ordered_at"], zones, refusals, "ordered_at", now)
+        if "ordered_at" in rows.columns
+        else None,
         "zone": text(rows["zone"]) if "zone" in rows.columns else None,
         "vendor_id": identifier(rows["vendor_id"]) if "vendor_id" in rows.columns else None,
-        "latitude": number(rows["latitude"], refusals) if "latitude" in rows.columns else None,
-        "longitude": number(rows["longitude"], refusals) if "longitude" in rows.columns else None,
     }
+    for name in ("latitude", "longitude"):
+        degrees = number(rows[name], refusals, name, three_is_decimal=True) if name in rows.columns else None
+        columns[name] = degrees
     for name in NEEDED:
         empty = columns[name]
         if empty is not None:
