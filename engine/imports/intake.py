@@ -9,23 +9,27 @@ from pathlib import Path
 
 import polars as pl
 
-from engine.columns import SEALED
 from engine.errors import BadFile
-from engine.files.atomic import replace
-from engine.files.encryption import Seal, seal_of
+from engine.files.encryption import seal_of
 from engine.imports import fields
 from engine.imports.mapped import split_lookups, unmatched
 from engine.imports.mapping import ImportKind, ImportMap
 from engine.imports.opened import OpenedFile, open_files
 from engine.imports.orders import Outcome, Progress, import_orders
-from engine.imports.source import LINE, read_source
+from engine.imports.quarantine import PERSONAL_KINDS, SENTENCES, remove_expired, write_quarantine
+from engine.imports.shape.archive import with_archives_opened
+from engine.imports.shape.read import read_source
+from engine.imports.shape.source import ReadOptions
 from engine.imports.table_rows import import_table
 from engine.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class FileSummary:
-    """What became of one file's rows: read = accepted + quarantined + duplicates; updated is part of accepted."""
+    """What became of one file's rows: read = accepted + quarantined + duplicates; updated is part of accepted.
+
+    `lines_above` and `lines_below` stand around the table (titles, totals) and are no rows.
+    """
 
     file: str
     read: int
@@ -35,6 +39,8 @@ class FileSummary:
     updated: int
     quarantine_file: str | None
     ignored_columns: tuple[str, ...]
+    lines_above: int = 0
+    lines_below: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +100,14 @@ def import_files(
     """
     mapping = mapping or ImportMap()
     warnings: list[str] = []
-    row_paths, lookup_paths = split_lookups(files, mapping)
-    lookups = [(join, read_source(path, mapping.encoding)) for join, path in lookup_paths]
+    remove_expired(settings, now)
+    paths, notes = with_archives_opened(files)
+    warnings += notes
+    row_paths, lookup_paths = split_lookups(paths, mapping)
+    lookups = [(join, read_source(path, ReadOptions(mapping.encoding))) for join, path in lookup_paths]
     if not row_paths:
         raise BadFile("every file given is a look-up table of the map; name a file of rows too", where=str(files[0]))
+    seal = seal_of(settings) if kind in PERSONAL_KINDS else None
     opened = open_files(row_paths, kind, mapping, lookups, warnings, progress)
     if not any(file.height + file.broken.height for file in opened):
         raise BadFile("has no rows", where=", ".join(str(path) for path in row_paths))
@@ -106,19 +116,18 @@ def import_files(
     else:
         outcome = import_table(kind, [file.load() for file in opened], mapping, settings, now, progress)
     warnings.extend(unmatched([file.head for file in opened], mapping, kind))
-    seal = seal_of(settings) if kind == "customers" else None
     left_out = outcome.rows.filter(pl.col("_code").is_not_null()).select("_file", "_row", "_code", _column=pl.lit(None))
     listed = pl.concat([left_out, outcome.cells.select(left_out.columns)], how="vertical_relaxed")
     refused = listed.sort("_file", "_row", "_column")
     quarantines = [
-        _quarantine(file, refused.filter(pl.col("_file") == i), kind, settings, now, seal)
+        write_quarantine(file, refused.filter(pl.col("_file") == i), kind, settings, now, seal)
         for i, file in enumerate(opened)
     ]
     summary = _summary(kind, opened, outcome, quarantines, warnings, {s.path.name: s.rows.height for _, s in lookups})
     if not summary.accepted + summary.duplicates:
         worst = max(summary.reasons, key=lambda code: summary.reasons[code])
         raise BadFile(
-            f"none of {summary.read} rows could be used, mostly because {fields.REASONS[worst]} ({worst}); "
+            f"none of {summary.read} rows could be used, mostly because {SENTENCES[worst]} ({worst}); "
             f"see {summary.quarantine_files[0]}",
             where=", ".join(str(path) for path in row_paths),
         )
@@ -143,9 +152,9 @@ def _summary(
         .sort("_code")
         .iter_rows()
     }
-    broken = sum(file.broken.height for file in files)
-    if broken:
-        reasons["malformed_row"] = reasons.get("malformed_row", 0) + broken
+    for file in files:
+        for code, n in file.broken["code"].value_counts(sort=True).iter_rows():
+            reasons[code] = reasons.get(code, 0) + n
     parts = []
     for i, file in enumerate(files):
         updated = by_file.get((i, "updated"), 0)
@@ -159,6 +168,8 @@ def _summary(
                 updated=updated,
                 quarantine_file=None if quarantines[i] is None else str(quarantines[i]),
                 ignored_columns=file.head.ignored,
+                lines_above=file.head.source.above,
+                lines_below=file.head.source.below,
             )
         )
     return ImportSummary(
@@ -188,47 +199,3 @@ def _by_column(cells: pl.DataFrame) -> dict[str, dict[str, int]]:
     for column, code, n in cells.group_by("_column", "_code").len().sort("_column", "_code").iter_rows():
         found.setdefault(column, {})[fields.CODES[code]] = n
     return found
-
-
-def _quarantine(
-    opened: OpenedFile, refused: pl.DataFrame, kind: ImportKind, settings: Settings, now: datetime, seal: Seal | None
-) -> Path | None:
-    """Write a file's refused rows with their original fields, _reason, _file and _line; None where there are none.
-
-    A row that was kept without a cell is listed too, with the cell's column in _kept_without.
-    """
-    broken = opened.broken
-    if not refused.height and not broken.height:
-        return None
-    file = opened.load() if refused.height else opened.head
-    original = file.source.rows[refused["_row"]] if refused.height else file.source.rows.clear()
-    code = refused["_code"].cast(pl.Int64)
-    written = original.drop(LINE).with_columns(
-        _reason=code.replace_strict(range(len(fields.CODES)), fields.CODES, return_dtype=pl.String),
-        _file=pl.lit(file.source.path.name),
-        _line=original[LINE],
-    )
-    if refused["_column"].is_not_null().any():
-        written = written.with_columns(_kept_without=refused["_column"])
-    unsplit = broken.select(_raw="raw", _reason="code", _file=pl.lit(file.source.path.name), _line=LINE)
-    if broken.height:
-        written = pl.concat([written, unsplit], how="diagonal").sort("_line")
-    if seal is not None:
-        # Whatever else a customers file holds may be personal too, a row that could not be split included.
-        named = {their for ours, their in file.taken.items() if ours not in SEALED}
-        secret = [
-            name for name in written.columns if name not in {*named, "_reason", "_file", "_line", "_kept_without"}
-        ]
-        written = written.with_columns(seal.seal_column(written[name].cast(pl.String)).alias(name) for name in secret)
-    sentences = [f"{code}: {sentence}" for code, sentence in fields.REASONS.items()]
-    written = written.with_columns(pl.col("_reason").replace_strict(fields.CODES, sentences))
-    folder = settings.quarantine_folder
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = f"{now:%Y%m%dT%H%M%SZ}-{kind}-{file.source.path.name}"
-    path = folder / f"{stem}.ndjson"
-    for again in range(2, 10_000):
-        if not path.exists():
-            break
-        path = folder / f"{stem}-{again}.ndjson"
-    replace(path, written.write_ndjson, mode=0o600)
-    return path

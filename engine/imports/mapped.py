@@ -12,8 +12,10 @@ import polars as pl
 
 from engine.errors import BadColumns
 from engine.imports.fields import identifier, text
+from engine.imports.filled import with_order_cells
 from engine.imports.mapping import ImportKind, ImportMap, Join, names_of, plain_name
-from engine.imports.source import LINE, Source
+from engine.imports.shape.names import plain_header
+from engine.imports.shape.source import LINE, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,9 @@ def apply_map(
     # The map's own columns first; a name it does not mention may still be the file's own.
     implicit = {name: name for name in names_of(kind) if name not in set(mapping.columns.values())}
     mentioned = {plain_name(kind, ours)[0] for ours in mapping.columns}
-    for ours, their in [*mapping.columns.items(), *implicit.items()]:
+    for ours, named in [*mapping.columns.items(), *implicit.items()]:
         plain, is_minor = plain_name(kind, ours)
+        their = _column_named(named, available, source)
         if their in available and plain not in taken and (ours in mapping.columns or plain not in mentioned):
             taken[plain] = their
             if is_minor:
@@ -92,6 +95,8 @@ def apply_map(
     constants = {plain_name(kind, ours): value for ours, value in mapping.constants.items()}
     minor |= {plain for (plain, is_minor) in constants if is_minor and plain not in taken}
     cells = {plain: rows[their] for plain, their in taken.items()}
+    if kind == "orders":
+        cells = with_order_cells(cells, {plain for plain, _ in constants})
     for plain, pairs in words.items():
         if plain in cells:
             cells[plain] = identifier(cells[plain]).replace(dict(pairs))
@@ -108,6 +113,27 @@ def apply_map(
         taken=taken,
         ignored=tuple(name for name in source.columns if name not in used),
     )
+
+
+def _column_named(named: str, available: Sequence[str], source: Source) -> str:
+    """Return the file's column that `named` means: as it stands, or with its padding taken off.
+
+    Raises BadColumns where the header has the name several times with different cells: a guess would read wrong money.
+    """
+    their = named if named in available else plain_header(named)
+    first, number = their.removesuffix(" (1)"), their.endswith(" (1)")
+    if number and their not in available and first in source.doubled:
+        return first
+    every = source.doubled.get(their, ())
+    filled = [text(source.rows[name]) for name in every]
+    if any((other != filled[0]).any() for other in filled[1:]):
+        choices = " or ".join(repr(name) for name in (f"{their} (1)", *every[1:]))
+        raise BadColumns(
+            f"the header names {their!r} {len(every)} times, with different cells; write {choices} under `columns` in "
+            "the map",
+            where=str(source.path),
+        )
+    return their
 
 
 def unmatched(files: Sequence[MappedFile], mapping: ImportMap, kind: ImportKind) -> list[str]:

@@ -10,7 +10,8 @@ import polars as pl
 
 from engine.imports.mapped import MappedFile, apply_map
 from engine.imports.mapping import ImportKind, ImportMap, Join
-from engine.imports.source import Source, read_source
+from engine.imports.shape.read import read_source
+from engine.imports.shape.source import Source
 
 # Rows of all files together that are held while others are looked at; later files are read anew when they are needed.
 KEPT = 2_000_000
@@ -51,7 +52,9 @@ def open_files(
     kept = 0
     for i, path in enumerate(paths):
         progress(f"Opening {path.name}", i, len(paths))
-        mapped = apply_map(read_source(path, mapping.encoding), kind, mapping, lookups, warnings)
+        source = read_source(path, mapping.read_options)
+        warnings += [f"{path.name}: {note}" for note in source.notes]
+        mapped = apply_map(source, kind, mapping, lookups, warnings)
         kept += mapped.height
         opened.append(_opened(mapped, kind, mapping, lookups, keep=kept <= KEPT))
     return opened
@@ -72,6 +75,6 @@ def _opened(
 
     def again() -> MappedFile:
         # Warnings were collected when the file was opened.
-        return apply_map(read_source(path, mapping.encoding), kind, mapping, lookups, [])
+        return apply_map(read_source(path, mapping.read_options), kind, mapping, lookups, [])
 
     return OpenedFile(head, height, again)
