@@ -56,10 +56,12 @@ def read_delimited(path: Path, options: ReadOptions) -> Source:
     if text.undecodable:
         rows, broken, bad = _without_undecodable(rows, broken, lines[: table.end])
         if bad:
-            notes += (f"{bad} rows hold bytes that are no {text.encoding} text and are refused; {text.hint}",)
+            notes += (f"refused {bad} row(s) with bytes that are no {text.encoding} text; {text.hint}",)
+    unnamed = [name for name, cell in zip(header, table.header.cells, strict=True) if not cell.strip()]
+    empty = [name for name in unnamed if (rows[name].fill_null("") == "").all()]
     return Source(
         path,
-        rows,
+        rows.drop(empty),
         broken,
         above=len(table.above),
         below=len(table.below),
@@ -104,9 +106,13 @@ def _table(path: Path, lines: pl.Series, options: ReadOptions) -> _Table:
         separator,
         header,
         end,
-        [line for line in around if line.strip()],
-        [line for line in lines[end:].to_list() if line.strip()],
+        [line for line in around if _says_something(line, separator)],
+        [line for line in lines[end:].to_list() if _says_something(line, separator)],
     )
+
+
+def _says_something(line: str, separator: str) -> bool:
+    return bool(line.replace(separator, "").strip())
 
 
 def _cells_of(line: str, separator: str) -> Sequence[str]:

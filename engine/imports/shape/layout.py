@@ -109,7 +109,7 @@ def find_header(records: Sequence[Record], figure: Callable[[str], bool] = is_fi
     names = not rows(records[first])
     for i in range(first):
         # A header that lacks a name or two is narrower than its rows.
-        if len(records[i].cells) * 2 > width and dense(records[i]) and not rows(records[i]):
+        if len(records[i].cells) * 2 >= width and dense(records[i]) and not rows(records[i]):
             below = [record for record in records[first + 1 :] if len(record.cells) == width]
             if names and any(rows(record) for record in below[:5]):
                 break
@@ -133,7 +133,10 @@ def count_below(tail: Sequence[Sequence[str]], width: int) -> int:
     if width > 2 and (block := _last_block(tail)) and all(len(cells) == 1 for cells in block):
         below = len(block) + 1  # single texts after a blank line, whatever they say
     for n, cells in enumerate(reversed(tail), 1):
-        if n <= below or not _filled(cells):
+        if n <= below:
+            continue
+        if not _filled(cells):
+            below = n if below and below == n - 1 else below
             continue
         if width < 2 or not _is_footnote(cells, width):
             break

@@ -67,6 +67,7 @@ def read_text(path: Path, encoding: str | None) -> TextLines:
         raise BadFile(f"is not {used} text; {_remedy(data, used)}", where=str(path)) from error
     if "\n" not in text and "\r" in text:
         text = text.replace("\r", "\n")
+    text = text.removesuffix("\x1a")  # the end of a file as DOS marks it
     lines = pl.read_lines(text.encode(), row_index_name=LINE, row_index_offset=1)
     frame = lines.select(pl.col("line").str.strip_suffix("\r").str.strip_prefix("\ufeff"), pl.col(LINE).cast(pl.Int64))
     if not wrong:
