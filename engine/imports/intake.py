@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
 from engine.errors import BadFile
-from engine.files.encryption import seal_of
+from engine.files.encryption import Seal, seal_of
 from engine.imports import fields
+from engine.imports.alike import shared_fault
 from engine.imports.mapped import split_lookups, unmatched
 from engine.imports.mapping import ImportKind, ImportMap
-from engine.imports.opened import OpenedFile, open_files
+from engine.imports.opened import FIRST, OpenedFile, open_files
 from engine.imports.orders import Outcome, Progress, import_orders
 from engine.imports.quarantine import PERSONAL_KINDS, SENTENCES, remove_expired, write_quarantine
 from engine.imports.shape.archive import with_archives_opened
@@ -108,9 +109,11 @@ def import_files(
     if not row_paths:
         raise BadFile("every file given is a look-up table of the map; name a file of rows too", where=str(files[0]))
     seal = seal_of(settings) if kind in PERSONAL_KINDS else None
-    opened = open_files(row_paths, kind, mapping, lookups, warnings, progress)
+    opened = open_files(row_paths, kind, mapping, lookups, warnings, progress, seal)
     if not any(file.height + file.broken.height for file in opened):
         raise BadFile("has no rows", where=", ".join(str(path) for path in row_paths))
+    for file in opened:
+        _stop_where_all_fail(file, kind, mapping, settings, now, seal)
     if kind == "orders":
         outcome = import_orders(opened, mapping, settings, now, progress, warnings)
     else:
@@ -119,6 +122,9 @@ def import_files(
     left_out = outcome.rows.filter(pl.col("_code").is_not_null()).select("_file", "_row", "_code", _column=pl.lit(None))
     listed = pl.concat([left_out, outcome.cells.select(left_out.columns)], how="vertical_relaxed")
     refused = listed.sort("_file", "_row", "_column")
+    if (outcome.rows["outcome"] == "refused").all():
+        # Whoever mends the map imports the file itself again; the first rows show why.
+        refused = refused.group_by("_file", maintain_order=True).head(FIRST)
     quarantines = [
         write_quarantine(file, refused.filter(pl.col("_file") == i), kind, settings, now, seal)
         for i, file in enumerate(opened)
@@ -132,6 +138,24 @@ def import_files(
             where=", ".join(str(path) for path in row_paths),
         )
     return summary
+
+
+def _stop_where_all_fail(
+    file: OpenedFile, kind: ImportKind, mapping: ImportMap, settings: Settings, now: datetime, seal: Seal | None
+) -> None:
+    """Raise BadFile with what to write in the map when the first rows of a file fail alike; only they are kept."""
+    fault = shared_fault(file, kind, mapping, settings, now)
+    if fault is None:
+        return
+    source = replace(file.head.source, broken=fault.broken)
+    shown = replace(file, head=replace(file.head, source=source), load=lambda: file.first)
+    rows = fault.refused.with_columns(_column=pl.lit(None, pl.String))
+    path = write_quarantine(shown, rows, kind, settings, now, seal)
+    raise BadFile(
+        f"stopped, nothing was imported: {fault.n} of the first {FIRST:,} rows fail alike, {SENTENCES[fault.code]} "
+        f"({fault.code}): {fault.advice}; they are in {path}",
+        where=file.name,
+    )
 
 
 def _summary(

@@ -48,7 +48,11 @@ def test_titles_and_totals_of_a_sheet_are_no_rows(tmp_path: Path) -> None:
 
 
 def test_the_first_sheet_with_a_table_is_read_unless_the_map_names_one(tmp_path: Path) -> None:
-    sheets: dict[str, list[list[Cell]]] = {"Notes": [["read me"], ["twice"]], "March": [HEAD, *ROWS], "April": [HEAD, ROWS[1]]}
+    sheets: dict[str, list[list[Cell]]] = {
+        "Notes": [["read me"], ["twice"]],
+        "March": [HEAD, *ROWS],
+        "April": [HEAD, ROWS[1]],
+    }
     path = write_workbook(tmp_path / "a.xlsx", sheets)
     source = read_source(path)
     assert (source.sheet, source.height) == ("March", 2)
