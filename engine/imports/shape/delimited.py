@@ -57,6 +57,7 @@ def read_delimited(path: Path, options: ReadOptions) -> Source:
         rows, broken, bad = _without_undecodable(rows, broken, lines[: table.end])
         if bad:
             notes += (f"refused {bad} row(s) with bytes that are no {text.encoding} text; {text.hint}",)
+    rows = _without_marks(rows)
     unnamed = [name for name, cell in zip(header, table.header.cells, strict=True) if not cell.strip()]
     empty = [name for name in unnamed if (rows[name].fill_null("") == "").all()]
     return Source(
@@ -71,6 +72,13 @@ def read_delimited(path: Path, options: ReadOptions) -> Source:
         header_line=header_line,
         encoding=text.encoding,
     )
+
+
+def _without_marks(rows: pl.DataFrame) -> pl.DataFrame:
+    """Take off the ` that WeChat Pay writes before every cell, so that spreadsheets do not round its numbers."""
+    first = rows.head(1).drop(LINE).row(0) if rows.height else ()
+    marked = [name for name, cell in zip(rows.columns, first, strict=False) if cell is not None and cell[:1] == "`"]
+    return rows.with_columns(pl.col(marked).str.strip_prefix("`")) if marked else rows
 
 
 def blank_lines(lines: pl.DataFrame) -> pl.Series:

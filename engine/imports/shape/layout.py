@@ -31,9 +31,12 @@ FOOTNOTE = re.compile(
     r"|count|lines?|exported|generated|printed|created|report|page|end of|as of|filters?|number of|anzahl|zeilen|stand"
     r"|seite|exporté|généré|exportado|generado|notes?)(?=[\s:：.]|$)"
     r"|^\W*(итого|合计|总计|总和|小计|汇总|合計|総計|共\s*\d|导出|生成|打印|备注|说明|注[:：])"
-    r"|^[^\w\s]{3,}|^\(?\d[\d,. ]* ?(rows?|records?|lines?|orders?|条|行|笔)\b"
+    r"|^[^\w\s]{3,}|^#[\W\u4e00-\u9fff]|^\(?\d[\d,. ]* ?(rows?|records?|lines?|orders?|条|行|笔)\b"
     r"|^[^\W\d][^:：,;|\t]{0,40}[:：](\s|$|\d)"
 )
+
+
+TOTALS_TABLE = re.compile(r"^`?#?(总交易单数|交易总笔数|汇总|业务明细合计|合计笔数)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +132,10 @@ def find_separator(lines: Sequence[str]) -> str:
 
 def count_below(tail: Sequence[Sequence[str]], width: int) -> int:
     """Return how many of the last records, blank lines (no cells) included, are below a table of `width` columns."""
-    below = 0
+    # A second table of totals, as payment providers write it, is below with all that follows.
+    below = next((len(tail) - at for at, cells in enumerate(tail) if _starts_totals(cells, width)), 0)
     if width > 2 and (block := _last_block(tail)) and all(len(cells) == 1 for cells in block):
-        below = len(block) + 1  # single texts after a blank line, whatever they say
+        below = max(below, len(block) + 1)  # single texts after a blank line, whatever they say
     for n, cells in enumerate(reversed(tail), 1):
         if n <= below:
             continue
@@ -148,6 +152,10 @@ def _last_block(tail: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
     """Return the records after the last blank line; none where no line is blank."""
     blank = [at for at, cells in enumerate(tail) if not cells]
     return tail[blank[-1] + 1 :] if blank else []
+
+
+def _starts_totals(cells: Sequence[str], width: int) -> bool:
+    return len(cells) < width and bool(cells) and bool(TOTALS_TABLE.match(cells[0]))
 
 
 def _filled(cells: Sequence[str]) -> int:
