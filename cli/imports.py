@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.app import app
-from cli.output import HomeOption, JsonOption, actor, err, print_facts, print_json, print_table, progress, settings_for
+from cli.output import (
+    HomeOption,
+    JsonOption,
+    actor,
+    err,
+    out,
+    print_facts,
+    print_json,
+    print_table,
+    progress,
+    settings_for,
+)
+from engine.errors import Conflict
 
 if TYPE_CHECKING:
     from engine.imports.intake import ImportSummary
@@ -20,8 +32,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = """Import files into the home folder; importing the same file again changes nothing.
 
-CSV, TSV, NDJSON (each also .gz) and Parquet are read. Every row is accepted, a duplicate, or lands in a quarantine
-file with its reason and line number. Exit code 2 when no row could be used.
+CSV, TSV, NDJSON (each also .gz), Excel, Parquet and .zip are read. Every row is accepted, a duplicate, or lands in a
+quarantine file with its reason and line number. Exit code 2 when no row could be used.
 
 [bold]Examples[/bold]
 
@@ -30,6 +42,10 @@ regulars import orders orders.csv
 regulars import orders orders.parquet order_items.parquet --map docs/guides/import/ncr_food_orders.yaml
 
 regulars import customers crm.ndjson --map crm.yaml --json
+
+regulars import orders orders_export_1.csv --map shopify
+
+regulars import guess export.xlsx --write map.yaml
 """
 
 
@@ -43,15 +59,39 @@ class KindChoice(StrEnum):
     offers = "offers"
 
 
-@app.command("import", help=EXAMPLES)
+imports = typer.Typer(name="import", help=EXAMPLES, no_args_is_help=True, rich_markup_mode="rich")
+app.add_typer(imports)
+
+FilesArgument = Annotated[
+    list[Path], typer.Argument(help="CSV, NDJSON, Excel or Parquet files, or a .zip of them.", show_default=False)
+]
+MapOption = Annotated[
+    str | None,
+    typer.Option("--map", help="YAML map from foreign names, or a ready one: shopify, toast, ...", show_default=False),
+]
+
+
+def _register(kind: KindChoice) -> None:
+    def command(
+        files: FilesArgument, map_file: MapOption = None, home: HomeOption = None, as_json: JsonOption = False
+    ) -> None:
+        import_command(kind, files, map_file, home, as_json=as_json)
+
+    imports.command(
+        kind.value,
+        help=f"""Import {kind.value} and print what became of every row.
+
+    Example: [bold]regulars import {kind.value} {kind.value}.csv[/bold]
+    """,
+    )(command)
+
+
+for _kind in KindChoice:
+    _register(_kind)
+
+
 def import_command(
-    kind: Annotated[KindChoice, typer.Argument(help="What the files hold.", show_default=False)],
-    files: Annotated[list[Path], typer.Argument(help="CSV, NDJSON or Parquet files.", show_default=False)],
-    map_file: Annotated[
-        Path | None, typer.Option("--map", help="YAML map from foreign names, zones and units.", show_default=False)
-    ] = None,
-    home: HomeOption = None,
-    as_json: JsonOption = False,
+    kind: KindChoice, files: list[Path], map_file: str | None, home: Path | None, *, as_json: bool
 ) -> None:
     """Import files and print what became of every row."""
     # The data libraries take most of a second to load; `regulars --help` must not wait for them.
@@ -59,10 +99,11 @@ def import_command(
     from engine.database.session import connect, transaction  # noqa: PLC0415
     from engine.imports.intake import import_files  # noqa: PLC0415
     from engine.imports.mapping import read_map  # noqa: PLC0415
+    from engine.imports.ready_maps import find_map  # noqa: PLC0415
 
     settings = settings_for(home)
     now = datetime.now(UTC)
-    mapping = None if map_file is None else read_map(map_file, kind.value)
+    mapping = None if map_file is None else read_map(find_map(map_file), kind.value)
     database = connect(settings)
     try:
         with _bar() as show:
@@ -87,6 +128,45 @@ def import_command(
         print_json(summary.as_dict())
     else:
         _print(summary)
+
+
+@imports.command("guess")
+def guess_command(
+    files: FilesArgument,
+    kind: Annotated[KindChoice | None, typer.Option("--kind", help="What the files hold.", show_default=False)] = None,
+    write: Annotated[
+        Path | None, typer.Option("--write", help="Write the map to this file, which must not exist.")
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Propose a map for files, say what is unsure, and show ten rows as they would be read; nothing is imported.
+
+    Example: [bold]regulars import guess export.xlsx --write map.yaml[/bold]
+    """
+    from engine.imports.guess.propose import guess_map  # noqa: PLC0415
+
+    guess = guess_map(settings_for(home), files, None if kind is None else kind.value, now=datetime.now(UTC))
+    if write is not None:
+        if write.exists():
+            raise Conflict("there is such a file; give another name or remove it", where=str(write))
+        write.write_text(guess.yaml, encoding="utf-8")
+    if as_json:
+        print_json(guess.as_dict())
+        return
+    out.print(guess.yaml, markup=False, soft_wrap=True)
+    rows = [[each.theirs, each.ours or "", each.why] for each in guess.columns]
+    print_table("Columns", ["in the file", "ours", "why"], rows)
+    for row in guess.preview:
+        cells = ", ".join(f"{name} {cell}" for name, cell in row.items() if name != "line" and cell is not None)
+        out.print(f"line {row['line']}: {cells}", markup=False, soft_wrap=True)
+    facts: dict[str, object] = {f"refused for {code}": f"{n:,} rows" for code, n in guess.refusals.items()}
+    if guess.ready is not None:
+        facts["ready map"] = f"these files fit --map {guess.ready}"
+    for number, note in enumerate(guess.notes, 1):
+        facts[f"note {number}"] = note
+    if facts:
+        print_facts("About these files", facts)
 
 
 @contextmanager

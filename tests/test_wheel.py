@@ -52,7 +52,12 @@ def installed(built: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) 
 
 def test_the_wheel_holds_what_is_read_at_run_time(built: dict[str, Path]) -> None:
     names = set(zipfile.ZipFile(built["wheel"]).namelist())
-    for folder in ("engine/segments/ready", "campaigns/definition/ready"):
+    for folder in (
+        "engine/segments/ready",
+        "campaigns/definition/ready",
+        "engine/imports/ready",
+        "engine/imports/guess",
+    ):
         ready = {f"{folder}/{path.name}" for path in (ROOT / folder).glob("*.yaml")}
         assert ready
         assert ready <= names

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from dataclasses import replace as replace_fields
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
-from engine.columns import SEALED
 from engine.errors import BadFile
-from engine.files.atomic import replace
 from engine.files.encryption import Seal, seal_of
 from engine.imports import fields
+from engine.imports.alike import shared_fault
 from engine.imports.home import home_lesson
-from engine.imports.mapped import MappedFile, split_lookups, unmatched
+from engine.imports.mapped import split_lookups, unmatched
 from engine.imports.mapping import ImportKind, ImportMap
-from engine.imports.opened import OpenedFile, open_files
+from engine.imports.opened import FIRST, OpenedFile, open_files
 from engine.imports.orders import Outcome, Progress, import_orders
-from engine.imports.source import LINE, read_source
+from engine.imports.quarantine import PERSONAL_KINDS, SENTENCES, remove_expired, write_quarantine
+from engine.imports.shape.archive import with_archives_opened
+from engine.imports.shape.read import read_source
+from engine.imports.shape.source import ReadOptions
 from engine.imports.table_rows import import_table
 from engine.settings import Settings
 
@@ -30,6 +31,7 @@ class FileSummary:
     """What became of one file's rows: read = accepted + quarantined + duplicates; updated is part of accepted.
 
     `left_out` counts rows that the map's `where` did not choose; they are not read.
+    `lines_above` and `lines_below` stand around the table (titles, totals) and are no rows.
     """
 
     file: str
@@ -41,6 +43,8 @@ class FileSummary:
     left_out: int
     quarantine_file: str | None
     ignored_columns: tuple[str, ...]
+    lines_above: int = 0
+    lines_below: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,41 +107,67 @@ def import_files(
     """
     mapping = mapping or ImportMap()
     warnings: list[str] = []
-    row_paths, lookup_paths = split_lookups(files, mapping)
-    lookups = [(join, read_source(path, mapping.encoding)) for join, path in lookup_paths]
+    remove_expired(settings, now)
+    paths, notes = with_archives_opened(files)
+    warnings += notes
+    row_paths, lookup_paths = split_lookups(paths, mapping)
+    lookups = [(join, read_source(path, ReadOptions(mapping.encoding))) for join, path in lookup_paths]
     if not row_paths:
         raise BadFile("every file given is a look-up table of the map; name a file of rows too", where=str(files[0]))
-    opened = open_files(row_paths, kind, mapping, lookups, warnings, progress)
+    seal = seal_of(settings) if kind in PERSONAL_KINDS else None
+    opened = open_files(row_paths, kind, mapping, lookups, warnings, progress, seal)
     if not any(file.height + file.broken.height for file in opened):
         raise BadFile("has no rows", where=", ".join(str(path) for path in row_paths))
     lesson = home_lesson(settings, kind, mapping, opened)
     settings = lesson.settings(settings)
     warnings.extend(lesson.warnings)
+    for file in opened:
+        _stop_where_all_fail(file, kind, mapping, settings, now, seal)
     if kind == "orders":
         outcome = import_orders(opened, mapping, settings, now, progress, warnings)
     else:
         outcome = import_table(kind, [file.load() for file in opened], mapping, settings, now, progress)
     warnings.extend(unmatched([file.head for file in opened], mapping, kind))
-    seal = seal_of(settings) if kind == "customers" else None
     left_out = outcome.rows.filter(pl.col("_code").is_not_null())
     left_out = left_out.select("_file", "_row", "_code", "_about", _column=pl.lit(None))
     cells = outcome.cells.with_columns(_about="_column").select(left_out.columns)
     listed = pl.concat([left_out, cells], how="vertical_relaxed")
     refused = listed.sort("_file", "_row", "_column")
+    if (outcome.rows["outcome"] == "refused").all():
+        # Whoever mends the map imports the file itself again; the first rows show why.
+        refused = refused.group_by("_file", maintain_order=True).head(FIRST)
     quarantines = [
-        _quarantine(file, refused.filter(pl.col("_file") == i), kind, settings, now, seal)
+        write_quarantine(file, refused.filter(pl.col("_file") == i), kind, settings, now, seal)
         for i, file in enumerate(opened)
     ]
     summary = _summary(kind, opened, outcome, quarantines, warnings, {s.path.name: s.rows.height for _, s in lookups})
     if not summary.accepted + summary.duplicates:
         worst = max(summary.reasons, key=lambda code: summary.reasons[code])
         raise BadFile(
-            f"none of {summary.read} rows could be used, mostly because {fields.REASONS[worst]} ({worst}); "
+            f"none of {summary.read} rows could be used, mostly because {SENTENCES[worst]} ({worst}); "
             f"see {summary.quarantine_files[0]}",
             where=", ".join(str(path) for path in row_paths),
         )
     lesson.keep(settings)
-    return replace_fields(summary, home=dict(lesson.learned))
+    return replace(summary, home=dict(lesson.learned))
+
+
+def _stop_where_all_fail(
+    file: OpenedFile, kind: ImportKind, mapping: ImportMap, settings: Settings, now: datetime, seal: Seal | None
+) -> None:
+    """Raise BadFile with what to write in the map when the first rows of a file fail alike; only they are kept."""
+    fault = shared_fault(file, kind, mapping, settings, now)
+    if fault is None:
+        return
+    source = replace(file.head.source, broken=fault.broken)
+    shown = replace(file, head=replace(file.head, source=source), load=lambda: file.first)
+    rows = fault.refused.with_columns(_column=pl.lit(None, pl.String), _about=pl.lit(None, pl.String))
+    path = write_quarantine(shown, rows, kind, settings, now, seal)
+    raise BadFile(
+        f"stopped, nothing was imported: {fault.n} of the first {FIRST:,} rows fail alike, {SENTENCES[fault.code]} "
+        f"({fault.code}): {fault.advice}; they are in {path}",
+        where=file.name,
+    )
 
 
 def _summary(
@@ -158,9 +188,9 @@ def _summary(
         .sort("_code")
         .iter_rows()
     }
-    broken = sum(file.broken.height for file in files)
-    if broken:
-        reasons["malformed_row"] = reasons.get("malformed_row", 0) + broken
+    for file in files:
+        for code, n in file.broken["code"].value_counts(sort=True).iter_rows():
+            reasons[code] = reasons.get(code, 0) + n
     parts = []
     for i, file in enumerate(files):
         updated = by_file.get((i, "updated"), 0)
@@ -175,6 +205,8 @@ def _summary(
                 left_out=file.head.left_out,
                 quarantine_file=None if quarantines[i] is None else str(quarantines[i]),
                 ignored_columns=file.head.ignored,
+                lines_above=file.head.source.above,
+                lines_below=file.head.source.below,
             )
         )
     return ImportSummary(
@@ -206,67 +238,3 @@ def _by_column(cells: pl.DataFrame) -> dict[str, dict[str, int]]:
     for column, code, n in cells.group_by("_column", "_code").len().sort("_column", "_code").iter_rows():
         found.setdefault(column, {})[fields.CODES[code]] = n
     return found
-
-
-def _found_in(file: MappedFile, original: pl.DataFrame, about: pl.Series) -> pl.Series:
-    """Return ` (price: "12,3,4")`: the column a reason is about and the row's cell in it, null where it is of the row.
-
-    Cells of sealed columns are not shown.
-    """
-    found = pl.Series([None], dtype=pl.String).new_from_index(0, len(about))
-    for ours in about.drop_nulls().unique():
-        their = file.taken.get(ours) or file.taken.get(ours.removesuffix("_cents"))
-        if their is None:
-            continue
-        cell = original[their].cast(pl.String) if their in original.columns and ours not in SEALED else None
-        shown = f" ({their})" if cell is None else pl.format(' ({}: "{}")', pl.lit(their), pl.lit(cell).fill_null(""))
-        found = pl.select(pl.when(pl.lit(about) == ours).then(shown).otherwise(pl.lit(found))).to_series()
-    return found
-
-
-def _quarantine(
-    opened: OpenedFile, refused: pl.DataFrame, kind: ImportKind, settings: Settings, now: datetime, seal: Seal | None
-) -> Path | None:
-    """Write a file's refused rows with their original fields, _reason, _file and _line; None where there are none.
-
-    A row that was kept without a cell is listed too, with the cell's column in _kept_without.
-    """
-    broken = opened.broken
-    if not refused.height and not broken.height:
-        return None
-    file = opened.load() if refused.height else opened.head
-    original = file.source.rows[refused["_row"]] if refused.height else file.source.rows.clear()
-    code = refused["_code"].cast(pl.Int64)
-    written = original.drop(LINE).with_columns(
-        _reason=code.replace_strict(range(len(fields.CODES)), fields.CODES, return_dtype=pl.String),
-        _found=_found_in(file, original, refused["_about"]),
-        _file=pl.lit(file.source.path.name),
-        _line=original[LINE],
-    )
-    if refused["_column"].is_not_null().any():
-        written = written.with_columns(_kept_without=refused["_column"])
-    unsplit = broken.select(_raw="raw", _reason="code", _file=pl.lit(file.source.path.name), _line=LINE)
-    if broken.height:
-        written = pl.concat([written, unsplit], how="diagonal").sort("_line")
-    if seal is not None:
-        # Whatever else a customers file holds may be personal too, a row that could not be split included.
-        named = {their for ours, their in file.taken.items() if ours not in SEALED}
-        secret = [
-            name
-            for name in written.columns
-            if name not in {*named, "_reason", "_found", "_file", "_line", "_kept_without"}
-        ]
-        written = written.with_columns(seal.seal_column(written[name].cast(pl.String)).alias(name) for name in secret)
-    sentences = [f"{code}: {sentence}" for code, sentence in fields.REASONS.items()]
-    reason = pl.col("_reason").replace_strict(fields.CODES, sentences)
-    written = written.with_columns(_reason=pl.concat_str(reason, pl.col("_found").fill_null(""))).drop("_found")
-    folder = settings.quarantine_folder
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = f"{now:%Y%m%dT%H%M%SZ}-{kind}-{file.source.path.name}"
-    path = folder / f"{stem}.ndjson"
-    for again in range(2, 10_000):
-        if not path.exists():
-            break
-        path = folder / f"{stem}-{again}.ndjson"
-    replace(path, written.write_ndjson, mode=0o600)
-    return path

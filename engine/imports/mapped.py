@@ -12,10 +12,12 @@ import polars as pl
 
 from engine.errors import BadColumns
 from engine.imports.fields import identifier, text
+from engine.imports.filled import with_order_cells
 from engine.imports.instants import DateOrder
 from engine.imports.mapping import ImportKind, ImportMap, Join, names_of, plain_name
 from engine.imports.numbers import ToldMarks
-from engine.imports.source import LINE, Source
+from engine.imports.shape.names import plain_header
+from engine.imports.shape.source import LINE, Source
 
 # What programs and people write where there is nothing, in lower case.
 NOTHING = ("null", "\\n", "nan", "none", "nil", "-", "--", "#n/a", "n/a", "(null)", "<null>", "#null!", "无", "空")
@@ -92,8 +94,9 @@ def apply_map(
     # The map's own columns first; a name it does not mention may still be the file's own.
     implicit = {name: name for name in names_of(kind) if name not in set(mapping.columns.values())}
     mentioned = {plain_name(kind, ours)[0] for ours in mapping.columns}
-    for ours, their in [*mapping.columns.items(), *implicit.items()]:
+    for ours, named in [*mapping.columns.items(), *implicit.items()]:
         plain, is_minor = plain_name(kind, ours)
+        their = _column_named(named, available, source)
         if their in available and plain not in taken and (ours in mapping.columns or plain not in mentioned):
             taken[plain] = their
             if is_minor:
@@ -102,6 +105,8 @@ def apply_map(
     constants = {plain_name(kind, ours): value for ours, value in mapping.constants.items()}
     minor |= {plain for (plain, is_minor) in constants if is_minor and plain not in taken}
     cells = {plain: _without_nothing(plain, rows[their], mapping.empty) for plain, their in taken.items()}
+    if kind == "orders":
+        cells = with_order_cells(cells, {plain for plain, _ in constants})
     for plain, pairs in words.items():
         if plain in cells:
             cells[plain] = identifier(cells[plain]).replace(dict(pairs))
@@ -152,6 +157,27 @@ def _without_nothing(name: str, cells: pl.Series, empty: tuple[str, ...] | None)
     bare = cells.str.strip_chars()
     nothing = bare.str.to_lowercase().is_in(list(words)) if empty is None else bare.is_in(list(words))
     return cells.set(nothing.fill_null(value=False), None) if nothing.any() else cells
+
+
+def _column_named(named: str, available: Sequence[str], source: Source) -> str:
+    """Return the file's column that `named` means: as it stands, or with its padding taken off.
+
+    Raises BadColumns where the header has the name several times with different cells: a guess would read wrong money.
+    """
+    their = named if named in available else plain_header(named)
+    first, number = their.removesuffix(" (1)"), their.endswith(" (1)")
+    if number and their not in available and first in source.doubled:
+        return first
+    every = source.doubled.get(their, ())
+    filled = [text(source.rows[name]) for name in every]
+    if any((other != filled[0]).any() for other in filled[1:]):
+        choices = " or ".join(repr(name) for name in (f"{their} (1)", *every[1:]))
+        raise BadColumns(
+            f"the header names {their!r} {len(every)} times, with different cells; write {choices} under `columns` in "
+            "the map",
+            where=str(source.path),
+        )
+    return their
 
 
 def unmatched(files: Sequence[MappedFile], mapping: ImportMap, kind: ImportKind) -> list[str]:

@@ -13,6 +13,7 @@ from engine.files.yaml import read_yaml
 from engine.history.tables import TABLE_SCHEMAS
 from engine.imports.instants import DateOrder
 from engine.imports.numbers import Marks
+from engine.imports.shape.source import ReadOptions
 from engine.imports.zones import zone_named
 
 ImportKind = Literal["orders", "customers", "items", "vendors", "offers"]
@@ -27,22 +28,10 @@ ORDER_NAMES = (
 # What canonical tables call a figure where the import's own name differs.
 CENTS_ALIASES = {"order_cents": "order_amount", "line_cents": "line_amount"}
 CLAUSES = (
-    "columns",
-    "constants",
-    "values",
-    "timezone",
-    "currency",
-    "money",
-    "encoding",
-    "instant_format",
-    "joins",
-    "decimal",
-    "thousands",
-    "date_order",
-    "empty",
-    "where",
-    "fold_case",
-)
+    "columns", "constants", "values", "timezone", "currency", "money", "encoding", "instant_format", "joins",
+    "decimal", "thousands", "date_order", "empty", "where", "fold_case", "separator", "header_row", "sheet",
+)  # fmt: skip
+SEPARATOR_WORDS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "\\t": "\t"}
 ORDERS_OF_DATES: Mapping[str, DateOrder] = {"day": "day", "month": "month"}
 # How YAML users spell a mark that is hard to see.
 MARK_WORDS = {"point": ".", "dot": ".", "comma": ",", "none": "", "space": " ", "apostrophe": "'"}
@@ -82,7 +71,7 @@ class ImportMap:
     timezone: str | None = None
     currency: str | None = None
     money_minor: bool = False
-    encoding: str = "utf-8"
+    encoding: str | None = None
     instant_format: str | None = None
     joins: tuple[Join, ...] = ()
     marks: Marks | None = None
@@ -90,6 +79,14 @@ class ImportMap:
     empty: tuple[str, ...] | None = None
     where: Mapping[str, RowChoice] = field(default_factory=dict)
     fold_case: tuple[str, ...] = ()
+    separator: str | None = None
+    header_row: int | None = None
+    sheet: str | None = None
+
+    @property
+    def read_options(self) -> ReadOptions:
+        """How files of rows are read; look-up tables share the encoding only."""
+        return ReadOptions(self.encoding, self.separator, self.header_row, self.sheet)
 
 
 def names_of(kind: ImportKind) -> tuple[str, ...]:
@@ -153,6 +150,9 @@ def parse_map(document: object, kind: ImportKind, *, where: str) -> ImportMap:
         empty=_words(clauses["empty"], f"{where}: empty") if "empty" in clauses else None,
         where=_choices(clauses.get("where"), f"{where}: where"),
         fold_case=_fold_case(clauses.get("fold_case"), kind, f"{where}: fold_case"),
+        separator=_separator(clauses.get("separator"), f"{where}: separator"),
+        header_row=_header_row(clauses.get("header_row"), f"{where}: header_row"),
+        sheet=_optional_text(clauses.get("sheet"), f"{where}: sheet"),
     )
 
 
@@ -304,11 +304,27 @@ def _currency(value: object, where: str) -> str | None:
     return None if code is None else code.upper()
 
 
-def _encoding(value: object, where: str) -> str:
-    name = _optional_text(value, where) or "utf-8"
+def _encoding(value: object, where: str) -> str | None:
+    name = _optional_text(value, where)
     try:
-        codecs.lookup(name)
-        "x".encode(name)
+        if name is not None:
+            codecs.lookup(name)
+            "x".encode(name)
     except (LookupError, ValueError) as error:
         raise BadDefinition(f"{name!r} is no text encoding; common are utf-8, gb18030, latin-1", where=where) from error
     return name
+
+
+def _separator(value: object, where: str) -> str | None:
+    name = _optional_text(value, where)
+    sign = name if name is None else SEPARATOR_WORDS.get(name.lower(), name)
+    if sign is not None and (len(sign) != 1 or not sign.isascii() or sign.isalnum() or sign in '"\r\n'):
+        raise BadDefinition(f"{name!r} is not one sign such as ';' or the word tab", where=where)
+    return sign
+
+
+def _header_row(value: object, where: str) -> int | None:
+    number = _optional_text(value, where)
+    if number is not None and not (number.isdecimal() and int(number) > 0):
+        raise BadDefinition(f"{number!r} is not the number of a line, from 1", where=where)
+    return None if number is None else int(number)

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
+from engine.files.encryption import Seal
 from engine.imports.mapped import MappedFile, apply_map
 from engine.imports.mapping import ImportKind, ImportMap, Join
-from engine.imports.source import Source, read_source
+from engine.imports.shape.read import read_source
+from engine.imports.shape.source import Source
 
 # Rows of all files together that are held while others are looked at; later files are read anew when they are needed.
 KEPT = 2_000_000
+FIRST = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedFile:
-    """One file of rows: `head` has its columns and its broken rows, `height` is the number of the others."""
+    """One file of rows: `head` has its columns and its broken rows, `height` is the number of the others.
+
+    `first` has the first FIRST of its rows.
+    """
 
     head: MappedFile
+    first: MappedFile
     height: int
     load: Callable[[], MappedFile]
 
@@ -42,36 +50,37 @@ def open_files(
     lookups: Sequence[tuple[Join, Source]],
     warnings: list[str],
     progress: Callable[[str, int, int], None],
+    seal: Seal | None = None,
 ) -> list[OpenedFile]:
     """Look at every file once, and keep the rows of those that are small together.
 
-    Raises what `read_source` and `apply_map` raise.
+    Cells sealed under `seal` (rows mended in quarantine) are opened. Raises what `read_source` and `apply_map` raise.
     """
+
+    def read(path: Path, told: list[str]) -> MappedFile:
+        source = read_source(path, mapping.read_options)
+        told += [f"{path.name}: {note}" for note in source.notes]
+        if seal is not None:
+            source = replace(source, rows=source.rows.with_columns(seal.opened_where_own(c) for c in source.rows))
+        return apply_map(source, kind, mapping, lookups, told)
+
     opened: list[OpenedFile] = []
     kept = 0
     for i, path in enumerate(paths):
         progress(f"Opening {path.name}", i, len(paths))
-        mapped = apply_map(read_source(path, mapping.encoding), kind, mapping, lookups, warnings)
+        mapped = read(path, warnings)
         kept += mapped.height
-        opened.append(_opened(mapped, kind, mapping, lookups, keep=kept <= KEPT))
+        # Files read again are not warned of again.
+        load = partial(_same, mapped) if kept <= KEPT else partial(read, path, [])
+        opened.append(OpenedFile(_first(mapped, 0), _first(mapped, FIRST), mapped.height, load))
     return opened
 
 
-def _opened(
-    mapped: MappedFile, kind: ImportKind, mapping: ImportMap, lookups: Sequence[tuple[Join, Source]], *, keep: bool
-) -> OpenedFile:
-    source, height = mapped.source, mapped.height
-    head = replace(
-        mapped,
-        source=replace(source, rows=source.rows.clear()),
-        cells={name: cells.clear() for name, cells in mapped.cells.items()},
-    )
-    if keep:
-        return OpenedFile(head, height, lambda: mapped)
-    path = source.path
+def _same(mapped: MappedFile) -> MappedFile:
+    return mapped
 
-    def again() -> MappedFile:
-        # Warnings were collected when the file was opened.
-        return apply_map(read_source(path, mapping.encoding), kind, mapping, lookups, [])
 
-    return OpenedFile(head, height, again)
+def _first(file: MappedFile, most: int) -> MappedFile:
+    # A copy, so that the whole file may be freed.
+    source = replace(file.source, rows=file.source.rows.head(most).clone())
+    return replace(file, source=source, cells={name: cells.head(most) for name, cells in file.cells.items()})

@@ -10,7 +10,8 @@ import polars as pl
 
 from engine.errors import BadColumns, BadFile, did_you_mean
 from engine.imports.fields import Refusals, identifier, instant, number, text
-from engine.imports.source import LINE, read_source
+from engine.imports.shape.read import read_source
+from engine.imports.shape.source import LINE
 from engine.models.query import Place
 from training.data.matrices import TrainingSet, queries_for
 from training.data.split import Target

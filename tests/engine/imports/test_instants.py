@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from engine.imports.instants import WallClocks, DateOrder, read_clocks
+from engine.imports.instants import DateOrder, WallClocks, read_clocks
 from engine.imports.zones import RAILS, zone_named
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)

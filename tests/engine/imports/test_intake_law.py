@@ -36,6 +36,10 @@ MALFORMED = st.lists(st.just("x"), min_size=1, max_size=9).filter(lambda cells: 
 FILE = st.lists(ROW | MALFORMED, min_size=1, max_size=12)
 
 
+def same_order(one: str, other: str) -> bool:
+    return one.strip() != "" and one.removesuffix(".0") == other.removesuffix(".0")
+
+
 @dataclass
 class PlainReader:
     """Reads rows one by one, as a careful person with a pencil would."""
@@ -45,9 +49,22 @@ class PlainReader:
     statuses: dict[str, str] = field(default_factory=dict)
     refused: int = 0
 
-    def read(self, row: Row) -> None:
-        if len(row) != len(COLUMNS) or not self.take(*(cell.strip() for cell in row)):
-            self.refused += 1
+    def read(self, rows: list[Row]) -> None:
+        """Read a file; who ordered, and when, may be written on an order's first row only."""
+        for row in rows:
+            cells = [cell.strip() for cell in row]
+            if len(cells) != len(COLUMNS):
+                self.refused += 1
+                continue
+            for at in (1, 2):
+                said = [
+                    r[at].strip()
+                    for r in rows
+                    if len(r) == len(COLUMNS) and same_order(r[0], cells[0]) and r[at].strip()
+                ]
+                cells[at] = cells[at] or (said[0] if said else "")
+            if not self.take(*cells):
+                self.refused += 1
 
     def take(self, order: str, customer: str, at: str, item: str, quantity: str, price: str, status: str) -> bool:
         order, customer = order.removesuffix(".0"), customer.removesuffix(".0")
@@ -95,8 +112,7 @@ def test_every_row_is_accounted_for_and_twice_is_once(
     home = Settings.from_environment({}, home=folder / "home")
     path = write(folder, rows)
     plain = PlainReader()
-    for row in rows:
-        plain.read(row)
+    plain.read(rows)
     if not plain.lines:
         with pytest.raises(BadFile, match=f"none of {len(rows)} rows"):
             import_files(home, "orders", [path], None, now=NOW)

@@ -36,6 +36,14 @@ def test_words_that_yaml_takes_for_truth_or_dates_stay_words(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
+    ("text", "sign"),
+    [("separator: ';'", ";"), ("separator: tab", "\t"), ('separator: "\\t"', "\t"), ("separator: '\\t'", "\t")],
+)
+def test_a_separator_is_a_sign_or_its_name(tmp_path: Path, text: str, sign: str) -> None:
+    assert map_of(tmp_path, text).separator == sign
+
+
+@pytest.mark.parametrize(
     ("text", "where", "what"),
     [
         ("a: [", "map.yaml", "not YAML"),
@@ -51,6 +59,10 @@ def test_words_that_yaml_takes_for_truth_or_dates_stay_words(tmp_path: Path) -> 
         ("currency: rupees", "map.yaml: currency", "three-letter"),
         ("money: cents", "map.yaml: money", "neither major nor minor"),
         ("encoding: klingon", "map.yaml: encoding", "no text encoding"),
+        ("separator: semikolon", "map.yaml: separator", "not one sign"),
+        ("separator: '\"'", "map.yaml: separator", "not one sign"),
+        ("header_row: 0", "map.yaml: header_row", "from 1"),
+        ("header_row: first", "map.yaml: header_row", "from 1"),
         ("joins: {file: a}", "map.yaml: joins", "must be a list"),
         ("joins: [{file: a}]", "map.yaml: joins[0]", "'on' is missing"),
         ("joins: [{file: a, on: b, using: c}]", "map.yaml: joins[0]", "'using'"),

@@ -1,0 +1,1 @@
+"""Which rows and columns does a file hold? Text, sheets, Parquet and archives, and what stands around their table."""
