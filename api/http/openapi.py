@@ -56,7 +56,7 @@ def with_shapes(document: dict[str, Any], routes: Iterable[BaseRoute]) -> dict[s
     # The framework takes what is null out of a document, out of examples too.
     for route in routes:
         if isinstance(route, APIRoute):
-            for way in (document["paths"][route.path][method.lower()] for method in route.methods or ()):
+            for way in (document["paths"][route.path_format][method.lower()] for method in route.methods or ()):
                 for answered, told in route.responses.items():
                     if int(answered) < HTTPStatus.BAD_REQUEST:
                         way["responses"][str(answered)]["content"] = told["content"]

@@ -42,7 +42,7 @@ CUSTOMER_EXAMPLE = {
 
 
 @router.get(
-    "/customers/{customer_id}",
+    "/customers/{customer_id:path}",
     summary="One customer whole",
     responses=answers(CustomerAnswer, CUSTOMER_EXAMPLE, 404),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from pathlib import Path
 
@@ -53,4 +54,6 @@ def _json_text(cell: object) -> str | None:
         return cell
     if isinstance(cell, list) and all(isinstance(entry, str | int | float) for entry in cell):
         return "|".join(str(entry) for entry in cell)
-    return orjson.dumps(cell).decode()
+    text = orjson.dumps(cell).decode()
+    # A JSON number has a decimal point and nothing else: with four digits behind it nobody has to ask.
+    return f"{text}0" if isinstance(cell, float) and re.fullmatch(r"-?\d+\.\d{3}", text) else text

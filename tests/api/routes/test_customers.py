@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 import orjson
+import pytest
 
 from engine.columns import CUSTOMERS
 from engine.customers.store import build_customer_table
@@ -77,3 +79,15 @@ def test_the_groups_come_with_why_once_the_customer_table_is_built(app: App) -> 
     assert found["profile"]["lifecycle"] in {"new", "active", "slowing", "likely_lapsed", "lapsed", "won_back"}
     assert {"rfm_group", "tier", "abcd", "p_no_order", "next_order_at"} <= found["profile"].keys()
     assert set(found["why"]) >= {"rfm_group", "tier", "lifecycle"}
+
+
+@pytest.mark.parametrize("who", ["user/13", "a//b", "/led", "trailing/", "user?x=1#y", "José Ñandú"])
+def test_case_08_an_id_with_any_sign_has_its_page(app: App, who: str) -> None:
+    app.tell({"event_id": "e1", "type": "view", "customer_id": who, "properties": {"item_id": "d03"}})
+    answer = app.client.get(f"/v1/customers/{quote(who, safe='')}")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["customer_id"] == who
+
+
+def test_the_path_of_a_customer_reads_plainly_in_openapi(app: App) -> None:
+    assert "/v1/customers/{customer_id}" in app.client.get("/openapi.json").json()["paths"]

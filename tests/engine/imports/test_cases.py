@@ -207,3 +207,10 @@ def test_an_unset_clock_is_refused(settings: Settings) -> None:
 def test_a_wrong_clause_says_what_to_write(clauses: str, why: str) -> None:
     with pytest.raises(BadDefinition, match=why):
         parse_map(yaml.safe_load(clauses), "orders", where="map")
+
+
+def test_a_number_of_json_is_no_question_and_its_text_is(settings: Settings) -> None:
+    lines = '{"customer_id": "a", "ordered_at": "2026-03-01", "order_amount": 45.125}\n'
+    found = load(settings, lines + lines.replace("45.125", '"45.125"').replace('"a"', '"b"'), name="in.ndjson")
+    assert found.reasons == {}  # the number itself tells that points are decimal marks
+    assert [row["order_cents"] for row in orders(settings).values()] == [4513, 4513]
