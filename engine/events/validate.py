@@ -10,6 +10,8 @@ from engine.events.types import EVENT_TYPES
 
 # Clocks of phones run ahead; an instant further in the future is a mistake and would outrank all later events.
 MOST_AHEAD = timedelta(hours=24)
+# An app reports what happens; history is imported. Further back lies an unset clock.
+MOST_BACK = timedelta(days=731)
 
 
 def check_event(event: Event, now: datetime, where: str) -> None:
@@ -23,6 +25,10 @@ def check_event(event: Event, now: datetime, where: str) -> None:
         raise BadRequest(f"unknown event type{did_you_mean(event.type, EVENT_TYPES)}", where=f"{where}.type")
     if event.at > now + MOST_AHEAD:
         raise BadRequest("lies more than a day in the future; check the clock", where=f"{where}.at")
+    if event.at < now - MOST_BACK:
+        raise BadRequest(
+            "lies more than two years back; check the clock, or import history as a file", where=f"{where}.at"
+        )
     given, path = event.properties, f"{where}.properties"
     known = {each.name: each for each in declared.properties}
     for name in given:

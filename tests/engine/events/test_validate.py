@@ -127,3 +127,11 @@ def test_an_instant_may_be_a_day_ahead_and_no_more() -> None:
     with pytest.raises(BadRequest, match="more than a day in the future") as error:
         check_event(event("view", {"item_id": "d"}, NOW + timedelta(hours=24, seconds=1)), NOW, "events[0]")
     assert error.value.where == "events[0].at"
+
+
+def test_an_instant_of_more_than_two_years_back_is_an_unset_clock() -> None:
+    check_event(event("view", {"item_id": "d"}, NOW - timedelta(days=730)), NOW, "events[0]")
+    for at in (NOW - timedelta(days=732), datetime(1970, 1, 1, tzinfo=UTC)):
+        with pytest.raises(BadRequest, match="more than two years back") as error:
+            check_event(event("view", {"item_id": "d"}, at), NOW, "events[0]")
+        assert error.value.where == "events[0].at"
