@@ -30,22 +30,35 @@ if TYPE_CHECKING:
     from engine.imports.intake import ImportSummary
     from engine.imports.orders import Progress
 
-EXAMPLES = """Import files into the home folder; importing the same file again changes nothing.
+GROUP_HELP = """Import files into the home folder; importing the same file again changes nothing.
 
 CSV, TSV, NDJSON (each also .gz), Excel, Parquet and .zip are read. Every row is accepted, a duplicate, or lands in a
 quarantine file with its reason and line number. Exit code 2 when no row could be used.
+"""
+KIND_HELP = """Import {kind} and print what became of every row.
 
 [bold]Examples[/bold]
 
-regulars import orders orders.csv
+{examples}
+"""
+EXAMPLES = {
+    "orders": (
+        "regulars import orders orders.csv",
+        "regulars import orders orders.parquet order_items.parquet --map docs/guides/import/ncr_food_orders.yaml",
+        "regulars import orders orders_export_1.csv --map shopify",
+    ),
+    "customers": ("regulars import customers crm.ndjson --map crm.yaml --json",),
+    "items": ("regulars import items menu.xlsx --map menu.yaml",),
+    "vendors": ("regulars import vendors vendors.csv",),
+    "offers": ("regulars import offers offers.csv",),
+}
+GUESS_HELP = """Propose a map for files, say what is unsure, and show rows as they would be read; nothing is imported.
 
-regulars import orders orders.parquet order_items.parquet --map docs/guides/import/ncr_food_orders.yaml
+[bold]Examples[/bold]
 
-regulars import customers crm.ndjson --map crm.yaml --json
+regulars import guess export.xlsx
 
-regulars import orders orders_export_1.csv --map shopify
-
-regulars import guess export.xlsx --write map.yaml
+regulars import guess orders.csv lines.csv --kind orders --write map.yaml
 """
 
 
@@ -59,7 +72,7 @@ class KindChoice(StrEnum):
     offers = "offers"
 
 
-imports = typer.Typer(name="import", help=EXAMPLES, no_args_is_help=True, rich_markup_mode="rich")
+imports = typer.Typer(name="import", help=GROUP_HELP, no_args_is_help=True, rich_markup_mode="rich")
 app.add_typer(imports)
 
 FilesArgument = Annotated[
@@ -77,13 +90,8 @@ def _register(kind: KindChoice) -> None:
     ) -> None:
         import_command(kind, files, map_file, home, as_json=as_json)
 
-    imports.command(
-        kind.value,
-        help=f"""Import {kind.value} and print what became of every row.
-
-    Example: [bold]regulars import {kind.value} {kind.value}.csv[/bold]
-    """,
-    )(command)
+    examples = "\n\n".join(EXAMPLES[kind.value])
+    imports.command(kind.value, help=KIND_HELP.format(kind=kind.value, examples=examples))(command)
 
 
 for _kind in KindChoice:
@@ -130,7 +138,7 @@ def import_command(
         _print(summary)
 
 
-@imports.command("guess")
+@imports.command("guess", help=GUESS_HELP)
 def guess_command(
     files: FilesArgument,
     kind: Annotated[KindChoice | None, typer.Option("--kind", help="What the files hold.", show_default=False)] = None,
@@ -140,10 +148,7 @@ def guess_command(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Propose a map for files, say what is unsure, and show ten rows as they would be read; nothing is imported.
-
-    Example: [bold]regulars import guess export.xlsx --write map.yaml[/bold]
-    """
+    """Propose a map and print it, or write it where nothing is yet."""
     from engine.imports.guess.propose import guess_map  # noqa: PLC0415
 
     guess = guess_map(settings_for(home), files, None if kind is None else kind.value, now=datetime.now(UTC))

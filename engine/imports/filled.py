@@ -9,7 +9,7 @@ import polars as pl
 from engine.imports.fields import identifier, text
 
 # What every line of an order needs to be read.
-OF_EVERY_LINE = ("customer_id", "ordered_at", "basket_no", "timezone", "currency")
+OF_EVERY_LINE = ("customer_id", "ordered_at", "ordered_time", "basket_no", "timezone", "currency")
 # What is said of the order once; a constant of the map must not stand in for it on the other lines.
 SAID_ONCE = ("status", "vendor_id", "zone", "channel", "payment_method", "offer_id")
 

@@ -111,6 +111,40 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_a_map_is_guessed_written_and_read_again(regulars: Call, home: Path, tmp_path: Path) -> None:
+    path = write(tmp_path, "export.csv", "Sales\nOrder ID;Customer;Date;Item;Qty\n1;anna;2024-05-01;soup;2\n")
+    target = tmp_path / "map.yaml"
+    done = regulars("guess", path, "--write", target)
+    assert done.returncode == 0, done.stderr
+    assert "customer_id: Customer" in done.stdout
+    assert "# unsure: the times have no offset" in done.stdout
+    assert "line 3: order_id 1, customer_id anna" in done.stdout
+    assert not (home / "history").exists()
+    assert regulars("orders", path, "--map", target).returncode == 0
+    again = regulars("guess", path, "--write", target)
+    assert (again.returncode, again.stdout) == (2, "")
+    assert "error[conflict]" in again.stderr
+    told = json.loads(regulars("guess", path, "--kind", "orders", "--json").stdout)
+    assert told["map"] == target.read_text(encoding="utf-8")
+    assert told["document"]["columns"]["item_id"] == "Item"
+    assert told["preview"][0]["quantity"] == 2
+
+
+def test_a_ready_map_goes_by_its_name(regulars: Call, tmp_path: Path) -> None:
+    done = regulars("orders", write(tmp_path, "a.csv", GOOD), "--map", "shoppify")
+    assert done.returncode == 2
+    assert "did you mean 'shopify'" in done.stderr
+
+
+def test_a_wrong_map_is_one_line_with_what_to_write(regulars: Call, home: Path, tmp_path: Path) -> None:
+    rows = "".join(f"a{n},soonish,5\n" for n in range(2000))
+    done = regulars("orders", write(tmp_path, "orders.csv", "customer_id,ordered_at,order_amount\n" + rows))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "column 'ordered_at' (our ordered_at) holds 'soonish'" in done.stderr
+    assert not (home / "history").exists()
+
+
 def test_an_unreachable_database_is_one_line_before_anything_is_imported(
     regulars: Call, home: Path, tmp_path: Path
 ) -> None:

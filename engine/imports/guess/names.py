@@ -1,4 +1,4 @@
-"""What other systems call our columns, and the states of an order: the words of `names.yaml`."""
+"""What other systems call our columns, the states of an order, yes and no: the words of `names.yaml`."""
 
 from __future__ import annotations
 
@@ -31,13 +31,18 @@ def fitting_names(kind: ImportKind) -> Mapping[str, tuple[str, ...]]:
 
 def status_meant(word: str) -> str | None:
     """Return our status for another system's word, None where it is not known."""
-    return _statuses().get(word.strip().casefold().removeprefix("wc-"))
+    return _meant("statuses").get(word.strip().casefold().removeprefix("wc-"))
+
+
+def truth_meant(word: str) -> str | None:
+    """Return yes or no for another language's word, None where it is not known."""
+    return _meant("truths").get(word.strip().casefold())
 
 
 @cache
-def _statuses() -> Mapping[str, str]:
-    known = cast("dict[str, dict[str, list[str]]]", _words())["statuses"]
-    return {word.casefold(): status for status, words in known.items() for word in words}
+def _meant(what: str) -> Mapping[str, str]:
+    known = cast("dict[str, dict[str, list[str]]]", _words())[what]
+    return {word.casefold(): meaning for meaning, words in known.items() for word in words}
 
 
 @cache

@@ -16,6 +16,7 @@ from engine.files.yaml import read_yaml
 from engine.imports import fields, table_rows
 from engine.imports.fields import text
 from engine.imports.guess.contents import (
+    HAN,
     LOOKED_AT,
     ColumnLook,
     currency_of,
@@ -25,7 +26,7 @@ from engine.imports.guess.contents import (
     instant_form,
     look_of,
 )
-from engine.imports.guess.names import KINDS, bare_name, fitting_names, status_meant
+from engine.imports.guess.names import KINDS, bare_name, fitting_names, status_meant, truth_meant
 from engine.imports.mapped import apply_map
 from engine.imports.mapping import CLAUSES, ORDER_MONEY, ImportKind, names_of, parse_map
 from engine.imports.order_rows import grain_of, read_rows
@@ -46,6 +47,7 @@ NEEDED: Mapping[ImportKind, tuple[str, ...]] = {
     "offers": ("offer_id", "kind"),
 }
 MONEY = {*ORDER_MONEY, "price", "margin", "amount", "cap", "min_spend", "percent"}
+TRUTHS = ("true", "yes", "y", "1", "t", "false", "no", "n", "0", "f")
 INSTANTS = {"ordered_at", "registered_at", "birthday", "valid_from", "valid_until"}
 
 
@@ -286,29 +288,35 @@ def _clauses(
     clauses: dict[str, object] = {}
     money = [columns[their] for ours, their in taken.items() if ours in MONEY]
     words = " ".join([*columns, *(note for source in sources for note in source.notes)])
+    chinese = bool(pl.Series([" ".join(columns)]).str.contains(HAN)[0])
     currency = currency_of(money, words)
     if money and "currency" not in taken:
         if currency is not None:
             clauses["currency"] = currency
         else:
-            unsure.append("no sign tells the currency; write `currency`, or the home's is meant")
+            likely = " (CNY, if the shop is in China)" if chinese else ""
+            unsure.append(f"no sign tells the currency; write `currency`{likely}, or the home's is meant")
     instants = [columns[their] for ours, their in taken.items() if ours in {"ordered_at", "registered_at"}]
     if instants and not has_offset(instants[0]) and "timezone" not in taken:
         if clauses.get("currency") == "CNY":
             clauses["timezone"] = "Asia/Shanghai"
             unsure.append("the times have no offset; Asia/Shanghai is meant because amounts are in yuan")
         else:
-            unsure.append("the times have no offset; write `timezone`, or the home's is meant")
-    if instants:
-        clauses |= _dates(instants[0], unsure)
+            likely = " (Asia/Shanghai, if the shop is in China)" if chinese else ""
+            unsure.append(f"the times have no offset; write `timezone`{likely}, or the home's is meant")
+    days = [columns[taken["birthday"]]] if "birthday" in taken and "date_order" in CLAUSES else []
+    if instants or days:
+        clauses |= _dates((instants or days)[0], unsure)
     mark = decimal_mark_of(money) if money else None
     if mark == ",":
         clauses |= {"decimal": ",", "thousands": "."} if "decimal" in CLAUSES else {}
     elif mark == "?":
         unsure.append("amounts such as 45.000 may be forty-five thousand or forty-five; write `decimal`")
-    if kind == "orders" and "status" in taken:
-        clauses |= _statuses(columns[taken["status"]], unsure)
-    return clauses
+    values: dict[str, Mapping[str, str]] = {}
+    for ours, meant, known in (("status", status_meant, STATUSES), ("marketing_consent", truth_meant, TRUTHS)):
+        if ours in taken and (found := _words(ours, columns[taken[ours]], meant, known, unsure)):
+            values[ours] = found
+    return {**clauses, "values": values} if values else clauses
 
 
 def _dates(cells: pl.Series, unsure: list[str]) -> dict[str, object]:
@@ -324,14 +332,19 @@ def _dates(cells: pl.Series, unsure: list[str]) -> dict[str, object]:
     return {} if form is None else {"instant_format": form}
 
 
-def _statuses(cells: pl.Series, unsure: list[str]) -> dict[str, object]:
-    given = text(cells).drop_nulls().value_counts(sort=True).head(50)
-    foreign = [word for word in given.to_series() if word.lower() not in STATUSES]
-    meant = {word: status for word in foreign if (status := status_meant(word)) is not None}
-    open_words = [word for word in foreign if word not in meant]
-    if open_words:
-        unsure.append(f"status has the words {', '.join(map(repr, open_words[:5]))}; translate them under `values`")
-    return {"values": {"status": meant}} if meant else {}
+def _words(
+    ours: str, cells: pl.Series, meant: Callable[[str], str | None], known: Sequence[str], unsure: list[str]
+) -> Mapping[str, str]:
+    """Return what the column's words mean among those we know; words nobody knows are asked about."""
+    if cells.dtype != pl.String:
+        return {}
+    given = text(cells).drop_nulls().value_counts(sort=True).head(50).to_series().to_list()
+    foreign = [word for word in given if word.lower() not in known]
+    found = {word: meaning for word in foreign if (meaning := meant(word)) is not None}
+    unknown = [word for word in foreign if word not in found]
+    if unknown:
+        unsure.append(f"{ours} has the words {', '.join(map(repr, unknown[:5]))}; translate them under `values`")
+    return found
 
 
 def _shown(cells: pl.Series) -> str:

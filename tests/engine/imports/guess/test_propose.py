@@ -158,6 +158,19 @@ def test_the_kind_is_the_one_whose_columns_are_there(
     assert guess(settings, tmp_path, f"{head}\n{row}\n").kind == kind
 
 
+def test_a_consent_in_another_language_is_translated_and_an_unknown_word_asked(
+    settings: Settings, tmp_path: Path
+) -> None:
+    head = "Kundennummer;E-Mail;Einwilligung\n"
+    found = guess(settings, tmp_path, head + "1;a@x.de;ja\n2;b@x.de;nein\n3;c@x.de;vielleicht\n4;d@x.de;no\n")
+    assert found.document["values"] == {"marketing_consent": {"ja": "yes", "nein": "no"}}
+    assert any("'vielleicht'" in line for line in found.unsure)
+    path = tmp_path / "map.yaml"
+    path.write_text(found.yaml, encoding="utf-8")
+    summary = import_files(settings, "customers", [tmp_path / "export.csv"], read_map(path, "customers"), now=NOW)
+    assert summary.unreadable_cells == {"marketing_consent": {"unreadable_value": 1}}
+
+
 @pytest.mark.parametrize("text", [POINTS, CHINESE.replace("¥", ""), ENGLISH.replace("$", "")])
 def test_the_proposed_map_reads_the_file_as_its_preview_shows(settings: Settings, tmp_path: Path, text: str) -> None:
     found = guess(settings, tmp_path, text)
