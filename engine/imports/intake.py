@@ -107,7 +107,7 @@ def import_files(
     """
     mapping = mapping or ImportMap()
     warnings: list[str] = []
-    remove_expired(settings, now)
+    remove_expired(settings, now, files)
     paths, notes = with_archives_opened(files)
     warnings += notes
     row_paths, lookup_paths = split_lookups(paths, mapping)

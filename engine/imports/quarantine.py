@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -22,11 +23,12 @@ PERSONAL_KINDS = frozenset({"customers", "orders"})  # whose rows may hold names
 SENTENCES = {**fields.REASONS, **UNREAD_REASONS}
 
 
-def remove_expired(settings: Settings, now: datetime) -> int:
-    """Remove quarantine files older than KEPT_FOR; return how many they were."""
+def remove_expired(settings: Settings, now: datetime, asked_for: Collection[Path]) -> int:
+    """Remove quarantine files older than KEPT_FOR but for those `asked_for`; return how many they were."""
     removed = 0
+    wanted = {path.resolve() for path in asked_for}
     for path in settings.quarantine_folder.glob("*.ndjson"):
-        if path.stat().st_mtime < (now - KEPT_FOR).timestamp():
+        if path.resolve() not in wanted and path.stat().st_mtime < (now - KEPT_FOR).timestamp():
             path.unlink(missing_ok=True)
             removed += 1
     return removed

@@ -32,14 +32,16 @@ def too_large(packed: int, unpacked: int, path: Path) -> None:
 def with_archives_opened(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
     """Return the paths with each .zip replaced by the files in it, and a sentence for each file in it left out.
 
-    Raises BadFile for an archive that is broken, encrypted, too large, or holds no file that can be read.
+    Raises MissingFile, and BadFile for an archive that is broken, encrypted, too large, or without a readable file.
     """
     found: list[Path] = []
     notes: list[str] = []
     for path in paths:
-        if path.suffix.lower() != ".zip" or not path.is_file():
+        if path.suffix.lower() != ".zip":
             found.append(path)
             continue
+        if not path.is_file():
+            raise MissingFile("no such file; check the path", where=str(path))
         members = _members(path)
         tables = [name for name in members if name.lower().endswith(READABLE)]
         others = [name for name in members if name not in tables]

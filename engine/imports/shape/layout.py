@@ -31,7 +31,7 @@ FOOTNOTE = re.compile(
     r"|count|lines?|exported|generated|printed|created|report|page|end of|as of|filters?|number of|anzahl|zeilen|stand"
     r"|seite|exporté|généré|exportado|generado|notes?)(?=[\s:：.]|$)"
     r"|^\W*(итого|合计|总计|总和|小计|汇总|合計|総計|共\s*\d|导出|生成|打印|备注|说明|注[:：])"
-    r"|^[^\w\s]{3,}|^#[\W\u4e00-\u9fff]|^\(?\d[\d,. ]* ?(rows?|records?|lines?|orders?|条|行|笔)\b"
+    r"|^#?[-=_*#~·+.]{3,}|^#[\W\u4e00-\u9fff]|^\(?\d[\d,. ]* ?(rows?|records?|lines?|orders?|条|行|笔)\b"
     r"|^[^\W\d][^:：,;|\t]{0,40}[:：](\s|$|\d)"
 )
 
@@ -117,6 +117,9 @@ def find_header(records: Sequence[Record], figure: Callable[[str], bool] = is_fi
             if names and any(rows(record) for record in below[:5]):
                 break
             return i, weight, True
+    if not names:
+        # Rows alone have that many cells: they hold separators that nobody quoted.
+        first = next((i for i in range(first - 1, -1, -1) if records[i].filled > 1 and not rows(records[i])), first)
     return first, weight, names
 
 
@@ -164,4 +167,8 @@ def _filled(cells: Sequence[str]) -> int:
 
 def _is_footnote(cells: Sequence[str], width: int) -> bool:
     first = next(cell for cell in cells if cell.strip())
-    return bool(TOTAL.match(first)) or (_filled(cells) * 2 <= width and bool(FOOTNOTE.match(first)))
+    if TOTAL.match(first):
+        return True
+    # In a row as wide as the table, what looks like a footnote may be all that somebody knew.
+    padded = len(cells) >= width and (width < 4 or not cells[0].strip())
+    return _filled(cells) * 2 <= width and not padded and bool(FOOTNOTE.match(first))

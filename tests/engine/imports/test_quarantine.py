@@ -131,6 +131,15 @@ def test_old_files_are_removed_by_the_next_import(settings: Settings, tmp_path: 
     assert sorted(settings.quarantine_folder.iterdir()) == sorted([Path(young), note])
 
 
+def test_an_old_file_that_is_imported_again_is_read_first(settings: Settings, tmp_path: Path) -> None:
+    bad = write(tmp_path, HEAD + "1,anna,2026-03-01,soup,4,\n2,,2026-03-01,soup,4,\n")
+    (old,) = import_files(settings, "orders", [bad], None, now=NOW).quarantine_files
+    mended = pl.read_ndjson(old).with_columns(customer_id=pl.lit("ben"))
+    mended.write_ndjson(old)
+    os.utime(old, (0, (NOW - 2 * KEPT_FOR).timestamp()))
+    assert import_files(settings, "orders", [Path(old)], None, now=NOW).accepted == 1
+
+
 PERSONAL = (
     "id,who,when,dish,Phone,Billing Name,Notes\n"
     "1,anna,2026-03-01,soup,+15555550101,Ann Lee,ring twice\n"

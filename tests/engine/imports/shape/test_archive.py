@@ -75,6 +75,11 @@ def test_an_archive_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         with_archives_opened([pack(tmp_path / "none.zip")])
 
 
+def test_an_absent_archive_is_told(tmp_path: Path) -> None:
+    with pytest.raises(MissingFile, match="no such file"):
+        with_archives_opened([tmp_path / "none.zip"])
+
+
 def test_an_encrypted_archive_is_told(tmp_path: Path) -> None:
     path = pack(tmp_path / "a.zip", a_DOT_csv=ORDERS)
     data = bytearray(path.read_bytes())

@@ -121,6 +121,12 @@ def test_a_column_of_one_name_is_a_table_too(tmp_path: Path) -> None:
     assert read(tmp_path, 'customer_id\nanna\n"Lee, Ann"\n').rows["customer_id"].to_list() == ["anna", "Lee, Ann"]
 
 
+def test_rows_with_separators_nobody_quoted_do_not_become_the_header(tmp_path: Path) -> None:
+    source = read(tmp_path, "id,name\n" + "".join(f"{n},soup, hot, spicy, with egg, rice\n" for n in range(5)))
+    assert (source.columns, source.above) == (["id", "name"], 0)
+    assert source.broken[LINE].to_list() == [2, 3, 4, 5, 6]
+
+
 def test_a_file_of_titles_alone_is_told(tmp_path: Path) -> None:
     with pytest.raises(BadFile, match="nothing below"):
         read(tmp_path, "sep=;\n\n\n")
