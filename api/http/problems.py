@@ -166,7 +166,7 @@ class Caught:
             if begun or scope["type"] != "http":
                 raise
             request_id = token_hex(16)
-            route = getattr(scope.get("route"), "path", "unknown")
+            route = getattr(scope.get("route"), "path_format", "unknown")
             log.exception("request_failed", request_id=request_id, method=scope["method"], route=route)
             detail = "a fault of the service, not of the request; its log says more under this request_id"
             await problem(500, "internal", detail, request_id=request_id)(scope, receive, send)

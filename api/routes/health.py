@@ -123,4 +123,4 @@ class Measured:
         try:
             await self.app(scope, receive, noted)
         finally:
-            note(getattr(scope.get("route"), "path", "unknown"), status, time.perf_counter() - started)
+            note(getattr(scope.get("route"), "path_format", "unknown"), status, time.perf_counter() - started)
