@@ -19,11 +19,16 @@ READABLE = (
 )  # fmt: skip
 
 
+def most_unpacked(packed: int) -> int:
+    """Return how many bytes a table of `packed` bytes may unpack to."""
+    return min(MOST_UNPACKED, max(USUAL_UNPACKED, packed * MOST_RATIO))
+
+
 def too_large(packed: int, unpacked: int, path: Path) -> None:
     """Raise BadFile for what unpacks to more than a table does."""
-    if unpacked > MOST_UNPACKED or (unpacked > USUAL_UNPACKED and unpacked > packed * MOST_RATIO):
+    if unpacked > most_unpacked(packed):
         raise BadFile(
-            f"unpacks to {unpacked >> 20:,} MB from {packed >> 10:,} KB, more than a table would; "
+            f"unpacks to {unpacked >> 20:,} MB or more from {packed >> 10:,} KB, more than a table would; "
             "unpack it yourself and give the files",
             where=str(path),
         )

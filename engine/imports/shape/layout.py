@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 SEPARATORS = (
@@ -92,7 +92,7 @@ def is_figure(cell: str) -> bool:
     return bool(FIGURE.match(cell.strip()))
 
 
-def find_header(records: Sequence[Record], figure: Callable[[str], bool] = is_figure) -> tuple[int, float, bool]:
+def find_header(records: Sequence[Record]) -> tuple[int, float, bool]:
     """Return which record names the columns, how well its table explains the file, and whether it looks like names."""
     weights: Counter[int] = Counter()
     for record in records:
@@ -103,7 +103,7 @@ def find_header(records: Sequence[Record], figure: Callable[[str], bool] = is_fi
     most = max(record.filled for record in records if len(record.cells) == width)
 
     def rows(record: Record) -> bool:
-        return any(figure(cell) for cell in record.cells)
+        return any(is_figure(cell) for cell in record.cells)
 
     def dense(record: Record) -> bool:
         return record.filled * 2 > most

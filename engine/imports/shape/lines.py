@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from engine.errors import BadFile
-from engine.imports.shape.archive import MOST_UNPACKED, file_bytes, too_large
+from engine.imports.shape.archive import file_bytes, most_unpacked, too_large
 from engine.imports.shape.source import LINE
 
 # A code point that is never a character: it marks a byte that could not be decoded, two hexadecimal digits follow.
@@ -52,7 +52,7 @@ def read_text(path: Path, encoding: str | None) -> TextLines:
     if path.name.lower().endswith(".gz"):
         try:
             with gzip.GzipFile(fileobj=io.BytesIO(data)) as unpacked:
-                packed, data = len(data), unpacked.read(MOST_UNPACKED + 1)
+                packed, data = len(data), unpacked.read(most_unpacked(len(data)) + 1)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise BadFile("is not a whole gzip file", where=str(path)) from error
         too_large(packed, len(data), path)

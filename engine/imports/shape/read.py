@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.errors import BadFile, MissingFile
+from engine.imports.shape.archive import file_bytes
 from engine.imports.shape.delimited import read_delimited
 from engine.imports.shape.ndjson import read_ndjson
 from engine.imports.shape.parquet import read_parquet_file
@@ -32,6 +33,30 @@ READERS: dict[str, Reader] = {
 }
 
 
+PACKED = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how workbooks begin
+
+
+def _by_content(path: Path, reader: Reader) -> Reader:
+    """Return the reader that fits the content: some systems call text .xls, some people a workbook .csv.
+
+    Raises BadFile for a web page called .xls.
+    """
+    if path.suffix.lower() not in {".csv", ".tsv", ".txt", ".xls"} or path.is_dir():
+        return reader
+    if path.is_file():
+        with path.open("rb") as opened:
+            head = opened.read(1000)
+    else:
+        head = file_bytes(path)[:1000]
+    if head.startswith(PACKED):
+        return read_workbook
+    if path.suffix.lower() == ".xls" and head and b"\x00" not in head:
+        if head.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"<"):
+            raise BadFile("is a web page called .xls; open it and save it as .xlsx", where=str(path))
+        return read_delimited
+    return reader
+
+
 def read_source(path: Path, options: ReadOptions | None = None) -> Source:
     """Read a .csv, .tsv, .txt, .ndjson, .jsonl (each also .gz), .xlsx, .xls, .ods or .parquet file.
 
@@ -46,7 +71,7 @@ def read_source(path: Path, options: ReadOptions | None = None) -> Source:
             where=str(path),
         )
     try:
-        return reader(path, options or ReadOptions())
+        return _by_content(path, reader)(path, options or ReadOptions())
     except FileNotFoundError as error:
         raise MissingFile("no such file; check the path", where=str(path)) from error
     except IsADirectoryError as error:

@@ -104,6 +104,16 @@ def test_orders_of_a_sheet_are_imported(settings: Settings, tmp_path: Path) -> N
     assert pl.read_ndjson(summary.quarantine_files[0])["_line"].to_list() == [5]
 
 
+def test_the_content_counts_where_the_suffix_is_wrong(tmp_path: Path) -> None:
+    write_workbook(tmp_path / "a.csv", {"S": [HEAD, *ROWS]})
+    assert read_source(tmp_path / "a.csv").rows["Price"].to_list() == [4.5, 5.0]
+    (tmp_path / "a.xls").write_bytes("订单号\t金额\n1\t4.50\n".encode("gb18030"))
+    assert read_source(tmp_path / "a.xls", ReadOptions(encoding="gb18030")).rows.rows() == [("1", "4.50", 2)]
+    (tmp_path / "b.xls").write_text("<html><table><tr><td>1</td></tr></table></html>")
+    with pytest.raises(BadFile, match="web page"):
+        read_source(tmp_path / "b.xls")
+
+
 @pytest.mark.parametrize(
     ("data", "match"),
     [
