@@ -8,11 +8,10 @@ from datetime import datetime
 from pathlib import Path
 
 import polars as pl
-import yaml
 
 from engine.columns import STATUSES
 from engine.errors import BadFile, InputError
-from engine.files.yaml import read_yaml
+from engine.files.yaml import read_yaml, write_yaml
 from engine.imports import fields, table_rows
 from engine.imports.fields import text
 from engine.imports.guess.contents import (
@@ -83,7 +82,7 @@ class MapGuess:
         """The map's text, with what is unsure as comments."""
         questions = "".join(f"# unsure: {line}\n" for line in self.unsure)
         head = f"# {self.kind} of {', '.join(self.files)}: regulars import {self.kind} FILES --map THIS\n"
-        return head + questions + yaml.safe_dump(dict(self.document), allow_unicode=True, sort_keys=False, width=110)
+        return head + questions + write_yaml(self.document)
 
     def as_dict(self) -> dict[str, object]:
         """Return the guess as JSON-ready names and values, the map's text included."""
