@@ -74,11 +74,18 @@ def read_delimited(path: Path, options: ReadOptions) -> Source:
     )
 
 
+FEWEST_MARKED = 4
+
+
 def _without_marks(rows: pl.DataFrame) -> pl.DataFrame:
     """Take off the ` that WeChat Pay writes before every cell, so that spreadsheets do not round its numbers."""
     first = rows.head(1).drop(LINE).row(0) if rows.height else ()
+    filled = [cell for cell in first if cell]
     marked = [name for name, cell in zip(rows.columns, first, strict=False) if cell is not None and cell[:1] == "`"]
-    return rows.with_columns(pl.col(marked).str.strip_prefix("`")) if marked else rows
+    # Every cell of a wide row, or it is a sign of the text itself.
+    if len(marked) < FEWEST_MARKED or len(marked) < len(filled):
+        return rows
+    return rows.with_columns(pl.col(marked).str.strip_prefix("`"))
 
 
 def blank_lines(lines: pl.DataFrame) -> pl.Series:

@@ -112,8 +112,8 @@ MULTILINE = st.text(st.sampled_from('ab",;\n '), max_size=6)
 def test_whatever_a_csv_writer_writes_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str]], always: bool
 ) -> None:
-    # A row of nothing but marks that may separate reads in two ways: nobody could say which is meant.
-    assume(all(not any(row) or any(cell.strip('";, \n') for cell in row) for row in rows))
+    # With more semicolons than commas in a row, a file of few rows reads in two ways: nobody could say which is meant.
+    assume(all("".join(row).count(sign) <= 2 for row in rows for sign in ";|\t"))
     buffer = io.StringIO()
     writer = csv.writer(buffer, quoting=csv.QUOTE_ALL if always else csv.QUOTE_MINIMAL, lineterminator="\n")
     writer.writerow(["a", "b", "c"])
