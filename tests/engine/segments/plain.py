@@ -82,13 +82,16 @@ def figure(column: str, town: Town, as_of: datetime, who: str) -> object:
         (o for o in town.orders if o["customer_id"] == who and o["status"] == "delivered" and o["ordered_at"] <= as_of),
         key=lambda o: (o["ordered_at"], o["order_id"]),
     )
+    known = [o["order_cents"] for o in mine if o["order_cents"] is not None]
+    # An amount below zero takes money back and is no order.
+    delivered, mine = mine, [o for o in mine if not (o["order_cents"] is not None and o["order_cents"] < 0)]
     cents = [o["order_cents"] for o in mine if o["order_cents"] is not None]
     if column == "orders":
         return len(mine)
     if column == "revenue_cents":
-        return None if mine and not cents else sum(cents)
+        return None if delivered and not known else sum(known)
     if column == "zone":
-        zones = [o["zone"] for o in mine if o["zone"] is not None]
+        zones = [o["zone"] for o in delivered if o["zone"] is not None]
         return zones[-1] if zones else town.cards.get(who, {}).get("zone")
     if not mine:
         return None
